@@ -1,0 +1,273 @@
+//! One error type for the whole crate.
+//!
+//! *Owns*: what a failure says: its kind, what happened, where, and what to do next.
+//! *Does not own*: how it is printed (`cli`) or mapped onto `DataFusion`'s errors (`scan`).
+//! *Invariants*: messages are lower case, without a full stop and without a secret; literals
+//! stand in backticks; `retryable` is decided where the fact is known.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure an [`Error`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The SQL text does not parse.
+    Syntax,
+    /// A provider, service, resource, method, column, setting or file is not known.
+    NameNotFound,
+    /// No method can be called with the parameters given.
+    MissingParameter,
+    /// A value cannot be used where it stands.
+    InvalidArgument,
+    /// A credential is missing or was rejected.
+    Auth,
+    /// The API asked us to slow down for longer than allowed.
+    RateLimited,
+    /// The API answered with an error.
+    Api,
+    /// The API could not be reached, or the connection broke.
+    Network,
+    /// The answer is not what its media type or schema says.
+    Decode,
+    /// A provider document cannot be used.
+    Provider,
+    /// A limit the user set would be passed.
+    Budget,
+    /// A part of the answer is missing.
+    Partial,
+    /// SkyQL does not do this.
+    Unsupported,
+    /// The statement was cancelled.
+    Cancelled,
+    /// A fault of SkyQL itself.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The kind as a lower-case word, as programs see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::NameNotFound => "name_not_found",
+            Self::MissingParameter => "missing_parameter",
+            Self::InvalidArgument => "invalid_argument",
+            Self::Auth => "auth",
+            Self::RateLimited => "rate_limited",
+            Self::Api => "api",
+            Self::Network => "network",
+            Self::Decode => "decode",
+            Self::Provider => "provider",
+            Self::Budget => "budget",
+            Self::Partial => "partial",
+            Self::Unsupported => "unsupported",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// A place in SQL text: line and column, both from 1, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1, in characters.
+    pub column: u64,
+}
+
+/// A failure: what, where, and what to do next.
+///
+/// Cheap to clone, so that every reader of a shared stream sees the same error.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    hint: Option<String>,
+    position: Option<Position>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+    retryable: bool,
+}
+
+impl Error {
+    /// An error of `kind` that says `message` (lower case, no full stop, no secret).
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            context: Vec::new(),
+            hint: None,
+            position: None,
+            source: None,
+            retryable: false,
+        }))
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Adds a fact about where it happened, such as `("method", "GET")`.
+    #[must_use]
+    pub fn with(self, key: &'static str, value: impl Into<String>) -> Self {
+        self.edit(|inner| inner.context.push((key, value.into())))
+    }
+
+    /// Says what the user can do next.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.edit(|inner| inner.hint = Some(hint.into()))
+    }
+
+    /// Says where in the SQL text it happened.
+    #[must_use]
+    pub fn at(self, position: Position) -> Self {
+        self.edit(|inner| inner.position = Some(position))
+    }
+
+    /// Keeps the underlying error.
+    #[must_use]
+    pub fn caused_by(self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.edit(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// Marks the failure as one that may pass when tried again.
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        self.edit(|inner| inner.retryable = true)
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What happened, in one line.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Where it happened, as key and value pairs in the order they were added.
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.0.context
+    }
+
+    /// The value of one context key.
+    pub fn context_value(&self, key: &str) -> Option<&str> {
+        self.0.context.iter().find(|(k, _)| *k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// What the user can do next.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Where in the SQL text it happened.
+    pub fn position(&self) -> Option<Position> {
+        self.0.position
+    }
+
+    /// Whether the same call may succeed when tried again.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        if !self.0.context.is_empty() {
+            f.write_str(" (")?;
+            for (index, (key, value)) in self.0.context.iter().enumerate() {
+                if index > 0 {
+                    f.write_str(", ")?;
+                }
+                write!(f, "{key}: {value}")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)?;
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        if let Some(source) = &self.0.source {
+            write!(f, "\n  source: {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+/// The names nearest to `wanted`, best first, at most three: what an error suggests.
+///
+/// Case and separators do not count: `getImage` is near `get_image`.
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let plain = fold_name(wanted);
+    let mut scored: Vec<(f64, &str)> = names
+        .into_iter()
+        .map(|name| {
+            let folded = fold_name(name);
+            let score = strsim::jaro_winkler(&plain, &folded);
+            let inside = plain.len() >= 3 && (folded.contains(&plain) || plain.contains(&folded) && folded.len() >= 3);
+            (if inside { score.max(0.85) } else { score }, name)
+        })
+        .filter(|(score, _)| *score >= 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.dedup_by(|a, b| a.1 == b.1);
+    scored.into_iter().take(3).map(|(_, name)| name).collect()
+}
+
+/// "did you mean `a`, `b`?", or nothing when no name is near.
+pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let near = nearest(wanted, names);
+    if near.is_empty() {
+        return None;
+    }
+    let quoted: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    Some(format!("did you mean {}?", quoted.join(", ")))
+}
+
+/// A name without case and separators, for comparing: `get_image`, `getImage` and `get-image` fold to one.
+pub fn fold_name(name: &str) -> String {
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_shows_message_and_context_but_not_hint() {
+        let error = Error::new(ErrorKind::Api, "the API answered 500").with("method", "GET").hint("try again later");
+        assert_eq!(error.to_string(), "the API answered 500 (method: GET)");
+        assert_eq!(error.hint_text(), Some("try again later"));
+    }
+
+    #[test]
+    fn nearest_ignores_case_and_separators() {
+        assert_eq!(nearest("getimage", ["get_image", "list_images", "boot"]).first(), Some(&"get_image"));
+        assert_eq!(nearest("lable", ["label", "vendor"]), ["label"]);
+        assert!(nearest("zzz", ["label"]).is_empty());
+    }
+}

@@ -1,0 +1,13 @@
+//! Documents → Provider ▸ Service ▸ Resource ▸ Method.
+//!
+//! *Owns*: reading provider documents (the public registry's format and ours), `$ref`, inference where a document is
+//! silent, the index of what there is, the digest types and the [`Call`].
+//! *Does not own*: sending calls, choosing methods, SQL.
+//! *Invariants*: reading is lenient, acting is strict; a statement parses only the services it names; a broken
+//! service breaks only itself; nothing above sees YAML.
+
+mod call;
+mod model;
+
+pub use call::Call;
+pub use model::*;
