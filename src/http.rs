@@ -14,6 +14,23 @@ use futures::stream::BoxStream;
 
 use crate::error::Result;
 
+mod auth;
+mod client;
+mod ledger;
+mod live;
+mod origin;
+mod retry;
+mod signing;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use auth::{AuthScheme, Authorizer, BasicCredential, KeyLocation, PlacedKey, Secret, SignTarget};
+pub use client::{Answer, CallBudget, Client, Outgoing, Repeat};
+pub use ledger::{Ledger, LedgerKey, Outcome, Permit, Published, Rate};
+pub use live::{LiveOptions, LiveTransport};
+pub use origin::{is_loopback, origin, origin_of_text};
+pub use signing::{HmacSigning, PlaceLocation, PlacedValue, SignatureEncoding, SignatureHash};
+
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use url::Url;
 

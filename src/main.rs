@@ -1,1 +1,7 @@
-fn main(){}
+//! The `skyql` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    skyql::cli::main()
+}

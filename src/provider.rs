@@ -6,8 +6,24 @@
 //! *Invariants*: reading is lenient, acting is strict; a statement parses only the services it names; a broken
 //! service breaks only itself; nothing above sees YAML.
 
+mod auth;
 mod call;
+mod document;
+mod item_path;
+mod keys;
+mod load;
 mod model;
+mod pagination;
+mod paging_inference;
+mod parameters;
+mod registry;
+mod response;
+mod schema;
+mod source;
+mod url_template;
+mod yaml;
 
 pub use call::Call;
 pub use model::*;
+pub use registry::Registry;
+pub use source::{DirectorySource, DocumentSource, EmbeddedSource};

@@ -188,6 +188,7 @@ impl fmt::Display for Location {
 
 /// What a method can be told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that a document states")]
 pub struct Parameter {
     /// The name in SQL. For body fields the plain property name; `data__name` is accepted as well.
     pub name: String,
@@ -582,9 +583,12 @@ impl Auth {
     pub fn variables(&self) -> Vec<&str> {
         match self {
             Self::None | Self::Unsupported { .. } => Vec::new(),
-            Self::Bearer { variable, .. } => vec![variable],
-            Self::Basic { variables: BasicVariables::Pair { user, password }, .. } => vec![user, password],
-            Self::Basic { variables: BasicVariables::Encoded { variable }, .. } => vec![variable],
+            Self::Basic { variables: BasicVariables::Pair { user, password }, .. } => {
+                vec![user, password]
+            }
+            Self::Bearer { variable, .. } | Self::Basic { variables: BasicVariables::Encoded { variable }, .. } => {
+                vec![variable]
+            }
             Self::ApiKey { keys } => keys.iter().map(|key| key.variable.as_str()).collect(),
             Self::Hmac(hmac) => vec![&hmac.id_variable, &hmac.key_variable],
         }

@@ -1,0 +1,20 @@
+//! A Call → request → pages → batches.
+//!
+//! *Owns*: building requests (OpenAPI styles, bodies), where a provider is and which credential it gets, telling a good
+//! answer from a bad one, paging and its verdict, reading calls side by side.
+//! *Does not own*: which calls to make (`bind`), how a request travels (`http`), how bytes become columns (`rows`).
+//! *Invariants*: knows nothing of `DataFusion`; a path value never changes the shape of a URL; no request goes to an
+//! origin that the document or the user did not name; the end of a scan is proved or reported as unproved; dropping a
+//! stream drops its requests.
+
+mod answer;
+mod endpoint;
+mod pages;
+mod read;
+mod request;
+mod shape;
+
+pub use endpoint::{EndpointOptions, Endpoints};
+pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls};
+pub use request::describe_request;
+pub use shape::{PlanOptions, ReadPlan, column_kind};

@@ -1,0 +1,155 @@
+//! A good answer, no such object, or an error that says what the API said.
+
+use serde_json::Value;
+
+use super::request::shown_url;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Answer, Request};
+use crate::provider::{Auth, Method};
+use crate::rows::ItemPath;
+
+/// What an answer is, before its body is decoded.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// A success with a body.
+    Good,
+    /// A success without a body.
+    Empty,
+    /// 404 with the API's own kind of body.
+    NotFound(Error),
+}
+
+/// Tells a good answer from a bad one.
+///
+/// # Errors
+/// `Auth` for 401 and 403, `RateLimited` for 429, `Api` for other bad statuses and redirects, `Decode` when a success is
+/// of a media type that cannot hold rows.
+pub(super) fn judge(method: &Method, request: &Request, answer: &Answer) -> Result<Verdict> {
+    let status = answer.status.as_u16();
+    if answer.status.is_success() {
+        if answer.body.is_empty() || status == 204 {
+            return Ok(Verdict::Empty);
+        }
+        let media = media_type(answer);
+        if media.contains("html") || media.starts_with("image/") || media.contains("octet-stream") {
+            return Err(describe(
+                Error::new(ErrorKind::Decode, format!("the API answered with `{media}` where JSON was expected")),
+                method,
+                request,
+                answer,
+            )
+            .hint("is the base URL right? a proxy or a login page may have answered"));
+        }
+        return Ok(Verdict::Good);
+    }
+    if answer.status.is_redirection() {
+        let target = answer.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
+        let target = crate::http::Url::parse(target).map_or_else(|_| "another path".to_owned(), |url| shown_url(&url));
+        return Err(describe(
+            Error::new(ErrorKind::Api, format!("the API redirects to `{target}`, which is not followed")),
+            method,
+            request,
+            answer,
+        )
+        .hint("set `--base-url` to where the API really is"));
+    }
+    let said = message(method, &answer.body);
+    let text = |fallback: &str| said.clone().unwrap_or_else(|| fallback.to_owned());
+    let error = match status {
+        401 => {
+            let variables: Vec<String> = method.auth.variables().iter().map(|name| format!("`{name}`")).collect();
+            let error = Error::new(ErrorKind::Auth, format!("the API did not accept the credential: {}", text("401 Unauthorized")));
+            if variables.is_empty() || matches!(method.auth, Auth::None) {
+                error.hint("the provider document names no credential for this method")
+            } else {
+                error.hint(format!("check {}", variables.join(" and ")))
+            }
+        }
+        403 => Error::new(ErrorKind::Auth, format!("the API forbids this: {}", text("403 Forbidden")))
+            .hint("the credential lacks a permission or a scope"),
+        404 => Error::new(ErrorKind::Api, format!("the API has no such object: {}", text("404 Not Found"))),
+        429 => Error::new(ErrorKind::RateLimited, format!("the API's rate limit was still in force after {} attempts: {}", answer.attempts, text("429 Too Many Requests")))
+            .hint("wait and try again, or narrow the query"),
+        _ => Error::new(ErrorKind::Api, format!("the API answered {status}: {}", text(answer.status.canonical_reason().unwrap_or("no reason given")))),
+    };
+    let error = describe(error, method, request, answer);
+    if status == 404 && (said.is_some() || media_type(answer).contains("json")) {
+        return Ok(Verdict::NotFound(error));
+    }
+    Err(error)
+}
+
+/// The error of a success that says it is none (`success: "no"`).
+pub(super) fn refused(method: &Method, request: &Request, answer: &Answer) -> Error {
+    let said = message(method, &answer.body).unwrap_or_else(|| "it gives no reason".to_owned());
+    let kind = if said.to_lowercase().contains("authentication") { ErrorKind::Auth } else { ErrorKind::Api };
+    let error = describe(Error::new(kind, format!("the API refused the call: {said}")), method, request, answer);
+    if kind == ErrorKind::Auth {
+        let variables: Vec<String> = method.auth.variables().iter().map(|name| format!("`{name}`")).collect();
+        return error.hint(format!("check {}", variables.join(" and ")));
+    }
+    error
+}
+
+/// Adds where it happened.
+pub(super) fn describe(error: Error, method: &Method, request: &Request, answer: &Answer) -> Error {
+    let mut error = error
+        .with("method", method.name.clone())
+        .with("request", format!("{} {}", request.method, shown_url(&request.url)))
+        .with("status", answer.status.as_u16().to_string());
+    for name in ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"] {
+        if let Some(id) = answer.headers.get(name).and_then(|value| value.to_str().ok()) {
+            error = error.with("request id", id);
+            break;
+        }
+    }
+    error
+}
+
+pub(super) fn media_type(answer: &Answer) -> String {
+    let value = answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// What an error answer says: at the document's own paths, else where APIs usually put it (RFC 9457 among them).
+fn message(method: &Method, body: &[u8]) -> Option<String> {
+    const LONGEST: usize = 1_000_000;
+    if body.len() > LONGEST {
+        return None;
+    }
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let declared = method.error.message.as_deref().and_then(|path| at(path, &value));
+    let code = method.error.code.as_deref().and_then(|path| at(path, &value));
+    let text = declared.or_else(|| {
+        ["$.detail", "$.message", "$.error.message", "$.errors[*].message", "$.errors[*].reason", "$.errors[*].detail", "$.error_description", "$.title", "$.error", "$.errors[*]"]
+            .iter()
+            .find_map(|path| at(path, &value))
+    })?;
+    let text = match code {
+        Some(code) if !text.contains(&code) => format!("{text} ({code})"),
+        _ => text,
+    };
+    Some(tidy(&text))
+}
+
+fn at(path: &str, value: &Value) -> Option<String> {
+    let path = ItemPath::parse(path).ok()?;
+    let found: Vec<String> = path
+        .select(value)
+        .into_iter()
+        .filter_map(|value| match value {
+            Value::String(s) if !s.is_empty() => Some(s.clone()),
+            Value::Number(n) => Some(n.to_string()),
+            _ => None,
+        })
+        .take(5)
+        .collect();
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
+/// One line, without control characters, HTML escapes undone, of bounded length, without a closing full stop.
+fn tidy(text: &str) -> String {
+    let text = text.replace("&quot;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+    line.trim().trim_end_matches('.').to_owned()
+}

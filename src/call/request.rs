@@ -1,0 +1,259 @@
+//! A Call → one HTTP request.
+//!
+//! Styles follow OpenAPI 3 "Parameter Object" (`style`, `explode`); percent-encoding follows RFC 3986: everything but
+//! unreserved characters is encoded in values.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::endpoint::Server;
+use crate::bind::literal_text;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{HeaderMap, HeaderName, HeaderValue, Request, Url};
+use crate::provider::{Auth, BodyMedia, Call, Location, Method, Parameter, Style, TokenPlace};
+
+/// Everything but RFC 3986's unreserved characters.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Builds the request of `call`, with `extra` paging values in their places.
+///
+/// # Errors
+/// `InvalidArgument` for a value that cannot stand where it goes, `MissingParameter` for a path parameter without one,
+/// `Provider` when the document's own URL is not one.
+pub(super) fn build(
+    method: &Method,
+    call: &Call,
+    server: &Server,
+    extra: &[(TokenPlace, Value)],
+    timeout: Duration,
+) -> Result<Request> {
+    let path = fill_path(method, call)?;
+    let mut url = server.used.clone();
+    let whole = format!("{}{path}", server.used.path().trim_end_matches('/'));
+    url.set_path(&whole);
+    if url.path() != whole {
+        // The URL standard resolves dot segments and re-encodes; a value that makes it do so would change the shape.
+        return Err(Error::new(ErrorKind::InvalidArgument, format!("the path of `{}` would change its shape", method.name))
+            .with("path", whole));
+    }
+    let query = query_text(method, call, extra)?;
+    url.set_query((!query.is_empty()).then_some(query.as_str()));
+
+    let mut headers = HeaderMap::new();
+    let accept = if method.response.media_type.is_empty() { "application/json" } else { &method.response.media_type };
+    insert_header(&mut headers, "accept", accept)?;
+    let mut cookies = Vec::new();
+    for (parameter, value) in values(method, call, Location::Header) {
+        insert_header(&mut headers, &parameter.wire, &simple(&value, parameter.explode, &|text| text.to_owned()))?;
+    }
+    for (parameter, value) in values(method, call, Location::Cookie) {
+        cookies.push(format!("{}={}", parameter.wire, encode(&literal_text(&value))));
+    }
+    if !cookies.is_empty() {
+        insert_header(&mut headers, "cookie", &cookies.join("; "))?;
+    }
+    for (place, value) in extra.iter().filter(|(place, _)| place.location == Location::Header) {
+        insert_header(&mut headers, &place.key, &literal_text(value))?;
+    }
+    let body = body(method, call, extra, &mut headers)?;
+    let http_method = crate::http::Method::from_bytes(method.http_method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| Error::new(ErrorKind::Provider, format!("`{}` is not an HTTP method", method.http_method)))?;
+    Ok(Request { method: http_method, url, headers, body, timeout })
+}
+
+/// `GET https://host/path?query` of a call, for people: values of secret parameters are hidden.
+///
+/// # Errors
+/// As building the request itself.
+pub fn describe_request(method: &Method, call: &Call) -> Result<String> {
+    let mut shown = call.clone();
+    for parameter in method.parameters.iter().filter(|p| p.secret) {
+        if let Some(value) = shown.arguments.get_mut(&parameter.name) {
+            *value = Value::from("***");
+        }
+    }
+    let path = fill_path(method, &shown)?;
+    let query = query_text(method, &shown, &[])?;
+    let mark = if query.is_empty() { "" } else { "?" };
+    Ok(format!("{} {}{path}{mark}{query}", method.http_method.to_uppercase(), method.server.trim_end_matches('/')))
+}
+
+/// The parameters of one location with their values: given ones, and defaults that must be sent.
+fn values<'a>(
+    method: &'a Method,
+    call: &'a Call,
+    location: Location,
+) -> impl Iterator<Item = (&'a Parameter, Value)> + 'a {
+    method.parameters.iter().filter(move |p| p.location == location).filter_map(move |parameter| {
+        let given = call.arguments.get(&parameter.name).filter(|value| !value.is_null());
+        let by_default = || {
+            // Optional query defaults are the API's own business; header defaults (API versions) must be sent.
+            let send = parameter.required || matches!(location, Location::Header | Location::Path);
+            parameter.default.as_ref().filter(|_| send)
+        };
+        given.or_else(by_default).map(|value| (parameter, value.clone()))
+    })
+}
+
+fn fill_path(method: &Method, call: &Call) -> Result<String> {
+    let mut path = method.path.clone();
+    if !path.starts_with('/') {
+        path.insert(0, '/');
+    }
+    let mut filled = String::with_capacity(path.len() + 16);
+    let mut rest = path.as_str();
+    while let Some(open) = rest.find('{') {
+        let Some(length) = rest[open..].find('}') else { break };
+        let wire = &rest[open + 1..open + length];
+        filled.push_str(&rest[..open]);
+        let parameter = method.parameters.iter().find(|p| p.location == Location::Path && p.wire == wire);
+        let value = values(method, call, Location::Path).find(|(p, _)| p.wire == wire).map(|(_, value)| value);
+        let (Some(parameter), Some(value)) = (parameter, value) else {
+            return Err(Error::new(ErrorKind::MissingParameter, format!("`{}` needs `{wire}`", method.name)));
+        };
+        let text = match parameter.style {
+            Style::Label => format!(".{}", simple(&value, false, &encode)),
+            Style::Matrix => format!(";{}={}", parameter.wire, simple(&value, false, &encode)),
+            _ => simple(&value, parameter.explode, &encode),
+        };
+        let plain = literal_text(&value);
+        if plain.is_empty() || plain == "." || plain == ".." {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("`{}` cannot be `{plain}`: it would change the path of the request", parameter.name),
+            )
+            .with("method", method.name.clone()));
+        }
+        filled.push_str(&text);
+        rest = &rest[open + length + 1..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn query_text(method: &Method, call: &Call, extra: &[(TokenPlace, Value)]) -> Result<String> {
+    let mut pairs: Vec<String> =
+        method.query.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+    let paged = |wire: &str| extra.iter().any(|(place, _)| place.location == Location::Query && place.key == wire);
+    for (parameter, value) in values(method, call, Location::Query) {
+        if paged(&parameter.wire) {
+            continue;
+        }
+        let key = encode_key(&parameter.wire);
+        match (&value, parameter.style) {
+            (Value::Object(members), Style::DeepObject) => {
+                pairs.extend(members.iter().map(|(k, v)| format!("{key}[{}]={}", encode(k), encode(&literal_text(v)))));
+            }
+            (Value::Object(members), _) if parameter.explode => {
+                pairs.extend(members.iter().map(|(k, v)| format!("{}={}", encode(k), encode(&literal_text(v)))));
+            }
+            (Value::Array(items), _) if parameter.explode => {
+                pairs.extend(items.iter().map(|item| format!("{key}={}", encode(&literal_text(item)))));
+            }
+            (Value::Array(items), style) => {
+                let separator = match style {
+                    Style::SpaceDelimited => "%20",
+                    Style::PipeDelimited => "%7C",
+                    _ => ",",
+                };
+                let items: Vec<String> = items.iter().map(|item| encode(&literal_text(item))).collect();
+                pairs.push(format!("{key}={}", items.join(separator)));
+            }
+            _ => pairs.push(format!("{key}={}", simple(&value, false, &encode))),
+        }
+    }
+    for (place, value) in extra.iter().filter(|(place, _)| place.location == Location::Query) {
+        pairs.push(format!("{}={}", encode_key(&place.key), encode(&literal_text(value))));
+    }
+    Ok(pairs.join("&"))
+}
+
+/// OpenAPI `simple`: `a,b` for arrays, `k,v` (or `k=v` exploded) for objects.
+fn simple(value: &Value, explode: bool, encode: &dyn Fn(&str) -> String) -> String {
+    match value {
+        Value::Array(items) => items.iter().map(|item| encode(&literal_text(item))).collect::<Vec<_>>().join(","),
+        Value::Object(members) => {
+            let between = if explode { "=" } else { "," };
+            let parts = members.iter().map(|(k, v)| format!("{}{between}{}", encode(k), encode(&literal_text(v))));
+            parts.collect::<Vec<_>>().join(",")
+        }
+        other => encode(&literal_text(other)),
+    }
+}
+
+fn encode(text: &str) -> String {
+    utf8_percent_encode(text, VALUE).to_string()
+}
+
+/// Keys keep the brackets and dollar signs that real APIs have in theirs (`include[]`, `$filter`).
+fn encode_key(text: &str) -> String {
+    const KEY: &AsciiSet = &VALUE.remove(b'[').remove(b']').remove(b'$').remove(b':');
+    utf8_percent_encode(text, KEY).to_string()
+}
+
+fn insert_header(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
+    let wrong = || Error::new(ErrorKind::InvalidArgument, format!("the value of `{name}` cannot stand in a header"));
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+    headers.insert(name, HeaderValue::from_str(value).map_err(|_| wrong())?);
+    Ok(())
+}
+
+fn body(method: &Method, call: &Call, extra: &[(TokenPlace, Value)], headers: &mut HeaderMap) -> Result<Bytes> {
+    let paged = extra.iter().filter(|(place, _)| place.location == Location::Body);
+    let Some(request) = &method.request else { return Ok(Bytes::new()) };
+    let mut fields = match &request.base {
+        Some(Value::Object(base)) => base.clone(),
+        _ => Map::new(),
+    };
+    for parameter in method.parameters.iter().filter(|p| p.location == Location::Body) {
+        if let Some(value) = call.body.get(&parameter.name) {
+            let value = if parameter.text_only && (value.is_object() || value.is_array()) {
+                Value::String(value.to_string())
+            } else {
+                value.clone()
+            };
+            fields.insert(parameter.wire.clone(), value);
+        }
+    }
+    for (name, value) in &call.body {
+        if !method.parameters.iter().any(|p| p.location == Location::Body && &p.name == name) {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+    for (place, value) in paged {
+        fields.insert(place.key.clone(), value.clone());
+    }
+    if fields.is_empty() && !request.required && request.base.is_none() {
+        return Ok(Bytes::new());
+    }
+    // A signature that wraps the body works on its JSON text, whatever the form it travels in.
+    let wrapped = matches!(&method.auth, Auth::Hmac(hmac) if hmac.place.iter().any(|p| p.location == Location::Body));
+    match request.media {
+        BodyMedia::Form if !wrapped => {
+            insert_header(headers, "content-type", "application/x-www-form-urlencoded")?;
+            let pairs: BTreeMap<&str, String> = fields.iter().map(|(k, v)| (k.as_str(), literal_text(v))).collect();
+            let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+            Ok(Bytes::from(text))
+        }
+        BodyMedia::Json | BodyMedia::Form => {
+            let media = if request.content_type.is_empty() || wrapped { "application/json" } else { &request.content_type };
+            insert_header(headers, "content-type", media)?;
+            let text = serde_json::to_vec(&Value::Object(fields))
+                .map_err(|error| Error::new(ErrorKind::Internal, "the request body could not be written").caused_by(error))?;
+            Ok(Bytes::from(text))
+        }
+        BodyMedia::Multipart | BodyMedia::Bytes | BodyMedia::Xml => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("`{}` takes a body of type `{}`, which reads do not send", method.name, request.content_type),
+        )),
+    }
+}
+
+/// The URL of a request without its query string: what a message may show.
+pub(super) fn shown_url(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}

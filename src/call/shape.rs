@@ -1,0 +1,183 @@
+//! What a read needs to know before its first request.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+
+use crate::bind::Table;
+use crate::config::{SchemaMode, Settings, Timestamps};
+use crate::error::Result;
+use crate::provider::{ItemShape, Location, Method, PageKind, TokenSource, ValueType};
+use crate::rows::{self, ItemPath, Kind, Layout, Wanted};
+
+/// How the rows of one method are read, whatever its arguments.
+#[derive(Debug)]
+pub struct ReadPlan {
+    /// The provider's name.
+    pub provider: String,
+    /// The service's name.
+    pub service: String,
+    /// `provider.service.resource`.
+    pub table: String,
+    /// The method.
+    pub method: Arc<Method>,
+    /// The columns that come out, in order: those asked for.
+    pub schema: SchemaRef,
+    /// No more rows than this are needed of each call.
+    pub limit: Option<u64>,
+    /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
+    pub restricted: Option<Vec<String>>,
+    pub(super) layout: Layout,
+    pub(super) captures: Captures,
+    /// Positions within the decoded columns that identify a row; those beyond `schema` are decoded for that only.
+    pub(super) keys: Vec<usize>,
+    /// Whether 404 means that there is no such row.
+    pub(super) identity: bool,
+}
+
+/// Where in `Page::captures` each value of the envelope is.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Captures {
+    pub(super) success: Option<usize>,
+    pub(super) rows: Option<usize>,
+    pub(super) pages: Option<usize>,
+    pub(super) token: Option<usize>,
+    pub(super) more: Option<usize>,
+}
+
+/// What a reader asks of a method.
+#[derive(Debug, Clone)]
+pub struct PlanOptions<'a> {
+    /// Columns of the table, by index, that the answer must give.
+    pub columns: &'a [usize],
+    /// No more rows than this are needed of each call.
+    pub limit: Option<u64>,
+    /// The session's settings.
+    pub settings: &'a Settings,
+    /// See [`ReadPlan::restricted`].
+    pub restricted: Option<Vec<String>>,
+}
+
+/// The Arrow kind of a value type.
+pub fn column_kind(ty: ValueType) -> Kind {
+    match ty {
+        ValueType::Text => Kind::Text,
+        ValueType::Timestamp => Kind::Timestamp,
+        ValueType::Integer => Kind::Integer,
+        ValueType::Number => Kind::Number,
+        ValueType::Boolean => Kind::Boolean,
+        ValueType::Object | ValueType::Array => Kind::Json,
+        ValueType::Any => Kind::Any,
+    }
+}
+
+impl ReadPlan {
+    /// Prepares reading `options.columns` of `table` with `method`. Columns that the method's answer lacks are not in the
+    /// plan's schema: their value is what was bound, or NULL, and that is the caller's to fill in.
+    ///
+    /// # Errors
+    /// `Provider` when a path of the document cannot be understood.
+    pub fn new(table: &Table, method: &Arc<Method>, options: PlanOptions<'_>) -> Result<Self> {
+        let typed = options.settings.timestamps == Timestamps::Typed;
+        let wanted = |column: usize| {
+            let known = &table.columns[column];
+            let kind = column_kind(known.ty);
+            Wanted {
+                field: rows::field(&known.name, kind, typed),
+                kind,
+                source: known.source.clone(),
+                secret: known.secret,
+            }
+        };
+        let mut columns: Vec<Wanted> = options.columns.iter().map(|column| wanted(*column)).collect();
+        let schema = Arc::new(Schema::new(columns.iter().map(|c| c.field.clone()).collect::<Vec<_>>()));
+
+        let mut keys = Vec::new();
+        if method.response.items == ItemShape::List
+            && let Some(declared) = &table.resource.keys
+        {
+            let key_columns: Vec<usize> = declared
+                .columns
+                .values()
+                .filter_map(|name| table.columns.iter().position(|column| &column.name == name))
+                .filter(|at| method.response.columns.iter().any(|column| column.name == table.columns[*at].name))
+                .collect();
+            for column in key_columns {
+                let at = options.columns.iter().position(|asked| *asked == column).unwrap_or_else(|| {
+                    columns.push(wanted(column));
+                    columns.len() - 1
+                });
+                keys.push(at);
+            }
+        }
+
+        let mut paths: Vec<ItemPath> = Vec::new();
+        let mut capture = |path: Option<&str>| -> Result<Option<usize>> {
+            let Some(path) = path else { return Ok(None) };
+            paths.push(ItemPath::parse(path)?);
+            Ok(Some(paths.len() - 1))
+        };
+        let pagination = &method.pagination;
+        let total = pagination.total.as_ref();
+        let token = match &pagination.kind {
+            PageKind::Cursor { from: TokenSource::Body(path), .. } | PageKind::NextUrl { path } => Some(path.as_str()),
+            _ => None,
+        };
+        let more = match &pagination.kind {
+            PageKind::Cursor { more, .. } => more.as_deref(),
+            _ => None,
+        };
+        let captures = Captures {
+            success: capture(method.success.as_ref().map(|rule| rule.path.as_str()))?,
+            rows: capture(total.and_then(|t| t.rows_path()))?,
+            pages: capture(total.and_then(|t| t.pages_path()))?,
+            token: capture(token)?,
+            more: capture(more)?,
+        };
+        let shape = match method.response.items {
+            ItemShape::List | ItemShape::Empty | ItemShape::Binary => rows::Shape::List,
+            ItemShape::Object => rows::Shape::Object,
+            ItemShape::Map => rows::Shape::Map,
+            ItemShape::Scalar => rows::Shape::Scalar,
+        };
+        let row_keys = method.response.columns.iter().map(|column| column.name.clone()).collect();
+        let layout = Layout::new(ItemPath::parse(&method.response.item_path)?, shape, columns)?
+            .with_captures(paths)
+            .with_strict(options.settings.schema == SchemaMode::Strict)
+            .with_row_keys(row_keys);
+        Ok(Self {
+            provider: table.provider.clone(),
+            service: table.service.clone(),
+            table: table.id(),
+            method: Arc::clone(method),
+            schema,
+            limit: options.limit,
+            restricted: options.restricted,
+            layout,
+            captures,
+            keys,
+            identity: is_detail(method),
+        })
+    }
+
+    /// The page size to ask for: the user's own is in `given`; else the largest that helps.
+    pub(super) fn page_size(&self, given: bool) -> Option<u64> {
+        let size = self.method.pagination.size.as_ref()?;
+        if given {
+            return None;
+        }
+        let needed = self.limit.map(|limit| limit.max(1).max(size.min));
+        match (needed, size.max) {
+            (Some(needed), Some(max)) => Some(needed.min(max)),
+            (None, max) => max,
+            (Some(needed), None) => size.default.filter(|default| needed < *default).map(|_| needed),
+        }
+    }
+}
+
+/// Whether the method answers one object that its path identifies.
+fn is_detail(method: &Method) -> bool {
+    let last = method.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let in_path = method.parameters.iter().any(|p| p.location == Location::Path && last == format!("{{{}}}", p.wire));
+    in_path && method.response.items == ItemShape::Object
+}

@@ -1,0 +1,163 @@
+//! The `skyql` program: arguments, scripts, the prompt.
+//!
+//! *Owns*: arguments as typed and as meant, what runs in which order, messages, exit codes.
+//! *Does not own*: what statements do (`engine`) or how rows look (`output`).
+//! *Invariants*: data goes to stdout (or `--outfile`) and everything else to stderr; the exit code is 0 only if all is
+//! well, 1 for a failed statement, 2 for wrong usage; a reader that went away ends the program quietly; a text from an
+//! API never acts on the terminal.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write, stderr, stdin, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use directories::ProjectDirs;
+use terminal_size::{Width, terminal_size_of};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::Env;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+
+mod args;
+mod meant;
+mod message;
+mod prompt;
+mod requests;
+mod run;
+mod source;
+mod start;
+
+use meant::{Action, Meant, Notes};
+use message::Messages;
+use run::{Ended, Runner};
+use source::Text;
+
+/// Runs the program with the arguments, the environment and the terminal of this process.
+pub fn main() -> ExitCode {
+    let here = Surroundings::of_this_process();
+    match run_with(std::env::args_os(), &here) {
+        Ended::Well | Ended::ReaderLeft => ExitCode::SUCCESS,
+        Ended::Failed => ExitCode::from(1),
+        Ended::WrongUsage => ExitCode::from(2),
+    }
+}
+
+/// What the arguments' meaning depends on beside the arguments.
+#[derive(Debug, Clone, Default)]
+struct Surroundings {
+    stdin_is_terminal: bool,
+    stdout_is_terminal: bool,
+    stderr_is_terminal: bool,
+    /// The width of the terminal that stdout is.
+    width: Option<u16>,
+    env: Env,
+    /// The user's own files, where the platform says where they are.
+    config_file: Option<PathBuf>,
+    providers_dir: Option<PathBuf>,
+    history_file: Option<PathBuf>,
+}
+
+impl Surroundings {
+    fn of_this_process() -> Self {
+        let dirs = ProjectDirs::from("", "", "skyql");
+        let dirs = dirs.as_ref();
+        Self {
+            stdin_is_terminal: stdin().is_terminal(),
+            stdout_is_terminal: stdout().is_terminal(),
+            stderr_is_terminal: stderr().is_terminal(),
+            width: stdout().is_terminal().then(terminal_width),
+            env: Env::process(),
+            config_file: dirs.map(|dirs| dirs.config_dir().join("config.toml")),
+            providers_dir: dirs.map(|dirs| dirs.data_dir().join("providers")),
+            history_file: dirs.map(|dirs| {
+                dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("history")
+            }),
+        }
+    }
+}
+
+/// A terminal that does not tell its width, as some in containers, is taken to be as wide as terminals once were.
+fn terminal_width() -> u16 {
+    terminal_size_of(stdout())
+        .map(|(Width(width), _)| width)
+        .filter(|width| *width > 0)
+        .unwrap_or(80)
+}
+
+fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) -> Ended {
+    let typed = match args::parse(arguments) {
+        Ok(typed) => typed,
+        Err(error) => {
+            // Help and version are "errors" of clap too: they go to stdout and are no failure.
+            let shown = error.print();
+            return match (error.use_stderr(), shown) {
+                (true, _) => Ended::WrongUsage,
+                (false, _) => Ended::Well,
+            };
+        }
+    };
+    let plain = Messages::new(Box::new(stderr()), false, Notes::Normal);
+    match Meant::of(typed, here) {
+        Ok(meant) => run_meant(meant, here),
+        Err(error) => wrong_usage(plain, &error),
+    }
+}
+
+fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
+    let messages = Messages::new(Box::new(stderr()), meant.color_messages, meant.notes);
+    if meant.notes == Notes::Verbose {
+        requests::show(meant.color_messages);
+    }
+    let ready = match ready(&meant, here) {
+        Ok(ready) => ready,
+        Err(error) => return wrong_usage(messages, &error),
+    };
+    let Ready { runtime, engine, texts, out } = ready;
+    let ended = match &meant.action {
+        Action::Sandbox { provider, port } => {
+            runtime.block_on(run::serve(&engine, provider.as_deref(), *port, out, messages))
+        }
+        Action::Run(_) => {
+            let mut runner = Runner::new(engine.session(), out, meant.output, messages);
+            runtime.block_on(runner.texts(&texts))
+        }
+        Action::Prompt => {
+            let runner = Runner::new(engine.session(), out, meant.output, messages);
+            prompt::run(&runtime, runner, here.history_file.as_deref())
+        }
+    };
+    // Calls in flight are of no more use; waiting for a connection to close would only keep the user.
+    runtime.shutdown_background();
+    ended
+}
+
+/// All that must be there before the first statement runs.
+struct Ready {
+    runtime: Runtime,
+    engine: Engine,
+    texts: Vec<Text>,
+    out: Box<dyn Write + Send>,
+}
+
+fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
+    let builder = start::builder(&meant.engine, &here.env)?;
+    let texts = source::read_all(&meant.action)?;
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        Error::new(ErrorKind::Internal, "the program cannot start its threads")
+            .with("reason", error.to_string())
+    })?;
+    // Inside the runtime, as a sandbox starts tasks.
+    let engine = runtime.block_on(async { builder.build() })?;
+    // Last, as it empties a file that is there.
+    let out = start::output(meant.outfile.as_deref())?;
+    Ok(Ready { runtime, engine, texts, out })
+}
+
+fn wrong_usage(mut messages: Messages, error: &Error) -> Ended {
+    messages.error(error, None);
+    Ended::WrongUsage
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Arguments as typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::output::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  Try it without an account:
+    skyql --sandbox -c \"SELECT id, label, size FROM linode.images.images LIMIT 5\"
+
+  Ask the real API (LINODE_TOKEN gives it your token):
+    skyql -c \"SELECT id, label FROM linode.images.images WHERE is_public = true\"
+
+  Find out what there is:
+    skyql -c 'SHOW PROVIDERS; SHOW SERVICES IN linode; DESCRIBE linode.images.images'
+
+  Run a script and keep the rows:
+    skyql -o csv --outfile images.csv script.sql
+
+  Serve an imitation of an API to any HTTP client:
+    skyql sandbox --provider linode --port 4011
+
+Exit code: 0 if all is well, 1 for a failed statement, 2 for wrong usage.";
+
+/// SQL over REST APIs
+///
+/// Statements come from `-c`, from files, or from stdin when it is not a terminal; without any of these there is a
+/// prompt. Rows go to stdout, everything else to stderr.
+#[derive(Debug, Parser)]
+#[command(name = "skyql", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(super) struct Typed {
+    /// Run the statements of these files, in the order given; `-` is stdin
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Run these statements
+    #[arg(short = 'c', long = "command", value_name = "SQL", action = ArgAction::Append, allow_hyphen_values = true)]
+    pub(super) commands: Vec<String>,
+
+    /// How rows are written
+    #[arg(short, long, value_name = "FORMAT", default_value = "table", value_parser = format_parser())]
+    pub(super) output: Format,
+
+    /// Write rows to this file in place of stdout
+    #[arg(long, value_name = "FILE")]
+    pub(super) outfile: Option<PathBuf>,
+
+    /// Leave out the names of the columns (table and csv)
+    #[arg(long)]
+    pub(super) no_header: bool,
+
+    /// Answer from an imitation of the APIs, made from their documents
+    #[arg(long)]
+    pub(super) sandbox: bool,
+
+    /// Set a setting, such as `max_calls=100`
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(super) settings: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub(super) shared: Shared,
+
+    #[command(subcommand)]
+    pub(super) subcommand: Option<Subcommands>,
+
+    /// For each of `commands` and then each of `files`: where it stood in the command line
+    #[arg(skip)]
+    pub(super) order: Vec<usize>,
+}
+
+/// What every way to start takes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Shared {
+    /// A directory of provider documents; goes before `SKYQL_PROVIDERS`, the user's and the built-in ones
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(super) providers: Vec<PathBuf>,
+
+    /// Where a provider's API is, such as `linode=http://127.0.0.1:4011`
+    #[arg(long, value_name = "PROVIDER=URL", global = true, value_parser = pair)]
+    pub(super) base_url: Vec<(String, String)>,
+
+    /// Let a document on disk send its provider's credential to this origin too
+    #[arg(long, value_name = "PROVIDER=ORIGIN", global = true, value_parser = pair)]
+    pub(super) allow_origin: Vec<(String, String)>,
+
+    /// Which rows the sandbox makes up
+    #[arg(long, value_name = "N", global = true)]
+    pub(super) seed: Option<u64>,
+
+    /// The configuration file, in place of the user's
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+
+    /// Leave out footers and notes; warnings and errors stay
+    #[arg(short, long, global = true)]
+    pub(super) quiet: bool,
+
+    /// Show each request
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+
+    /// When to use colour; `auto` obeys `NO_COLOR`
+    #[arg(long, value_name = "WHEN", global = true, value_enum, default_value_t)]
+    pub(super) color: When,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum When {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Subcommands {
+    /// Serve imitations of the APIs on loopback, for any HTTP client
+    Sandbox {
+        /// The provider to imitate; all of them when not given
+        #[arg(long, value_name = "NAME")]
+        provider: Option<String>,
+
+        /// The port to listen on; 0 takes a free one
+        #[arg(long, value_name = "PORT", default_value_t = 0)]
+        port: u16,
+    },
+}
+
+/// Reads the arguments, the first of which is the program's name.
+///
+/// # Errors
+/// Wrong usage, or a wish for help or the version: clap's error says which, and prints itself.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
+    let matches = Typed::command().try_get_matches_from(arguments)?;
+    let mut typed = Typed::from_arg_matches(&matches)?;
+    for name in ["commands", "files"] {
+        typed.order.extend(matches.indices_of(name).into_iter().flatten());
+    }
+    Ok(typed)
+}
+
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it is written `NAME=VALUE`".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Typed::command().debug_assert();
+    }
+}

@@ -1,0 +1,175 @@
+//! Arguments as meant: what is typed, in the surroundings in which it is typed.
+
+use std::path::PathBuf;
+
+use crate::cli::Surroundings;
+use crate::cli::args::{Subcommands, Typed, When};
+use crate::error::{Error, ErrorKind, Result};
+use crate::output;
+
+/// What the program is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Meant {
+    pub(super) action: Action,
+    pub(super) engine: EngineChoices,
+    pub(super) output: output::Options,
+    /// Where rows go, if not to stdout.
+    pub(super) outfile: Option<PathBuf>,
+    pub(super) notes: Notes,
+    pub(super) color_messages: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Run statements, in this order.
+    Run(Vec<Source>),
+    /// Ask for statements.
+    Prompt,
+    /// Serve the sandbox.
+    Sandbox { provider: Option<String>, port: u16 },
+}
+
+/// Where statements come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// `-c`.
+    Argument(String),
+    File(PathBuf),
+    Stdin,
+}
+
+/// How much is said beside the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Notes {
+    /// Warnings and errors only.
+    Quiet,
+    /// A footer per statement too.
+    Normal,
+    /// Each request too.
+    Verbose,
+}
+
+/// What the engine is built from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct EngineChoices {
+    pub(super) config: Option<ConfigPath>,
+    /// Those that take precedence come first.
+    pub(super) providers_dirs: Vec<PathBuf>,
+    /// The user's own, after all others; often there is none.
+    pub(super) usual_providers_dir: Option<PathBuf>,
+    pub(super) base_urls: Vec<(String, String)>,
+    pub(super) allow_origins: Vec<(String, String)>,
+    pub(super) settings: Vec<(String, String)>,
+    /// The sandbox's seed, if calls go there.
+    pub(super) sandbox: Option<u64>,
+}
+
+/// The configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ConfigPath {
+    /// Named by the user: it must be there.
+    Named(PathBuf),
+    /// The usual place, where often none is.
+    Usual(PathBuf),
+}
+
+/// The rows that the documentation shows.
+const USUAL_SEED: u64 = 1;
+
+impl Meant {
+    /// # Errors
+    /// `InvalidArgument` for arguments that make no sense together.
+    pub(super) fn of(typed: Typed, here: &Surroundings) -> Result<Self> {
+        let shared = typed.shared.clone();
+        let color = |is_terminal: bool| match shared.color {
+            When::Always => true,
+            When::Never => false,
+            // https://no-color.org: any value that is not empty; a dumb terminal shows the codes.
+            When::Auto => {
+                is_terminal
+                    && here.env.get("NO_COLOR").is_none()
+                    && here.env.get("TERM").as_deref() != Some("dumb")
+            }
+        };
+        let rows_on_terminal = here.stdout_is_terminal && typed.outfile.is_none();
+        let output = output::Options {
+            format: typed.output,
+            header: !typed.no_header,
+            width: here.width.filter(|_| rows_on_terminal),
+            color: color(rows_on_terminal),
+            ..output::Options::default()
+        };
+        let notes = match (shared.quiet, shared.verbose) {
+            (true, _) => Notes::Quiet,
+            (false, false) => Notes::Normal,
+            (false, true) => Notes::Verbose,
+        };
+        let engine = engine_choices(&typed, here);
+        let color_messages = color(here.stderr_is_terminal);
+        let outfile = typed.outfile.clone();
+        let seeded = shared.seed.is_some();
+        let action = action(typed, here)?;
+        let sandbox = match action {
+            Action::Sandbox { .. } => Some(shared.seed.unwrap_or(USUAL_SEED)),
+            Action::Run(_) | Action::Prompt => engine.sandbox,
+        };
+        if seeded && sandbox.is_none() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "`--seed` says which rows the sandbox makes up, but no sandbox is asked for",
+            )
+            .hint("add `--sandbox`"));
+        }
+        Ok(Self {
+            action,
+            engine: EngineChoices { sandbox, ..engine },
+            output,
+            outfile,
+            notes,
+            color_messages,
+        })
+    }
+}
+
+fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
+    let shared = &typed.shared;
+    let named = shared.config.clone().or_else(|| here.env.get("SKYQL_CONFIG").map(PathBuf::from));
+    let config =
+        named.map(ConfigPath::Named).or_else(|| here.config_file.clone().map(ConfigPath::Usual));
+    let from_env = here.env.get("SKYQL_PROVIDERS").unwrap_or_default();
+    let mut providers_dirs = shared.providers.clone();
+    providers_dirs
+        .extend(std::env::split_paths(&from_env).filter(|dir| !dir.as_os_str().is_empty()));
+    EngineChoices {
+        config,
+        providers_dirs,
+        usual_providers_dir: here.providers_dir.clone(),
+        base_urls: shared.base_url.clone(),
+        allow_origins: shared.allow_origin.clone(),
+        settings: typed.settings.clone(),
+        sandbox: typed.sandbox.then(|| shared.seed.unwrap_or(USUAL_SEED)),
+    }
+}
+
+fn action(typed: Typed, here: &Surroundings) -> Result<Action> {
+    let commands = typed.commands.into_iter().map(Source::Argument);
+    let files = typed
+        .files
+        .into_iter()
+        .map(|file| if file.as_os_str() == "-" { Source::Stdin } else { Source::File(file) });
+    let mut sources: Vec<(usize, Source)> =
+        typed.order.into_iter().zip(commands.chain(files)).collect();
+    sources.sort_by_key(|(place, _)| *place);
+    let sources: Vec<Source> = sources.into_iter().map(|(_, source)| source).collect();
+    match typed.subcommand {
+        Some(Subcommands::Sandbox { .. }) if !sources.is_empty() => Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "`skyql sandbox` serves until it is stopped and runs no statements",
+        )
+        .hint("to run statements against the sandbox: `skyql --sandbox -c SQL`")),
+        Some(Subcommands::Sandbox { provider, port }) => Ok(Action::Sandbox { provider, port }),
+        None if !sources.is_empty() => Ok(Action::Run(sources)),
+        None if here.stdin_is_terminal => Ok(Action::Prompt),
+        None => Ok(Action::Run(vec![Source::Stdin])),
+    }
+}

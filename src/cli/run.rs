@@ -1,0 +1,163 @@
+//! Running statements one after the other, and serving the sandbox.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use futures::StreamExt;
+
+use crate::cli::message::{Messages, Place};
+use crate::cli::source::Text;
+use crate::engine::{Engine, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::output::{self, Format, not_broken, write_stream};
+use crate::sql::{self, Piece};
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Well,
+    /// Whoever read the rows wanted no more of them (`| head`): the end, and no failure.
+    ReaderLeft,
+    /// A statement failed; the message is out.
+    Failed,
+    /// The arguments make no sense; the message is out.
+    WrongUsage,
+}
+
+/// A session with a place for rows and one for messages.
+pub(super) struct Runner {
+    session: Session,
+    out: Box<dyn Write + Send>,
+    output: output::Options,
+    messages: Messages,
+    /// Whether an answer stands in `out`, so that the next one is set off from it.
+    answered: bool,
+}
+
+impl Runner {
+    pub(super) fn new(
+        session: Session,
+        out: Box<dyn Write + Send>,
+        output: output::Options,
+        messages: Messages,
+    ) -> Self {
+        Self { session, out, output, messages, answered: false }
+    }
+
+    pub(super) fn messages(&mut self) -> &mut Messages {
+        &mut self.messages
+    }
+
+    /// Runs all texts in order, up to the first statement that fails.
+    pub(super) async fn texts(&mut self, texts: &[Text]) -> Ended {
+        for text in texts {
+            let ended = self.text(text).await;
+            if ended != Ended::Well {
+                return ended;
+            }
+        }
+        Ended::Well
+    }
+
+    /// Runs the statements of one text in order, up to the first that fails. Dropping the future cancels the
+    /// statement that runs.
+    pub(super) async fn text(&mut self, Text { name, text }: &Text) -> Ended {
+        let pieces = match sql::split(text) {
+            Ok(pieces) => pieces,
+            Err(error) => {
+                self.messages.error(&error, Some(Place::whole(name, text)));
+                return Ended::Failed;
+            }
+        };
+        for piece in &pieces {
+            match self.statement(piece).await {
+                Ok(Ended::Well) => {}
+                Ok(ended) => return ended,
+                Err(error) => {
+                    self.messages.error(&error, Some(Place { name, text, start: piece.start }));
+                    return Ended::Failed;
+                }
+            }
+        }
+        Ended::Well
+    }
+
+    async fn statement(&mut self, piece: &Piece) -> Result<Ended> {
+        let mut result = self.session.sql(&piece.text).await?;
+        if let Some(message) = result.message().map(str::to_owned) {
+            while let Some(batch) = result.next().await {
+                batch?;
+            }
+            self.messages.warnings(&result.report().warnings);
+            self.messages.note(&message);
+            return Ok(Ended::Well);
+        }
+        // CSV has no sign for the end of a table either; in JSON each answer is one array, in JSON lines all rows are
+        // of one kind: objects.
+        let set_off = matches!(self.output.format, Format::Table | Format::Csv);
+        if std::mem::replace(&mut self.answered, true)
+            && set_off
+            && !not_broken(self.out.write_all(b"\n"))?
+        {
+            return Ok(Ended::ReaderLeft);
+        }
+        let schema = result.schema();
+        let written = write_stream(&mut result, &schema, &self.output, &mut *self.out).await;
+        let report = result.report();
+        match written {
+            Ok(written) if written.broken_pipe => Ok(Ended::ReaderLeft),
+            Ok(_) => {
+                self.messages.warnings(&report.warnings);
+                self.messages.footer(&report);
+                Ok(Ended::Well)
+            }
+            Err(error) => {
+                // The error itself says which part failed.
+                self.messages
+                    .warnings(report.warnings.iter().filter(|warning| warning.code != "failed"));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Serves imitations of one provider or all until Ctrl-C. Each address stands on a line of its own in `out`, after its
+/// provider's name and a space.
+pub(super) async fn serve(
+    engine: &Engine,
+    provider: Option<&str>,
+    port: u16,
+    mut out: Box<dyn Write + Send>,
+    mut messages: Messages,
+) -> Ended {
+    match start_serving(engine, provider, port, &mut *out, &mut messages).await {
+        Ok(ended) => ended,
+        Err(error) => {
+            messages.error(&error, None);
+            Ended::Failed
+        }
+    }
+}
+
+async fn start_serving(
+    engine: &Engine,
+    provider: Option<&str>,
+    port: u16,
+    out: &mut (dyn Write + Send),
+    messages: &mut Messages,
+) -> Result<Ended> {
+    let addresses = engine.serve_sandbox(provider, port).await?;
+    let mut lines = String::new();
+    for (provider, url) in &addresses {
+        let _infallible = writeln!(lines, "{provider} {url}");
+    }
+    if !not_broken(out.write_all(lines.as_bytes()).and_then(|()| out.flush()))? {
+        return Ok(Ended::ReaderLeft);
+    }
+    messages.note("serving until Ctrl-C");
+    tokio::signal::ctrl_c().await.map_err(|error| {
+        Error::new(ErrorKind::Internal, "Ctrl-C cannot be listened for")
+            .with("reason", error.to_string())
+    })?;
+    Ok(Ended::Well)
+}

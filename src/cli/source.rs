@@ -1,0 +1,92 @@
+//! Statements as text: from `-c`, from files, from stdin.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::cli::meant::{Action, Source};
+use crate::error::{Error, ErrorKind, Result};
+
+/// A text of statements and what messages call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) name: String,
+    pub(super) text: String,
+}
+
+/// All texts that are to be run. All are read before the first statement runs: a misspelt file name does not show up
+/// half way.
+///
+/// # Errors
+/// `NameNotFound` for a file that cannot be read, `InvalidArgument` for one that is not UTF-8.
+pub(super) fn read_all(action: &Action) -> Result<Vec<Text>> {
+    match action {
+        Action::Run(sources) => sources.iter().map(read).collect(),
+        Action::Prompt | Action::Sandbox { .. } => Ok(Vec::new()),
+    }
+}
+
+fn read(source: &Source) -> Result<Text> {
+    match source {
+        Source::Argument(text) => Ok(Text { name: "-c".to_owned(), text: text.clone() }),
+        Source::File(path) => {
+            let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+            decode(path.display().to_string(), bytes)
+        }
+        Source::Stdin => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut bytes)
+                .map_err(|error| unreadable(Path::new("stdin"), &error))?;
+            decode("stdin".to_owned(), bytes)
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let message = format!("`{}` cannot be read", path.display());
+    let error = Error::new(ErrorKind::NameNotFound, message).with("reason", error.to_string());
+    // `skyql sandbx` looks for a file of that name.
+    if path.extension().is_none() && !path.exists() {
+        return error.hint("an argument that is no option is the name of a file of statements; `-c SQL` runs a statement");
+    }
+    error
+}
+
+fn decode(name: String, bytes: Vec<u8>) -> Result<Text> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = valid.matches('\n').count() + 1;
+        Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not UTF-8 text"))
+            .with("line", line.to_string())
+    })?;
+    // Editors on Windows put a byte order mark first.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    Ok(Text { name, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_dropped_and_other_encodings_are_refused() {
+        let text = decode("a.sql".into(), b"\xef\xbb\xbfSELECT 1".to_vec()).unwrap();
+        assert_eq!(text, Text { name: "a.sql".into(), text: "SELECT 1".into() });
+        let error = decode("a.sql".into(), b"-- one\n-- caf\xe9".to_vec()).unwrap_err();
+        assert_eq!(error.to_string(), "`a.sql` is not UTF-8 text (line: 2)");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let action = Action::Run(vec![
+            Source::Argument("SELECT 1".into()),
+            Source::File("no-such-dir/x.sql".into()),
+        ]);
+        let error = read_all(&action).unwrap_err();
+        assert_eq!(error.message(), "`no-such-dir/x.sql` cannot be read");
+        assert_eq!(error.hint_text(), None);
+        let error = read_all(&Action::Run(vec![Source::File("sandbx".into())])).unwrap_err();
+        assert!(error.hint_text().is_some());
+    }
+}

@@ -1,0 +1,74 @@
+//! From the choices to an engine and a place for the rows.
+
+use std::fs::File;
+use std::io::{BufWriter, Write, stdout};
+use std::path::Path;
+
+use crate::cli::meant::{ConfigPath, EngineChoices};
+use crate::config::{ConfigFile, Env};
+use crate::engine::{Engine, EngineBuilder, SandboxOptions};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The engine that is asked for, not yet built.
+///
+/// # Errors
+/// Of the configuration file and of [`Settings::set`](crate::config::Settings::set); `NameNotFound` for a directory
+/// or a named configuration file that is not there.
+pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilder> {
+    let file = match &choices.config {
+        Some(ConfigPath::Named(path)) if !path.exists() => {
+            return Err(Error::new(
+                ErrorKind::NameNotFound,
+                format!("there is no configuration file `{}`", path.display()),
+            )
+            .hint("`--config` and `SKYQL_CONFIG` name one"));
+        }
+        Some(ConfigPath::Named(path) | ConfigPath::Usual(path)) => ConfigFile::read(path)?,
+        None => ConfigFile::default(),
+    };
+    let mut settings = file.settings()?;
+    for (name, value) in &choices.settings {
+        settings.set(name, value)?;
+    }
+    let mut builder = Engine::builder().env(env.clone()).config_file(file).settings(settings);
+    for dir in &choices.providers_dirs {
+        if !dir.is_dir() {
+            return Err(Error::new(
+                ErrorKind::NameNotFound,
+                format!("there is no directory `{}`", dir.display()),
+            )
+            .hint("`--providers` and `SKYQL_PROVIDERS` name directories of provider documents"));
+        }
+        builder = builder.providers_dir(dir.clone());
+    }
+    if let Some(dir) = choices.usual_providers_dir.as_ref().filter(|dir| dir.is_dir()) {
+        builder = builder.providers_dir(dir.clone());
+    }
+    for (provider, url) in &choices.base_urls {
+        builder = builder.base_url(provider, url);
+    }
+    for (provider, origin) in &choices.allow_origins {
+        builder = builder.allow_origin(provider, origin);
+    }
+    if let Some(seed) = choices.sandbox {
+        builder = builder.sandbox(SandboxOptions { seed, ..SandboxOptions::default() });
+    }
+    Ok(builder)
+}
+
+/// Where rows go: `outfile`, or stdout.
+///
+/// # Errors
+/// `InvalidArgument` when the file cannot be created.
+pub(super) fn output(outfile: Option<&Path>) -> Result<Box<dyn Write + Send>> {
+    let Some(path) = outfile else { return Ok(Box::new(BufWriter::new(stdout()))) };
+    let file = File::create(path).map_err(|error| {
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("the output file `{}` cannot be created", path.display()),
+        )
+        .with("reason", error.to_string())
+        .caused_by(error)
+    })?;
+    Ok(Box::new(BufWriter::new(file)))
+}

@@ -1,0 +1,82 @@
+//! The engine and its sessions.
+//!
+//! *Owns*: putting the rooms together, dispatching statements, SHOW and DESCRIBE, results.
+//! *Does not own*: terminals, files, arguments (`cli`).
+//! *Invariants*: no global state, no printing, no exit; the environment is read only through the [`Env`] it was given.
+
+mod builder;
+mod explain;
+mod resolve;
+mod result;
+mod sandboxes;
+mod session;
+mod show;
+
+pub use crate::sandbox::SandboxOptions;
+pub use builder::EngineBuilder;
+pub use result::QueryResult;
+pub use session::Session;
+
+use std::sync::Arc;
+
+use crate::config::Settings;
+use crate::error::Result;
+use crate::provider::Registry;
+use crate::scan::ScanCore;
+
+/// Answers SQL over REST APIs. Cheap to clone; clones share connections, limits and documents.
+///
+/// ```no_run
+/// # async fn example() -> skyql::error::Result<()> {
+/// use futures::StreamExt;
+///
+/// let engine = skyql::engine::Engine::builder().env(skyql::config::Env::process()).build()?;
+/// let mut session = engine.session();
+/// let mut result = session.sql("SELECT id, label FROM linode.images.images LIMIT 5").await?;
+/// while let Some(batch) = result.next().await {
+///     println!("{} rows", batch?.num_rows());
+/// }
+/// println!("{}", result.report().footer());
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Engine {
+    core: Arc<ScanCore>,
+    sandboxes: Arc<sandboxes::Sandboxes>,
+}
+
+impl Engine {
+    /// An engine with the shipped providers, the live transport and no environment.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// A session with the engine's settings.
+    pub fn session(&self) -> Session {
+        Session::new(self.clone())
+    }
+
+    /// Serves the sandbox of one provider, or of all, on loopback until the engine is dropped.
+    ///
+    /// Returns each provider's name and URL. `port` 0 lets the system choose; another is used for the first provider.
+    ///
+    /// # Errors
+    /// `NameNotFound` for an unknown provider, `Network` when the port is taken.
+    pub async fn serve_sandbox(&self, provider: Option<&str>, port: u16) -> Result<Vec<(String, String)>> {
+        self.sandboxes.serve(&self.core.registry, provider, port)
+    }
+
+    /// The provider documents.
+    pub fn registry(&self) -> &Registry {
+        &self.core.registry
+    }
+
+    /// The settings that new sessions begin with.
+    pub fn settings(&self) -> &Settings {
+        &self.core.settings
+    }
+
+    pub(crate) fn core(&self) -> &Arc<ScanCore> {
+        &self.core
+    }
+}

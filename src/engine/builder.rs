@@ -1,0 +1,157 @@
+//! Putting an engine together.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::sandboxes::Sandboxes;
+use super::{Engine, SandboxOptions};
+use crate::call::{EndpointOptions, Endpoints};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{ConfigFile, Env, Settings};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Client, Ledger, LiveOptions, LiveTransport, Transport};
+use crate::provider::{DirectorySource, DocumentSource, EmbeddedSource, Registry};
+use crate::scan::ScanCore;
+
+/// What an [`Engine`] is made of. Everything has a default; nothing is read from the environment unless [`Env::process`] is
+/// given.
+#[derive(Debug, Default)]
+pub struct EngineBuilder {
+    env: Option<Env>,
+    config: Option<ConfigFile>,
+    settings: Option<Settings>,
+    providers: Vec<PathBuf>,
+    base_urls: BTreeMap<String, String>,
+    allowed_origins: BTreeMap<String, Vec<String>>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Option<SharedClock>,
+    sandbox: Option<SandboxOptions>,
+}
+
+impl EngineBuilder {
+    /// Where credentials and server variables are read from; none by default.
+    #[must_use]
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = Some(env);
+        self
+    }
+
+    /// The configuration file's content.
+    #[must_use]
+    pub fn config_file(mut self, config: ConfigFile) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// The settings that sessions begin with, in place of the configuration file's.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// A directory of provider documents; the first given wins, and all win over shipped ones.
+    #[must_use]
+    pub fn providers_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.providers.push(dir.into());
+        self
+    }
+
+    /// Where a provider's API is, in place of its documents' servers. An origin alone keeps the documents' path.
+    #[must_use]
+    pub fn base_url(mut self, provider: &str, url: &str) -> Self {
+        self.base_urls.insert(provider.to_lowercase(), url.to_owned());
+        self
+    }
+
+    /// Lets a provider document on disk send the shipped provider's credential to this origin.
+    #[must_use]
+    pub fn allow_origin(mut self, provider: &str, origin: &str) -> Self {
+        self.allowed_origins.entry(provider.to_lowercase()).or_default().push(origin.to_owned());
+        self
+    }
+
+    /// What sends requests; the live client by default.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Time; the machine's own by default.
+    #[must_use]
+    pub fn clock(mut self, clock: SharedClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Answers every provider from its sandbox, over HTTP on loopback. Needs a Tokio runtime when built.
+    #[must_use]
+    pub fn sandbox(mut self, options: SandboxOptions) -> Self {
+        self.sandbox = Some(options);
+        self
+    }
+
+    /// Puts the engine together.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a base URL, setting or directory that cannot be used; `Network` when the HTTP client cannot
+    /// be set up.
+    pub fn build(self) -> Result<Engine> {
+        let config = self.config.unwrap_or_default();
+        let settings = match self.settings {
+            Some(settings) => settings,
+            None => config.settings()?,
+        };
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let mut sources: Vec<Arc<dyn DocumentSource>> = Vec::new();
+        for dir in self.providers.into_iter().chain(config.providers_dirs.clone()) {
+            check_dir(&dir)?;
+            sources.push(Arc::new(DirectorySource::new(dir)));
+        }
+        let registry = Arc::new(Registry::new(sources, Some(Arc::new(EmbeddedSource::shipped()))));
+
+        let mut base_urls = BTreeMap::new();
+        let mut allowed_origins = BTreeMap::new();
+        let mut variables = BTreeMap::new();
+        for (name, provider) in config.provider {
+            let name = name.to_lowercase();
+            if let Some(url) = provider.base_url {
+                base_urls.insert(name.clone(), url);
+            }
+            allowed_origins.insert(name.clone(), provider.allow_origin);
+            variables.insert(name, provider.env);
+        }
+        base_urls.extend(self.base_urls);
+        for (name, origins) in self.allowed_origins {
+            allowed_origins.entry(name).or_insert_with(Vec::new).extend(origins);
+        }
+        let mut env = self.env.unwrap_or_default();
+        let sandboxes = Sandboxes::new(Arc::clone(&clock), self.sandbox.clone().unwrap_or_default());
+        if self.sandbox.is_some() {
+            for (provider, url) in sandboxes.serve(&registry, None, 0)? {
+                base_urls.insert(provider.to_lowercase(), url);
+            }
+            // The sandbox has credentials of its own: the user's are not used, nor is another variable read.
+            variables.clear();
+            env = sandboxes.credentials(env);
+        }
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => Arc::new(LiveTransport::new(LiveOptions::default())?),
+        };
+        let endpoints = Arc::new(Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?);
+        let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
+        let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings });
+        Ok(Engine { core, sandboxes: Arc::new(sandboxes) })
+    }
+}
+
+fn check_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, format!("`{}` is not a directory of provider documents", dir.display()))
+        .hint("it should hold `<provider>/<version>/provider.yaml`"))
+}

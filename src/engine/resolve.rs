@@ -1,0 +1,553 @@
+//! Names in a query, before it is planned.
+//!
+//! Provider tables are found whatever their case, arguments of tables become part of the name, `*` leaves out parameters
+//! that need not be given, column names take the API's spelling, and expressions are headed by their text.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde_json::Value;
+use sqlparser::ast::{
+    self, ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
+    ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias,
+    TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+};
+
+use crate::bind::Table;
+use crate::error::{Error, ErrorKind, Position, Result, did_you_mean};
+use crate::provider::Registry;
+use crate::scan::encode_arguments;
+
+/// Resolves the names of `statement`. `own` are the session's own catalogues. Reads the documents of the services that
+/// the statement names: call it off the async threads.
+///
+/// # Errors
+/// `NameNotFound` with the nearest names; `InvalidArgument` for arguments that are not `name => literal`.
+pub(super) fn resolve(registry: &Registry, own: &[String], statement: &mut Statement) -> Result<()> {
+    let mut names = Names::default();
+    let _ = VisitMut::visit(statement, &mut names);
+
+    let mut tables = Tables { registry, own, ctes: &names.ctes, known: Vec::new(), error: None };
+    let _ = VisitMut::visit(statement, &mut tables);
+    if let Some(error) = tables.error {
+        return Err(error);
+    }
+    let known = tables.known;
+    if !known.is_empty() {
+        let _ = VisitMut::visit(statement, &mut Wildcards { known: &known });
+        let mut spelling = Spelling::new(&known, &names);
+        let _ = VisitMut::visit(statement, &mut spelling);
+    }
+    head_by_text(statement);
+    Ok(())
+}
+
+/// A provider table that the statement names.
+#[derive(Debug)]
+struct Known {
+    /// The name as it stands in the statement after resolving.
+    name: ObjectName,
+    table: Arc<Table>,
+}
+
+/// Names that the statement itself introduces.
+#[derive(Debug, Default)]
+struct Names {
+    ctes: HashSet<String>,
+    aliases: BTreeSet<String>,
+    relations: BTreeSet<String>,
+}
+
+impl VisitorMut for Names {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
+            self.ctes.insert(cte.alias.name.value.to_lowercase());
+            self.relations.insert(cte.alias.name.value.clone());
+            self.aliases.extend(cte.alias.columns.iter().map(|column| column.name.value.clone()));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &select.projection {
+            if let SelectItem::ExprWithAlias { alias, .. } = item {
+                self.aliases.insert(alias.value.clone());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let Some(alias) = alias_of(factor) {
+            self.relations.insert(alias.name.value.clone());
+            self.aliases.extend(alias.columns.iter().map(|column| column.name.value.clone()));
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
+    match factor {
+        TableFactor::Table { alias, .. }
+        | TableFactor::Derived { alias, .. }
+        | TableFactor::TableFunction { alias, .. }
+        | TableFactor::Function { alias, .. }
+        | TableFactor::UNNEST { alias, .. }
+        | TableFactor::NestedJoin { alias, .. } => alias.as_ref(),
+        _ => None,
+    }
+}
+
+/// Finds provider tables.
+struct Tables<'a> {
+    registry: &'a Registry,
+    own: &'a [String],
+    ctes: &'a HashSet<String>,
+    known: Vec<Known>,
+    error: Option<Error>,
+}
+
+impl VisitorMut for Tables<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        let TableFactor::Table { name, alias, args, .. } = factor else { return ControlFlow::Continue(()) };
+        match self.table(name, alias, args) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.error = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+impl Tables<'_> {
+    fn table(
+        &mut self,
+        name: &mut ObjectName,
+        alias: &mut Option<TableAlias>,
+        args: &mut Option<ast::TableFunctionArgs>,
+    ) -> Result<()> {
+        let idents: Vec<Ident> = name.0.iter().filter_map(|part| part.as_ident()).cloned().collect();
+        if idents.len() != name.0.len() {
+            return Ok(());
+        }
+        let at = idents.first().map(|ident| Position { line: ident.span.start.line, column: ident.span.start.column });
+        let here = |error: Error| match at.filter(|at| at.line > 0) {
+            Some(at) => error.at(at),
+            None => error,
+        };
+        let parts: Vec<&str> = idents.iter().map(|ident| ident.value.as_str()).collect();
+        match parts.as_slice() {
+            [provider, service, resource] => {
+                if self.own.iter().any(|own| own.eq_ignore_ascii_case(provider)) {
+                    return Ok(());
+                }
+                let provider = self.registry.provider(provider).map_err(here)?;
+                let service = self.registry.service(&provider.name, service).map_err(here)?;
+                let resource = self.registry.resource(&provider.name, &service.name, resource).map_err(here)?;
+                let table = Arc::new(Table::new(&provider.name, &service.name, Arc::clone(&resource)).map_err(here)?);
+                let arguments = match args.take() {
+                    Some(args) => arguments(&args.args).map_err(here)?,
+                    None => BTreeMap::new(),
+                };
+                if alias.is_none() && !arguments.is_empty() {
+                    *alias = Some(TableAlias {
+                        explicit: true,
+                        name: Ident::with_quote('"', &resource.name),
+                        columns: Vec::new(),
+                        at: None,
+                    });
+                }
+                let encoded = encode_arguments(&resource.name, &arguments);
+                let spelled = [provider.name.as_str(), service.name.as_str(), encoded.as_str()];
+                for (part, text) in name.0.iter_mut().zip(spelled) {
+                    if let ObjectNamePart::Identifier(ident) = part {
+                        text.clone_into(&mut ident.value);
+                        ident.quote_style = Some('"');
+                    }
+                }
+                self.known.push(Known { name: name.clone(), table });
+                Ok(())
+            }
+            [one] if args.is_none() && !self.ctes.contains(&one.to_lowercase()) => {
+                // A provider's or service's name alone is a slip; anything else may be a view of the session.
+                if self.registry.provider(one).is_ok() {
+                    return Err(here(
+                        Error::new(ErrorKind::NameNotFound, format!("`{one}` is a provider, not a table"))
+                            .hint(format!("name a table as `{one}.service.resource`; `SHOW SERVICES IN {one}` lists its services")),
+                    ));
+                }
+                Ok(())
+            }
+            [first, second] if self.registry.provider(first).is_ok() => Err(here(
+                Error::new(ErrorKind::NameNotFound, format!("`{first}.{second}` is not a table"))
+                    .hint(format!("name it `{first}.{second}.resource`; `SHOW RESOURCES IN {first}.{second}` lists them")),
+            )),
+            [_, _, _, ..] => Err(here(
+                Error::new(ErrorKind::NameNotFound, format!("`{}` has too many parts for a table", parts.join(".")))
+                    .hint("a table is `provider.service.resource`"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `(type => 'base', page => 2)`.
+fn arguments(args: &[FunctionArg]) -> Result<BTreeMap<String, Value>> {
+    let wrong = || {
+        Error::new(ErrorKind::InvalidArgument, "arguments of a table are given as `name => literal`")
+            .hint("for example `FROM p.s.images(type => 'base')`")
+    };
+    let mut given = BTreeMap::new();
+    for arg in args {
+        let (name, value) = match arg {
+            FunctionArg::Named { name, arg: FunctionArgExpr::Expr(value), .. } => (name.value.clone(), value),
+            FunctionArg::ExprNamed { name: Expr::Identifier(name), arg: FunctionArgExpr::Expr(value), .. } => {
+                (name.value.clone(), value)
+            }
+            _ => return Err(wrong()),
+        };
+        let value = literal(value).ok_or_else(wrong)?;
+        if given.insert(name.clone(), value).is_some() {
+            return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}` is given twice")));
+        }
+    }
+    Ok(given)
+}
+
+fn literal(expr: &Expr) -> Option<Value> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            ast::Value::Number(text, _) => serde_json::from_str(text).ok(),
+            ast::Value::Boolean(b) => Some(Value::Bool(*b)),
+            other => other.clone().into_string().map(Value::from),
+        },
+        Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match literal(expr)? {
+            Value::Number(n) => match (n.as_i64(), n.as_f64()) {
+                (Some(n), _) => Some(Value::from(-n)),
+                (None, Some(f)) => Some(Value::from(-f)),
+                _ => None,
+            },
+            _ => None,
+        },
+        Expr::Array(array) => array.elem.iter().map(literal).collect::<Option<Vec<_>>>().map(Value::Array),
+        _ => None,
+    }
+}
+
+/// Takes optional parameters out of `*`.
+struct Wildcards<'a> {
+    known: &'a [Known],
+}
+
+impl Wildcards<'_> {
+    fn hidden(&self, factor: &TableFactor) -> Vec<String> {
+        let TableFactor::Table { name, .. } = factor else { return Vec::new() };
+        let Some(known) = self.known.iter().find(|known| &known.name == name) else { return Vec::new() };
+        known.table.columns.iter().filter(|column| column.hidden).map(|column| column.name.clone()).collect()
+    }
+}
+
+impl VisitorMut for Wildcards<'_> {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        let factors: Vec<&TableFactor> = select.from.iter().flat_map(all_factors).collect();
+        let merged = select.from.iter().any(merges_columns);
+        let hidden: Vec<Vec<String>> = factors.iter().map(|factor| self.hidden(factor)).collect();
+        if hidden.iter().all(Vec::is_empty) {
+            return ControlFlow::Continue(());
+        }
+        let qualifiers: Vec<Option<ObjectName>> = factors.iter().map(|factor| qualifier(factor)).collect();
+        let mut projection = Vec::with_capacity(select.projection.len());
+        for item in select.projection.drain(..) {
+            match item {
+                SelectItem::Wildcard(options)
+                    if factors.len() > 1
+                        && !merged
+                        && is_plain(&options)
+                        && qualifiers.iter().all(Option::is_some) =>
+                {
+                    for (qualifier, hidden) in qualifiers.iter().zip(&hidden) {
+                        let Some(qualifier) = qualifier else { continue };
+                        let mut options = WildcardAdditionalOptions::default();
+                        exclude(&mut options, hidden);
+                        projection.push(SelectItem::QualifiedWildcard(
+                            SelectItemQualifiedWildcardKind::ObjectName(qualifier.clone()),
+                            options,
+                        ));
+                    }
+                }
+                SelectItem::Wildcard(mut options) => {
+                    let all: Vec<String> = hidden.iter().flatten().cloned().collect();
+                    exclude(&mut options, &all);
+                    projection.push(SelectItem::Wildcard(options));
+                }
+                SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), mut options) => {
+                    let matching = qualifiers.iter().zip(&hidden).find(|(qualifier, _)| {
+                        qualifier.as_ref().is_some_and(|qualifier| same_relation(qualifier, &name))
+                    });
+                    if let Some((_, hidden)) = matching {
+                        exclude(&mut options, hidden);
+                    }
+                    projection.push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options));
+                }
+                other => projection.push(other),
+            }
+        }
+        select.projection = projection;
+        ControlFlow::Continue(())
+    }
+}
+
+fn all_factors(from: &TableWithJoins) -> Vec<&TableFactor> {
+    let mut all = Vec::new();
+    for factor in std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)) {
+        match factor {
+            TableFactor::NestedJoin { table_with_joins, alias: None } => all.extend(all_factors(table_with_joins)),
+            other => all.push(other),
+        }
+    }
+    all
+}
+
+/// Whether USING or NATURAL makes one column of two: then `*` cannot be taken apart by relation.
+fn merges_columns(from: &TableWithJoins) -> bool {
+    from.joins.iter().any(|join| {
+        let constraint = match &join.join_operator {
+            JoinOperator::Join(c)
+            | JoinOperator::Inner(c)
+            | JoinOperator::Left(c)
+            | JoinOperator::LeftOuter(c)
+            | JoinOperator::Right(c)
+            | JoinOperator::RightOuter(c)
+            | JoinOperator::FullOuter(c)
+            | JoinOperator::LeftSemi(c)
+            | JoinOperator::RightSemi(c)
+            | JoinOperator::LeftAnti(c)
+            | JoinOperator::RightAnti(c) => c,
+            _ => return false,
+        };
+        matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
+    })
+}
+
+fn qualifier(factor: &TableFactor) -> Option<ObjectName> {
+    match (alias_of(factor), factor) {
+        (Some(alias), _) => Some(ObjectName::from(vec![alias.name.clone()])),
+        (None, TableFactor::Table { name, args: None, .. }) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// Whether `name` in `name.*` is that relation: its alias, or the last parts of its name.
+fn same_relation(relation: &ObjectName, name: &ObjectName) -> bool {
+    let text = |name: &ObjectName| -> Vec<String> { name.0.iter().map(|part| part.to_string().trim_matches(['"', '`']).to_lowercase()).collect() };
+    text(relation).ends_with(&text(name))
+}
+
+fn is_plain(options: &WildcardAdditionalOptions) -> bool {
+    options.opt_exclude.is_none() && options.opt_except.is_none() && options.opt_replace.is_none() && options.opt_rename.is_none()
+}
+
+fn exclude(options: &mut WildcardAdditionalOptions, hidden: &[String]) {
+    let mut names: Vec<ObjectName> = match options.opt_exclude.take() {
+        Some(ExcludeSelectItem::Single(name)) => vec![name],
+        Some(ExcludeSelectItem::Multiple(names)) => names,
+        None => Vec::new(),
+    };
+    let mut taken: HashSet<String> = names.iter().map(|name| name.to_string().trim_matches('"').to_owned()).collect();
+    if let Some(except) = &options.opt_except {
+        taken.insert(except.first_element.value.clone());
+        taken.extend(except.additional_elements.iter().map(|ident| ident.value.clone()));
+    }
+    for name in hidden {
+        if taken.insert(name.clone()) {
+            names.push(ObjectName::from(vec![Ident::with_quote('"', name)]));
+        }
+    }
+    if !names.is_empty() {
+        options.opt_exclude = Some(ExcludeSelectItem::Multiple(names));
+    }
+}
+
+/// Gives unquoted names the spelling of the column, alias or relation that they mean.
+struct Spelling {
+    exact: HashSet<String>,
+    /// Lower case → spelling; `None` where two spellings compete.
+    folded: BTreeMap<String, Option<String>>,
+    relations: BTreeMap<String, Option<String>>,
+}
+
+impl Spelling {
+    fn new(known: &[Known], names: &Names) -> Self {
+        let columns: Vec<&String> = known.iter().flat_map(|known| known.table.columns.iter().map(|c| &c.name)).collect();
+        let exact = columns.iter().copied().chain(&names.aliases).cloned().collect();
+        let mut folded = BTreeMap::new();
+        for name in columns {
+            add(&mut folded, name);
+        }
+        // An alias is nearer than a column.
+        for alias in &names.aliases {
+            folded.insert(alias.to_lowercase(), Some(alias.clone()));
+        }
+        let mut relations = BTreeMap::new();
+        for relation in &names.relations {
+            add(&mut relations, relation);
+        }
+        for known in known {
+            for name in [&known.table.resource.name, &known.table.service, &known.table.provider] {
+                add(&mut relations, name);
+            }
+        }
+        Self { exact, folded, relations }
+    }
+
+    fn column(&self, ident: &mut Ident) {
+        if ident.quote_style.is_some() || self.exact.contains(&ident.value) {
+            return;
+        }
+        if let Some(Some(spelling)) = self.folded.get(&ident.value.to_lowercase()) {
+            ident.value.clone_from(spelling);
+        }
+    }
+
+    fn relation(&self, ident: &mut Ident) {
+        if ident.quote_style.is_none()
+            && let Some(Some(spelling)) = self.relations.get(&ident.value.to_lowercase())
+        {
+            ident.value.clone_from(spelling);
+        }
+    }
+}
+
+fn add(into: &mut BTreeMap<String, Option<String>>, name: &str) {
+    into.entry(name.to_lowercase())
+        .and_modify(|known| {
+            if known.as_deref() != Some(name) {
+                *known = None;
+            }
+        })
+        .or_insert_with(|| Some(name.to_owned()));
+}
+
+impl VisitorMut for Spelling {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(ident) => self.column(ident),
+            Expr::CompoundIdentifier(parts) => {
+                if let Some((last, before)) = parts.split_last_mut() {
+                    self.column(last);
+                    before.iter_mut().for_each(|part| self.relation(part));
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        for item in &mut select.projection {
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item {
+                for part in &mut name.0 {
+                    if let ObjectNamePart::Identifier(ident) = part {
+                        self.relation(ident);
+                    }
+                }
+            }
+        }
+        for from in &mut select.from {
+            for join in &mut from.joins {
+                if let JoinOperator::Join(JoinConstraint::Using(names))
+                | JoinOperator::Inner(JoinConstraint::Using(names))
+                | JoinOperator::Left(JoinConstraint::Using(names))
+                | JoinOperator::LeftOuter(JoinConstraint::Using(names)) = &mut join.join_operator
+                {
+                    for name in names {
+                        for part in &mut name.0 {
+                            if let ObjectNamePart::Identifier(ident) = part {
+                                self.column(ident);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, .. } = factor
+            && let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice()
+        {
+            self.relation(ident);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Heads unnamed expressions of the outermost SELECT by their text, not by the planner's name for them.
+fn head_by_text(statement: &mut Statement) {
+    let query = match statement {
+        Statement::Query(query) => query,
+        Statement::Explain { statement, .. } => return head_by_text(statement),
+        _ => return,
+    };
+    let mut body = query.body.as_mut();
+    let select = loop {
+        match body {
+            SetExpr::Select(select) => break select,
+            SetExpr::SetOperation { left, .. } => body = left.as_mut(),
+            SetExpr::Query(inner) => body = inner.body.as_mut(),
+            _ => return,
+        }
+    };
+    // DISTINCT compares ORDER BY with the list as it stands.
+    if select.distinct.is_some() {
+        return;
+    }
+    let mut taken: HashSet<String> = HashSet::new();
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
+            continue;
+        }
+        let text = expr.to_string();
+        if text.len() <= 200 && taken.insert(text.clone()) {
+            let expr = expr.clone();
+            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', text) };
+        }
+    }
+}
+
+/// The error for a table that the planner could not find, with what may have been meant.
+pub(super) fn unknown_table(registry: &Registry, name: &str) -> Error {
+    let keyword = sqlparser::keywords::ALL_KEYWORDS.iter().position(|known| known.eq_ignore_ascii_case(name));
+    let keyword = keyword.and_then(|at| sqlparser::keywords::ALL_KEYWORDS_INDEX.get(at));
+    if keyword.is_some_and(|keyword| sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS.contains(keyword)) {
+        return Error::new(ErrorKind::Syntax, format!("a table is missing before `{name}`"));
+    }
+    let error = Error::new(ErrorKind::NameNotFound, format!("there is no table `{name}`"));
+    let providers = registry.provider_names();
+    let services: Vec<String> = providers
+        .iter()
+        .filter_map(|provider| registry.provider(provider).ok())
+        .flat_map(|provider| provider.services.keys().map(|service| format!("{}.{service}", provider.name)).collect::<Vec<_>>())
+        .collect();
+    let last = |full: &str| full.rsplit('.').next().map(str::to_owned);
+    let near: Vec<String> = services.iter().filter(|full| last(full).is_some_and(|s| s.eq_ignore_ascii_case(name))).cloned().collect();
+    match near.first() {
+        Some(service) => error.hint(format!("a table is `provider.service.resource`; `SHOW RESOURCES IN {service}` lists some")),
+        None => match did_you_mean(name, providers.iter().map(String::as_str)) {
+            Some(hint) => error.hint(format!("a table is `provider.service.resource`; {hint}")),
+            None => error.hint("a table is `provider.service.resource`; `SHOW PROVIDERS` lists the providers"),
+        },
+    }
+}

@@ -1,0 +1,119 @@
+//! What a statement gives: rows as they come, and the report.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::stream::{self, BoxStream, Stream, StreamExt};
+
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::report::{QueryReport, Report};
+use crate::scan::from_datafusion;
+
+/// A running statement: a stream of record batches, and its report.
+///
+/// Dropping it cancels the statement and every call under way.
+pub struct QueryResult {
+    schema: SchemaRef,
+    report: Report,
+    clock: SharedClock,
+    message: Option<String>,
+    rows: BoxStream<'static, Result<RecordBatch>>,
+    ended: Option<QueryReport>,
+}
+
+impl std::fmt::Debug for QueryResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("QueryResult").field("schema", &self.schema).field("message", &self.message).finish_non_exhaustive()
+    }
+}
+
+impl QueryResult {
+    pub(super) fn rows(rows: SendableRecordBatchStream, report: Report, clock: SharedClock) -> Self {
+        let schema = rows.schema();
+        let rows = rows.map(|batch| batch.map_err(|error| from_datafusion(&error))).boxed();
+        Self { schema, report, clock, message: None, rows, ended: None }
+    }
+
+    pub(super) fn batch(batch: RecordBatch, report: Report, clock: SharedClock) -> Self {
+        let schema = batch.schema();
+        Self { schema, report, clock, message: None, rows: stream::iter([Ok(batch)]).boxed(), ended: None }
+    }
+
+    /// Text rows under these headings.
+    pub(super) fn table(headings: &[&str], rows: Vec<Vec<Option<String>>>, report: Report, clock: SharedClock) -> Result<Self> {
+        let fields: Vec<Field> = headings.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows.len()); headings.len()];
+        for row in rows {
+            let mut cells = row.into_iter();
+            for column in &mut columns {
+                column.push(cells.next().flatten());
+            }
+        }
+        let arrays = columns.into_iter().map(|column| Arc::new(StringArray::from(column)) as _).collect();
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
+            .map_err(|error| Error::new(ErrorKind::Internal, "a list could not be made").caused_by(error))?;
+        Ok(Self::batch(batch, report, clock))
+    }
+
+    pub(super) fn command(message: &str, report: Report, clock: SharedClock) -> Self {
+        Self {
+            schema: Arc::new(Schema::empty()),
+            report,
+            clock,
+            message: Some(message.to_owned()),
+            rows: stream::empty().boxed(),
+            ended: None,
+        }
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    /// What happened so far; after the last batch, what happened in all.
+    pub fn report(&self) -> QueryReport {
+        self.ended.clone().unwrap_or_else(|| self.report.snapshot(self.clock.now()))
+    }
+
+    /// What a statement without rows says, such as `SET`.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// The statement's own.
+    pub async fn collect(&mut self) -> Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.next().await {
+            batches.push(batch?);
+        }
+        Ok(batches)
+    }
+}
+
+impl Stream for QueryResult {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let polled = this.rows.poll_next_unpin(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(batch))) => this.report.add_rows(batch.num_rows() as u64, this.clock.now()),
+            Poll::Ready(Some(Err(_)) | None) if this.ended.is_none() => {
+                // Operators say their last word when they are let go.
+                this.rows = stream::empty().boxed();
+                this.ended = Some(this.report.snapshot(this.clock.now()));
+            }
+            _ => {}
+        }
+        polled
+    }
+}

@@ -1,0 +1,193 @@
+//! One user's conversation with the engine.
+
+use std::sync::Arc;
+
+use datafusion::catalog::MemoryCatalogProviderList;
+use datafusion::catalog::{CatalogProviderList, MemoryCatalogProvider, MemorySchemaProvider, CatalogProvider};
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::optimizer::Analyzer;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement as DfStatement;
+use sqlparser::ast;
+
+use super::Engine;
+use super::explain::explain;
+use super::resolve::{resolve, unknown_table};
+use super::result::QueryResult;
+use super::show;
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, Result};
+use crate::functions;
+use crate::report::Report;
+use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, StatementContext, from_datafusion};
+use crate::sql::{self, Statement};
+
+/// The catalogue and schema of a session's own views and tables.
+const OWN_CATALOG: &str = "local";
+const OWN_SCHEMA: &str = "main";
+
+/// Settings, views and the last report of one user.
+#[derive(Debug)]
+pub struct Session {
+    engine: Engine,
+    settings: Settings,
+    own: Arc<MemoryCatalogProviderList>,
+    last: Option<Report>,
+}
+
+impl Session {
+    pub(super) fn new(engine: Engine) -> Self {
+        let own = Arc::new(MemoryCatalogProviderList::new());
+        let catalog = Arc::new(MemoryCatalogProvider::new());
+        // A fresh in-memory catalogue takes any schema.
+        let _ = catalog.register_schema(OWN_SCHEMA, Arc::new(MemorySchemaProvider::new()));
+        own.register_catalog(OWN_CATALOG.to_owned(), catalog);
+        let settings = engine.settings().clone();
+        Self { engine, settings, own, last: None }
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The settings, to change.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Runs exactly one statement. Rows come as the result is read.
+    ///
+    /// # Errors
+    /// Every kind: what is wrong with the statement, its names or parameters is found here; what goes wrong while calls
+    /// are made comes with the rows.
+    pub async fn sql(&mut self, text: &str) -> Result<QueryResult> {
+        let pieces = sql::split(text)?;
+        let [piece] = pieces.as_slice() else {
+            let said = if pieces.is_empty() { "there is no statement" } else { "there is more than one statement" };
+            return Err(Error::new(ErrorKind::Syntax, said).hint("give exactly one, or split the text with `skyql::sql::split`"));
+        };
+        // The text as given, so that positions are the user's.
+        let statement = sql::parse(text.strip_suffix('\u{feff}').unwrap_or(text)).or_else(|_| sql::parse(&piece.text))?;
+        self.run(statement).await
+    }
+
+    async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
+        let clock = Arc::clone(&self.engine.core().clock);
+        let report = Report::new(clock.now());
+        match statement {
+            Statement::Query(query) => {
+                self.last = Some(report.clone());
+                self.query(*query, report).await
+            }
+            Statement::Explain { analyze, query } => {
+                let context = self.context(&report)?;
+                let plan = self.plan(&context, *query).await?;
+                explain(&context, plan, analyze, report, clock).await
+            }
+            Statement::Show(what) => show::show(&self.engine, what, &self.settings, self.last.as_ref(), report, clock).await,
+            Statement::Describe(what) => show::describe(&self.engine, what, report, clock).await,
+            Statement::Set { name, value } => {
+                self.settings.set(&name, &value)?;
+                Ok(QueryResult::command("SET", report, clock))
+            }
+            Statement::Reset(name) => {
+                let first = self.engine.settings();
+                match name {
+                    None => self.settings = first.clone(),
+                    Some(name) => {
+                        let lower = name.to_lowercase();
+                        let value = first.list().into_iter().find(|(known, _, _)| *known == lower).map(|(_, value, _)| value);
+                        self.settings.set(&lower, value.as_deref().unwrap_or_default())?;
+                    }
+                }
+                Ok(QueryResult::command("RESET", report, clock))
+            }
+            Statement::Write(verb) => Err(Error::new(ErrorKind::Unsupported, format!("{verb} is not supported in this version"))
+                .hint("no request was sent; this version reads")),
+        }
+    }
+
+    async fn query(&mut self, query: ast::Statement, report: Report) -> Result<QueryResult> {
+        let clock = Arc::clone(&self.engine.core().clock);
+        let context = self.context(&report)?;
+        let plan = self.plan(&context, query).await?;
+        // Rows are only read this way: changes to an API never pass through the query engine's own hooks.
+        SQLOptions::new().with_allow_dml(false).verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
+        let is_definition = matches!(plan, datafusion::logical_expr::LogicalPlan::Ddl(_));
+        let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
+        if is_definition {
+            return Ok(QueryResult::command("OK", report, clock));
+        }
+        let rows = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
+        Ok(QueryResult::rows(rows, report, clock))
+    }
+
+    async fn plan(&self, context: &SessionContext, query: ast::Statement) -> Result<datafusion::logical_expr::LogicalPlan> {
+        let registry = Arc::clone(&self.engine.core().registry);
+        let own = self.own.catalog_names();
+        let query = tokio::task::spawn_blocking(move || {
+            let mut query = query;
+            resolve(&registry, &own, &mut query).map(|()| query)
+        })
+        .await
+        .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;
+        let state = context.state();
+        state.statement_to_plan(DfStatement::Statement(Box::new(query))).await.map_err(|error| {
+            let error = from_datafusion(&error);
+            self.explain_unknown_table(error)
+        })
+    }
+
+    /// The planner says only that a table is not there.
+    fn explain_unknown_table(&self, error: Error) -> Error {
+        let Some(rest) = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found")) else {
+            return error;
+        };
+        let name = rest.strip_prefix(&format!("{OWN_CATALOG}.{OWN_SCHEMA}.")).unwrap_or(rest);
+        let better = unknown_table(&self.engine.core().registry, name);
+        match error.position() {
+            Some(position) => better.at(position),
+            None => better,
+        }
+    }
+
+    /// A planner for one statement.
+    fn context(&self, report: &Report) -> Result<SessionContext> {
+        let core = Arc::clone(self.engine.core());
+        let statement = Arc::new(StatementContext::new(report.clone(), self.settings.clone()));
+        let catalogs = Arc::new(CatalogList::new(core, self.settings.clone(), Arc::clone(&self.own)));
+        let mut state = session_state(session_config().with_extension(statement), catalogs);
+        functions::register(&mut state).map_err(|error| from_datafusion(&error))?;
+        Ok(SessionContext::new_with_state(state))
+    }
+}
+
+fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {
+    let mut rules = Analyzer::new().rules;
+    // Before types are coerced: afterwards a literal's own spelling is gone.
+    rules.insert(0, Arc::new(LiteralCoercion));
+    SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(config)
+        .with_catalog_list(catalogs)
+        .with_analyzer_rules(rules)
+        .with_query_planner(Arc::new(SkyQueryPlanner))
+        .build()
+}
+
+fn session_config() -> SessionConfig {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(OWN_CATALOG, OWN_SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        // One partition keeps the API's order; calls, not cores, are what queries wait for.
+        .with_target_partitions(1);
+    let options = config.options_mut();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.collect_spans = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    options.optimizer.enable_round_robin_repartition = false;
+    options.execution.collect_statistics = false;
+    config
+}

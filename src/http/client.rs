@@ -1,0 +1,348 @@
+//! Sending a request to its end: permit, signature, transport, retry.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+
+use super::auth::{Authorizer, SignTarget};
+use super::ledger::{Ledger, LedgerKey, Outcome, Permit, Published};
+use super::origin::host;
+use super::retry::{asked_too_long, asked_wait, back_off, passes};
+use super::{HeaderMap, Request, Response, StatusCode, Transport, Url};
+use crate::clock::SharedClock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::report::Report;
+
+/// A body's first allocation is no larger, whatever its `Content-Length` claims.
+const BODY_RESERVE: usize = 8 << 20;
+
+/// Sends requests, whatever transport answers them. Cheap to clone.
+///
+/// Dropping a future of it, or a body it gave, ends the request and returns its permit.
+#[derive(Debug, Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    ledger: Arc<Ledger>,
+    clock: SharedClock,
+}
+
+/// A request and how it may be sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// The request, without a credential.
+    pub request: Request,
+    /// The credential; `None` when it needs none.
+    pub authorizer: Option<Arc<Authorizer>>,
+    /// The path as the API's signing rules mean it.
+    pub signing_path: String,
+    /// Whether it may be sent again.
+    pub repeat: Repeat,
+    /// The API's published limit.
+    pub published: Published,
+    /// How often it is sent again at most.
+    pub retries: u32,
+    /// The longest single wait an API may ask for.
+    pub max_wait: Duration,
+}
+
+/// Whether a request may be sent again when nobody knows whether the API acted on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing: it is repeated after connection errors, time-outs, broken bodies, 408, 429 and 5xx.
+    Safe,
+    /// It is repeated only where the API certainly did not act: it was not reached, or answered 429.
+    Unsafe,
+}
+
+/// An answer, whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decompressed.
+    pub body: Bytes,
+    /// How often the request was sent.
+    pub attempts: u32,
+    /// How long the last attempt took, from sending to the end of the body.
+    pub latency: Duration,
+}
+
+/// How many requests a statement may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallBudget {
+    /// The statement stops before it sends more than this.
+    pub max_calls: u64,
+}
+
+impl CallBudget {
+    fn check(self, calls: u64) -> Result<()> {
+        if calls <= self.max_calls {
+            return Ok(());
+        }
+        let calls = if self.max_calls == 1 { "call" } else { "calls" };
+        Err(Error::new(ErrorKind::Budget, format!("stopped after {} {calls}", self.max_calls))
+            .hint("`SET max_calls = …` allows more"))
+    }
+}
+
+impl Client {
+    /// A client over a transport; clients that share a ledger share its limits.
+    pub fn new(transport: Arc<dyn Transport>, ledger: Arc<Ledger>, clock: SharedClock) -> Self {
+        Self { transport, ledger, clock }
+    }
+
+    /// Sends the request, again where that is safe and may help, and reads the whole answer.
+    ///
+    /// When the retries are used up, the last answer is given, whatever its status.
+    ///
+    /// # Errors
+    /// `Network` when there is no answer, with `attempts` where it was sent more than once, and with `state: unknown`
+    /// where an unsafe request may have been acted on; `RateLimited` when the API asks for a longer pause than
+    /// `max_wait`; `Budget` when the statement's calls are used up; `Auth` and `InvalidArgument` when the request
+    /// cannot be signed or sent there.
+    pub async fn fetch(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Answer> {
+        let taken = self.run(outgoing, report, *budget, read_whole).await?;
+        let Whole { status, headers, body } = taken.value;
+        Ok(Answer { status, headers, body, attempts: taken.attempts, latency: taken.latency })
+    }
+
+    /// As [`Client::fetch`], but the body streams, and nothing is repeated once the headers are there.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`].
+    pub async fn open(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Response> {
+        Ok(self.run(outgoing, report, *budget, read_on_demand).await?.value)
+    }
+
+    /// The one loop of attempts. `take` makes of an answer what the caller wants.
+    async fn run<T, Taking>(
+        &self,
+        outgoing: &Outgoing,
+        report: &Report,
+        budget: CallBudget,
+        take: impl Fn(Response, Permit, Report) -> Taking,
+    ) -> Result<Taken<T>>
+    where
+        Taking: Future<Output = Result<(T, Option<u64>)>>,
+    {
+        let Outgoing { request, authorizer, signing_path, published, max_wait, retries, .. } = outgoing;
+        if let Some(authorizer) = authorizer {
+            authorizer.check(&request.url)?;
+        }
+        let key = LedgerKey::new(&request.url, authorizer.as_deref());
+        let target = SignTarget { path: signing_path };
+        let mut attempt: u32 = 1;
+        loop {
+            budget.check(report.calls().saturating_add(1))?;
+            let permit = self.ledger.enter(&key, published, *max_wait, &self.clock).await?;
+            report.add_wait(permit.waited());
+            let signed = match authorizer {
+                Some(authorizer) => authorizer.sign(request.clone(), &target, &*self.clock)?,
+                None => request.clone(),
+            };
+            budget.check(report.add_call())?;
+            if attempt > 1 {
+                report.add_retry();
+            }
+
+            let sent = self.clock.now();
+            let elapsed = || self.clock.now().saturating_duration_since(sent);
+            let answered = self.transport.send(signed).await;
+            let outcome = match &answered {
+                Ok(Response { status, headers, .. }) => {
+                    Outcome::Answered { status: *status, headers, latency: elapsed() }
+                }
+                Err(_) => Outcome::Failed,
+            };
+            permit.observe(&outcome);
+
+            let may_repeat = attempt <= *retries;
+            let failure = match answered {
+                Ok(response) => {
+                    let status = response.status;
+                    let wait = if may_repeat || status == StatusCode::TOO_MANY_REQUESTS {
+                        self.wait_after_answer(outgoing, &response, attempt)?
+                    } else {
+                        None
+                    };
+                    if let Some(wait) = wait.filter(|_| may_repeat) {
+                        log(request, Some(status), None, elapsed(), attempt, "repeated");
+                        drop((response, permit));
+                        self.pause(wait, report).await;
+                        attempt += 1;
+                        continue;
+                    }
+                    match take(response, permit, report.clone()).await {
+                        Ok((value, bytes)) => {
+                            let latency = elapsed();
+                            log(request, Some(status), bytes, latency, attempt, "");
+                            return Ok(Taken { value, attempts: attempt, latency });
+                        }
+                        Err(error) => {
+                            log(request, Some(status), None, elapsed(), attempt, error.message());
+                            Failure { error: error.with("status", status.as_u16().to_string()), status: Some(status) }
+                        }
+                    }
+                }
+                Err(error) => {
+                    drop(permit);
+                    log(request, None, None, elapsed(), attempt, error.message());
+                    Failure { error, status: None }
+                }
+            };
+            if !(may_repeat && failure.may_be_repeated(outgoing.repeat)) {
+                return Err(failure.into_error(outgoing.repeat, attempt));
+            }
+            self.pause(back_off(attempt, self.clock.chance()).min(*max_wait), report).await;
+            attempt += 1;
+        }
+    }
+
+    /// How long to wait before the request is sent again; `None` when the answer stands.
+    fn wait_after_answer(&self, outgoing: &Outgoing, response: &Response, attempt: u32) -> Result<Option<Duration>> {
+        let throttled = response.status == StatusCode::TOO_MANY_REQUESTS;
+        let repeatable = match outgoing.repeat {
+            Repeat::Safe => passes(response.status),
+            Repeat::Unsafe => throttled,
+        };
+        if !repeatable {
+            return Ok(None);
+        }
+        match asked_wait(&response.headers, &outgoing.published, self.clock.utc()) {
+            Some(asked) if asked <= outgoing.max_wait => Ok(Some(asked)),
+            Some(asked) if throttled => Err(asked_too_long(asked, &host(&outgoing.request.url))
+                .with("status", response.status.as_u16().to_string())),
+            Some(_) => Ok(None),
+            None => Ok(Some(back_off(attempt, self.clock.chance()).min(outgoing.max_wait))),
+        }
+    }
+
+    async fn pause(&self, wait: Duration, report: &Report) {
+        if !wait.is_zero() {
+            let from = self.clock.now();
+            self.clock.sleep(wait).await;
+            report.add_wait(self.clock.now().saturating_duration_since(from));
+        }
+    }
+}
+
+/// What an attempt gave in the end.
+struct Taken<T> {
+    value: T,
+    attempts: u32,
+    latency: Duration,
+}
+
+/// An attempt without a whole answer.
+struct Failure {
+    error: Error,
+    /// The status, where the answer broke off behind its headers.
+    status: Option<StatusCode>,
+}
+
+impl Failure {
+    fn may_be_repeated(&self, repeat: Repeat) -> bool {
+        match repeat {
+            Repeat::Safe => self.error.is_retryable() || self.error.kind() == ErrorKind::Network,
+            Repeat::Unsafe => self.status.is_none() && self.error.is_retryable(),
+        }
+    }
+
+    fn into_error(self, repeat: Repeat, attempts: u32) -> Error {
+        let unsent = self.error.is_retryable()
+            || matches!(self.error.kind(), ErrorKind::InvalidArgument | ErrorKind::Auth | ErrorKind::Unsupported);
+        // A 4xx says that nothing was done, even if the rest of it is lost.
+        let told = self.status.map_or(unsent, |status| status.is_client_error());
+        let mut error = self.error;
+        if attempts > 1 {
+            error = error.with("attempts", attempts.to_string());
+        }
+        if repeat == Repeat::Unsafe && !told {
+            error = error.with("state", "unknown");
+        }
+        error
+    }
+}
+
+struct Whole {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+async fn read_whole(response: Response, permit: Permit, report: Report) -> Result<(Whole, Option<u64>)> {
+    let Response { status, headers, mut body } = response;
+    let mut read = BytesMut::new();
+    let mut first = Bytes::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk?;
+        report.add_bytes(chunk.len() as u64);
+        if first.is_empty() && read.is_empty() {
+            // Most answers are one chunk, which needs no copy.
+            first = chunk;
+            continue;
+        }
+        if read.is_empty() {
+            read.reserve(content_length(&headers).min(BODY_RESERVE).max(first.len() + chunk.len()));
+            read.extend_from_slice(&first);
+        }
+        read.extend_from_slice(&chunk);
+    }
+    drop(permit);
+    let body = if read.is_empty() { first } else { read.freeze() };
+    let length = body.len() as u64;
+    Ok((Whole { status, headers, body }, Some(length)))
+}
+
+async fn read_on_demand(response: Response, permit: Permit, report: Report) -> Result<(Response, Option<u64>)> {
+    let Response { status, headers, body } = response;
+    let counted = stream::unfold(Some((body, permit)), move |state| {
+        let report = report.clone();
+        async move {
+            let (mut body, permit): (BoxStream<'static, Result<Bytes>>, Permit) = state?;
+            match body.next().await? {
+                Ok(chunk) => {
+                    report.add_bytes(chunk.len() as u64);
+                    Some((Ok(chunk), Some((body, permit))))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
+        }
+    });
+    Ok((Response { status, headers, body: counted.boxed() }, None))
+}
+
+fn content_length(headers: &HeaderMap) -> usize {
+    headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0)
+}
+
+/// One line per attempt. The request is the unsigned one, so that no credential is in its URL.
+fn log(request: &Request, status: Option<StatusCode>, bytes: Option<u64>, took: Duration, attempt: u32, note: &str) {
+    tracing::info!(
+        target: "skyql::http",
+        method = %request.method,
+        url = %shown(&request.url),
+        status = status.map(|status| status.as_u16()),
+        bytes,
+        milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        attempt,
+        note,
+    );
+}
+
+fn shown(url: &Url) -> Url {
+    let mut url = url.clone();
+    // Both fail only for URLs without a host, which have no user either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! The live client: requests over real connections.
+//!
+//! One pooled client for the network, one without proxies for this machine. What `reqwest` reports is turned into
+//! errors that say which step failed, and whether the request can have reached the API.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::io;
+use std::iter;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::{Either, select};
+use futures::stream;
+use reqwest::redirect::Policy;
+
+use super::origin::{host, is_loopback, is_private};
+use super::{HeaderValue, Request, Response, Transport, Url};
+use crate::clock::{SharedClock, SystemClock};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How the live client connects.
+#[derive(Debug, Clone)]
+pub struct LiveOptions {
+    /// How long name resolution, connection and TLS set-up may take together.
+    pub connect_timeout: Duration,
+    /// The `User-Agent`.
+    pub user_agent: String,
+    /// Measures silence on a connection.
+    pub clock: SharedClock,
+}
+
+impl Default for LiveOptions {
+    /// Ten seconds, `skyql/<version>`, the machine's clock.
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            user_agent: concat!("skyql/", env!("CARGO_PKG_VERSION")).to_owned(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// A [`Transport`] over HTTP/1.1 and HTTP/2 with TLS, gzip, pooled connections and the system's proxies.
+///
+/// Plain HTTP goes to this machine only, and never through a proxy. Redirects are answers. A request that an HTTP/2
+/// server refused unprocessed (RFC 9113 §8.7) may be sent again below; nothing else is.
+#[derive(Debug)]
+pub struct LiveTransport {
+    agent: HeaderValue,
+    connect_timeout: Duration,
+    clock: SharedClock,
+    // Made when first needed: reading the system's certificates takes longer than a local answer.
+    network: OnceLock<reqwest::Client>,
+    loopback: OnceLock<reqwest::Client>,
+}
+
+impl LiveTransport {
+    /// A transport that is not connected to anything yet.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the user agent cannot be a header.
+    pub fn new(options: LiveOptions) -> Result<Self> {
+        let LiveOptions { connect_timeout, user_agent, clock } = options;
+        let agent = HeaderValue::from_str(&user_agent).map_err(|error| {
+            Error::new(ErrorKind::InvalidArgument, "the user agent holds characters a header cannot").caused_by(error)
+        })?;
+        Ok(Self { agent, connect_timeout, clock, network: OnceLock::new(), loopback: OnceLock::new() })
+    }
+
+    fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+        let builder = reqwest::Client::builder()
+            .user_agent(self.agent.clone())
+            .connect_timeout(self.connect_timeout)
+            .redirect(Policy::none())
+            .referer(false);
+        let (client, builder) =
+            if is_loopback(url) { (&self.loopback, builder.no_proxy()) } else { (&self.network, builder) };
+        if let Some(client) = client.get() {
+            return Ok(client);
+        }
+        let built = builder
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Internal, "the HTTP client cannot be set up").caused_by(error))?;
+        Ok(client.get_or_init(|| built))
+    }
+}
+
+#[async_trait]
+impl Transport for LiveTransport {
+    async fn send(&self, request: Request) -> Result<Response> {
+        if !is_private(&request.url) {
+            return Err(refuse_plain(&request.url));
+        }
+        let client = self.client(&request.url)?;
+        let place = Place { host: host(&request.url), secure: request.url.scheme() == "https" };
+        let silence = request.timeout;
+        let mut built = reqwest::Request::new(request.method, request.url);
+        *built.headers_mut() = request.headers;
+        if !request.body.is_empty() {
+            *built.body_mut() = Some(request.body.into());
+        }
+        let answer = match within(client.execute(built), silence, &self.clock).await {
+            Some(answer) => answer.map_err(|error| explain_no_answer(error, &place))?,
+            None => return Err(timed_out("timed out waiting for the answer", silence, &place)),
+        };
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let arriving = Arriving { answer, silence, place, clock: Arc::clone(&self.clock) };
+        let body = stream::unfold(Some(arriving), |arriving| async move {
+            let mut arriving = arriving?;
+            match arriving.chunk().await {
+                Ok(Some(bytes)) => Some((Ok(bytes), Some(arriving))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        Ok(Response { status, headers, body: body.boxed() })
+    }
+}
+
+/// Whom an error is about.
+struct Place {
+    host: String,
+    secure: bool,
+}
+
+/// A body on its way.
+struct Arriving {
+    answer: reqwest::Response,
+    silence: Duration,
+    place: Place,
+    clock: SharedClock,
+}
+
+impl Arriving {
+    async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        match within(self.answer.chunk(), self.silence, &self.clock).await {
+            Some(chunk) => chunk.map_err(|error| explain_broken_body(error, &self.place)),
+            None => Err(timed_out("timed out in the middle of the answer", self.silence, &self.place)),
+        }
+    }
+}
+
+/// What `work` gives, or `None` when it takes longer than `limit`.
+async fn within<T>(work: impl Future<Output = T> + Send, limit: Duration, clock: &SharedClock) -> Option<T> {
+    let work = std::pin::pin!(work);
+    match select(work, clock.sleep(limit)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
+}
+
+fn refuse_plain(url: &Url) -> Error {
+    let message = match url.scheme() {
+        "http" => "plain HTTP is for this machine only".to_owned(),
+        other => format!("requests cannot go over `{other}`"),
+    };
+    Error::new(ErrorKind::InvalidArgument, message).with("host", host(url)).hint("use an `https://` URL")
+}
+
+fn timed_out(what: &str, silence: Duration, place: &Place) -> Error {
+    Error::new(ErrorKind::Network, what)
+        .with("host", &place.host)
+        .with("waited", format!("{} s", silence.as_secs_f64()))
+        .hint("`SET timeout` gives it longer")
+}
+
+/// Why there is no answer. Connection errors come before the first byte of the request, so they are retryable.
+fn explain_no_answer(error: reqwest::Error, place: &Place) -> Error {
+    let network = |message: &str| Error::new(ErrorKind::Network, message).with("host", &place.host);
+    let explained = if error.is_builder() {
+        Error::new(ErrorKind::InvalidArgument, "the request cannot be built").with("host", &place.host)
+    } else if error.is_connect() {
+        explain_no_connection(&error, place).retryable()
+    } else if error.is_timeout() {
+        network("timed out waiting for the answer")
+    } else if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
+        network("the answer is not HTTP")
+    } else {
+        network("the connection was closed before the answer")
+    };
+    explained.caused_by(error.without_url())
+}
+
+fn explain_no_connection(error: &reqwest::Error, place: &Place) -> Error {
+    let network = |message: &str| Error::new(ErrorKind::Network, message).with("host", &place.host);
+    if error.is_dns() {
+        return network("host not found").hint("check the name and the network connection");
+    }
+    if error.is_timeout() {
+        return network("timed out while connecting").hint("check the network connection");
+    }
+    match find::<io::Error>(error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => {
+            return network("connection refused").hint("nothing listens there, or a firewall forbids it");
+        }
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown) => {
+            return network("the network does not reach the host").hint("check the network connection");
+        }
+        Some(io::ErrorKind::TimedOut) => {
+            return network("timed out while connecting").hint("check the network connection");
+        }
+        _ => {}
+    }
+    let texts: Vec<String> = chain(error).map(ToString::to_string).collect();
+    if let Some(proxy) = texts.iter().find(|text| text.starts_with("tunnel error") || text.contains("SOCKS")) {
+        return network("the proxy did not connect").with("proxy", proxy).hint("check the system's proxy settings");
+    }
+    if let Some(reason) = texts.iter().rev().find(|text| text.contains("certificate")) {
+        let hint = "the server's certificate is expired, for another name, or signed by nobody this machine trusts";
+        return network("TLS failure: certificate problem").with("tls", reason).hint(hint);
+    }
+    if place.secure {
+        let failure = network("TLS failure: no secure connection could be set up");
+        return match texts.last() {
+            Some(reason) => failure.with("tls", reason),
+            None => failure,
+        };
+    }
+    network("the connection failed")
+}
+
+fn explain_broken_body(error: reqwest::Error, place: &Place) -> Error {
+    let cut = find::<hyper::Error>(&error).is_some()
+        || find::<io::Error>(&error).is_none_or(|io| io.kind() == io::ErrorKind::UnexpectedEof);
+    let explained = if error.is_decode() && !cut {
+        Error::new(ErrorKind::Decode, "the compressed answer cannot be unpacked").with("host", &place.host)
+    } else {
+        Error::new(ErrorKind::Network, "the connection was closed in the middle of the answer")
+            .with("host", &place.host)
+    };
+    explained.caused_by(error.without_url())
+}
+
+/// An error and what it was caused by, outermost first.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |error| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        // `io::Error::source` skips the error it holds.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        held.map(|held| held as &(dyn StdError + 'static)).or_else(|| error.source())
+    })
+}
+
+/// The innermost error of one type.
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    chain(error).filter_map(|error| error.downcast_ref::<E>()).last()
+}
+
+#[cfg(test)]
+mod tests;

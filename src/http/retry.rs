@@ -1,0 +1,174 @@
+//! When to send again, and after how long.
+//!
+//! One request is sent at most `1 + retries` times, and no single wait is longer than `max_wait`, so the waits of
+//! one request last at most `retries × max_wait`: that is its deadline. An API that asks for more is not waited for.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::header::{DATE, RETRY_AFTER};
+
+use super::ledger::Published;
+use super::{HeaderMap, StatusCode};
+use crate::error::{Error, ErrorKind};
+
+/// The longest back-off before the first retry.
+const BASE: Duration = Duration::from_millis(250);
+
+/// The longest back-off of all.
+const CAP: Duration = Duration::from_secs(8);
+
+/// From here on a reset value is a Unix time and not a number of seconds: it is in 2001, or 31 years away.
+const UNIX_TIMES_FROM: f64 = 1e9;
+
+/// From here on a Unix time is in milliseconds.
+const MILLISECONDS_FROM: f64 = 1e11;
+
+const REMAINING: [&str; 3] = ["ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining"];
+const RESET: [&str; 3] = ["ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset"];
+
+/// Exponential back-off with full jitter after the nth failure (from 1): anything from nothing to the whole step, so
+/// that callers that failed together do not come back together.
+pub(crate) fn back_off(failures: u32, chance: f64) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    (BASE * (1 << doublings)).min(CAP).mul_f64(chance.clamp(0.0, 1.0))
+}
+
+/// Whether a read that got this answer is worth sending again.
+pub(crate) fn passes(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// How long the API asks to wait: `Retry-After` (RFC 9110 §10.2.3), else the reset of a limit that is used up.
+pub(crate) fn asked_wait(headers: &HeaderMap, published: &Published, now: SystemTime) -> Option<Duration> {
+    retry_after(headers, now).or_else(|| reset_wait(headers, published, now))
+}
+
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return seconds_of(seconds);
+    }
+    Some(until(httpdate::parse_http_date(text).ok()?, headers, now))
+}
+
+/// The wait until the limit is reset, where the answer says that nothing is left of it.
+pub(crate) fn reset_wait(headers: &HeaderMap, published: &Published, now: SystemTime) -> Option<Duration> {
+    let remaining = field(headers, published.remaining_header.as_deref(), &REMAINING)?.parse::<f64>().ok()?;
+    if remaining >= 1.0 {
+        return None;
+    }
+    let text = field(headers, published.reset_header.as_deref(), &RESET)?;
+    match text.parse::<f64>() {
+        Ok(time) if time >= UNIX_TIMES_FROM => {
+            let seconds = if time >= MILLISECONDS_FROM { time / 1000.0 } else { time };
+            Some(until(UNIX_EPOCH.checked_add(seconds_of(seconds)?)?, headers, now))
+        }
+        Ok(seconds) => seconds_of(seconds),
+        Err(_) => Some(until(httpdate::parse_http_date(text).ok()?, headers, now)),
+    }
+}
+
+fn field<'a>(headers: &'a HeaderMap, named: Option<&str>, usual: &[&str]) -> Option<&'a str> {
+    let value = match named {
+        Some(name) => headers.get(name),
+        None => usual.iter().find_map(|name| headers.get(*name)),
+    };
+    Some(value?.to_str().ok()?.trim())
+}
+
+fn seconds_of(seconds: f64) -> Option<Duration> {
+    if seconds.is_nan() { None } else { Duration::try_from_secs_f64(seconds.max(0.0)).ok() }
+}
+
+/// The time from the answer to `then`, by the server's own clock where the answer has a `Date`: ours may be wrong.
+fn until(then: SystemTime, headers: &HeaderMap, now: SystemTime) -> Duration {
+    let date = headers.get(DATE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
+    then.duration_since(date.unwrap_or(now)).unwrap_or_default()
+}
+
+/// The error of a wait that is longer than allowed.
+pub(crate) fn asked_too_long(asked: Duration, host: &str) -> Error {
+    let seconds = asked.as_secs() + u64::from(asked.subsec_nanos() > 0);
+    Error::new(ErrorKind::RateLimited, format!("the API asks to wait {seconds} s before the next request"))
+        .with("host", host)
+        .hint(format!("`SET max_wait = '{seconds}s'` waits for it"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderName, HeaderValue};
+
+    const NOW: u64 = 1_700_000_000; // Tue, 14 Nov 2023 22:13:20 GMT
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(NOW)
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn back_off_doubles_up_to_its_cap_and_jitter_covers_all_of_it() {
+        let milliseconds: Vec<u128> = (1..=8).map(|n| back_off(n, 1.0).as_millis()).collect();
+        assert_eq!(milliseconds, [250, 500, 1000, 2000, 4000, 8000, 8000, 8000]);
+        assert_eq!(back_off(3, 0.5), Duration::from_millis(500));
+        assert_eq!(back_off(3, 0.0), Duration::ZERO);
+        assert_eq!(back_off(u32::MAX, 1.0), Duration::from_secs(8));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        for (pairs, wanted) in [
+            (&[("retry-after", "7")][..], Some(7.0)),
+            (&[("retry-after", " 1.5 ")], Some(1.5)),
+            (&[("retry-after", "-3")], Some(0.0)),
+            (&[("retry-after", "Tue, 14 Nov 2023 22:13:50 GMT")], Some(30.0)),
+            (&[("retry-after", "Tue, 14 Nov 2023 22:00:00 GMT")], Some(0.0)),
+            (&[("retry-after", "Tue, 14 Nov 2023 22:13:50 GMT"), ("date", "Tue, 14 Nov 2023 22:13:45 GMT")], Some(5.0)),
+            (&[("retry-after", "soon")], None),
+            (&[("retry-after", "NaN")], None),
+            (&[("retry-after", "1e300")], None),
+            (&[], None),
+        ] {
+            let asked = asked_wait(&headers(pairs), &Published::default(), now());
+            assert_eq!(asked.map(|asked| asked.as_secs_f64()), wanted, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_used_up_limit_asks_to_wait_for_its_reset() {
+        let named = Published {
+            remaining_header: Some("My-Left".to_owned()),
+            reset_header: Some("My-Reset".to_owned()),
+            ..Published::default()
+        };
+        let usual = Published::default();
+        for (published, pairs, wanted) in [
+            (&usual, &[("ratelimit-remaining", "0"), ("ratelimit-reset", "12")][..], Some(12.0)),
+            (&usual, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1700000020")], Some(20.0)),
+            (&usual, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1700000020500")], Some(20.5)),
+            (&usual, &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1600000000")], Some(0.0)),
+            (&usual, &[("ratelimit-remaining", "1"), ("ratelimit-reset", "12")], None),
+            (&usual, &[("ratelimit-remaining", "0")], None),
+            (&usual, &[("ratelimit-reset", "12")], None),
+            (&named, &[("ratelimit-remaining", "0"), ("ratelimit-reset", "12")], None),
+            (&named, &[("my-left", "0"), ("my-reset", "3")], Some(3.0)),
+        ] {
+            let wait = reset_wait(&headers(pairs), published, now());
+            assert_eq!(wait.map(|wait| wait.as_secs_f64()), wanted, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_is_too_long_names_its_seconds() {
+        let error = asked_too_long(Duration::from_millis(3_599_200), "api.example");
+        assert_eq!(error.kind(), ErrorKind::RateLimited);
+        assert_eq!(error.to_string(), "the API asks to wait 3600 s before the next request (host: api.example)");
+        assert_eq!(error.hint_text(), Some("`SET max_wait = '3600s'` waits for it"));
+    }
+}

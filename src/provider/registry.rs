@@ -1,0 +1,333 @@
+//! What there is: the providers of all sources, their services, their resources.
+//!
+//! *Owns*: which source supplies a provider, loading each document at most once, names and their nearest.
+//! *Does not own*: reading files (`source`), what documents mean (`load`).
+//! *Invariants*: a document is parsed only when something of it is asked for, and once; a failure is remembered and
+//! concerns nothing else. Everything blocks: call it off the async threads.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use super::document::{Document, Node};
+use super::load::{load_provider, load_service};
+use super::model::{Location, Method, Provider, Resource, Service, ServiceEntry};
+use super::source::DocumentSource;
+use crate::error::{Error, ErrorKind, Result, did_you_mean, fold_name};
+
+/// The providers of several sources.
+pub struct Registry {
+    sources: Vec<Arc<dyn DocumentSource>>,
+    /// The index of the source that is shipped, which is the last.
+    shipped: Option<usize>,
+    listing: OnceLock<Listing>,
+}
+
+struct Listing {
+    candidates: Vec<Candidate>,
+    failures: Vec<Error>,
+}
+
+/// One `provider.yaml`, read when needed.
+struct Candidate {
+    source: usize,
+    path: String,
+    /// The provider's directory.
+    directory: String,
+    name: OnceLock<String>,
+    loaded: OnceLock<Result<Loaded>>,
+    origins: OnceLock<Vec<String>>,
+}
+
+struct Loaded {
+    provider: Arc<Provider>,
+    document: Document,
+    services: HashMap<String, OnceLock<Result<Arc<Service>>>>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("sources", &self.sources).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// The providers of `sources`, the earlier of which win, and of `shipped`, which yields to them all.
+    pub fn new(sources: Vec<Arc<dyn DocumentSource>>, shipped: Option<Arc<dyn DocumentSource>>) -> Self {
+        let at = shipped.is_some().then_some(sources.len());
+        Self { sources: sources.into_iter().chain(shipped).collect(), shipped: at, listing: OnceLock::new() }
+    }
+
+    /// The names of all providers, sorted. A source that cannot be listed has none.
+    pub fn provider_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for candidate in &self.listing().candidates {
+            let name = self.name(candidate);
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        names
+    }
+
+    /// A provider by its name in SQL, or by its directory's.
+    ///
+    /// # Errors
+    /// `NameNotFound` with the nearest names; `Provider` when its `provider.yaml` cannot be used.
+    pub fn provider(&self, name: &str) -> Result<Arc<Provider>> {
+        self.loaded(name).map(|(_, loaded)| Arc::clone(&loaded.provider))
+    }
+
+    /// A service, with all its resources. The first call parses the document, others wait for it.
+    ///
+    /// # Errors
+    /// `NameNotFound` with the nearest names, or when the document is not there; `Provider` when it cannot be used.
+    pub fn service(&self, provider: &str, service: &str) -> Result<Arc<Service>> {
+        let (candidate, loaded) = self.loaded(provider)?;
+        let provider = &loaded.provider;
+        let Some(entry) = match_name(provider.services.keys().map(String::as_str), service)
+            .and_then(|name| provider.services.get(name))
+        else {
+            return Err(unknown("service", &provider.name, service, provider.services.keys().map(String::as_str)));
+        };
+        self.load_service(candidate, loaded, entry)
+    }
+
+    /// A resource.
+    ///
+    /// # Errors
+    /// As [`Registry::service`].
+    pub fn resource(&self, provider: &str, service: &str, resource: &str) -> Result<Arc<Resource>> {
+        let service = self.service(provider, service)?;
+        let names = || service.resources.keys().map(String::as_str);
+        let found = match_name(names(), resource).and_then(|name| service.resources.get(name));
+        found
+            .cloned()
+            .ok_or_else(|| unknown("resource", &format!("{}.{}", service.provider, service.name), resource, names()))
+    }
+
+    /// When a source other than the shipped one supplies a provider that is shipped as well: the origins
+    /// (`https://host` or `https://host:port`) of the shipped one's servers, to which its credential may go. `None`
+    /// when nothing shipped is replaced.
+    pub fn is_shadowing(&self, provider: &str) -> Option<Vec<String>> {
+        let shipped = self.shipped?;
+        let found = self.candidate(provider).ok()?;
+        if found.source == shipped {
+            return None;
+        }
+        let name = self.name(found);
+        let replaced = self.in_source(shipped, name)?;
+        Some(replaced.origins.get_or_init(|| self.origins(replaced)).clone())
+    }
+
+    /// What to call the source that supplies a provider; `None` for an unknown provider.
+    pub fn source_label(&self, provider: &str) -> Option<String> {
+        let found = self.candidate(provider).ok()?;
+        self.sources.get(found.source).map(|source| source.label())
+    }
+
+    fn listing(&self) -> &Listing {
+        self.listing.get_or_init(|| {
+            let mut listing = Listing { candidates: Vec::new(), failures: Vec::new() };
+            for (index, source) in self.sources.iter().enumerate() {
+                match source.provider_files() {
+                    Ok(files) => listing.candidates.extend(files.into_iter().map(|path| Candidate {
+                        source: index,
+                        directory: path.split('/').next().unwrap_or_default().to_owned(),
+                        path,
+                        name: OnceLock::new(),
+                        loaded: OnceLock::new(),
+                        origins: OnceLock::new(),
+                    })),
+                    Err(error) => listing.failures.push(error),
+                }
+            }
+            listing
+        })
+    }
+
+    /// The name a `provider.yaml` gives, without parsing all of it where one line tells.
+    fn name<'a>(&self, candidate: &'a Candidate) -> &'a str {
+        candidate.name.get_or_init(|| {
+            let read = || self.sources.get(candidate.source)?.read(&candidate.path).ok();
+            let name = read().and_then(|bytes| {
+                let text = String::from_utf8_lossy(&bytes);
+                name_line(&text).or_else(|| {
+                    let document = Document::parse(&bytes, &candidate.path).ok()?;
+                    document.root.get("name").and_then(Node::scalar_text).map(std::borrow::Cow::into_owned)
+                })
+            });
+            name.filter(|name| !name.is_empty()).unwrap_or_else(|| candidate.directory.clone())
+        })
+    }
+
+    /// The provider of that name in one source: by its own name, else by its directory's.
+    fn in_source(&self, source: usize, name: &str) -> Option<&Candidate> {
+        let all = || self.listing().candidates.iter().filter(|candidate| candidate.source == source);
+        all()
+            .find(|candidate| self.name(candidate).eq_ignore_ascii_case(name))
+            .or_else(|| all().find(|candidate| candidate.directory.eq_ignore_ascii_case(name)))
+    }
+
+    fn candidate(&self, name: &str) -> Result<&Candidate> {
+        if let Some(found) = (0..self.sources.len()).find_map(|source| self.in_source(source, name)) {
+            return Ok(found);
+        }
+        let names = self.provider_names();
+        let listing = self.listing();
+        if let Some(real) = match_name(names.iter().map(String::as_str), name)
+            && let Some(found) = listing.candidates.iter().find(|candidate| self.name(candidate) == real)
+        {
+            return Ok(found);
+        }
+        if let Some(failure) = listing.failures.first() {
+            return Err(failure.clone().with("provider", name));
+        }
+        let error = Error::new(ErrorKind::NameNotFound, format!("no provider `{name}`"));
+        let hint = did_you_mean(name, names.iter().map(String::as_str));
+        Err(match hint {
+            Some(hint) => error.hint(hint),
+            None if names.is_empty() => error.hint("no provider documents were found"),
+            None => error.hint(format!("the providers are {}", quoted(&names))),
+        })
+    }
+
+    fn loaded(&self, name: &str) -> Result<(&Candidate, &Loaded)> {
+        let candidate = self.candidate(name)?;
+        Ok((candidate, self.load(candidate)?))
+    }
+
+    fn load<'a>(&self, candidate: &'a Candidate) -> Result<&'a Loaded> {
+        let load = || {
+            let source = self.source(candidate)?;
+            let bytes = source.read(&candidate.path)?;
+            let document = Document::parse(&bytes, &source.display_path(&candidate.path))?;
+            let provider = load_provider(&document, &candidate.directory)?;
+            let services = provider.services.keys().map(|name| (name.clone(), OnceLock::new())).collect();
+            Ok(Loaded { provider: Arc::new(provider), document, services })
+        };
+        candidate.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
+    }
+
+    fn source(&self, candidate: &Candidate) -> Result<&Arc<dyn DocumentSource>> {
+        self.sources
+            .get(candidate.source)
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a provider's source is not known"))
+    }
+
+    fn load_service(&self, candidate: &Candidate, loaded: &Loaded, entry: &ServiceEntry) -> Result<Arc<Service>> {
+        let load = || {
+            let source = self.source(candidate)?;
+            let (path, bytes) = read_service(source.as_ref(), candidate, &entry.path)?;
+            let document = Document::parse(&bytes, &source.display_path(&path))?;
+            load_service(&loaded.provider, &loaded.document, entry, &document).map(Arc::new)
+        };
+        let load =
+            || load().map_err(|error: Error| error.with("service", format!("{}.{}", loaded.provider.name, entry.name)));
+        match loaded.services.get(&entry.name) {
+            Some(cell) => cell.get_or_init(load).clone(),
+            None => load(),
+        }
+    }
+
+    /// The origins of all servers of a provider; services that cannot be loaded have none.
+    fn origins(&self, candidate: &Candidate) -> Vec<String> {
+        let Ok(loaded) = self.load(candidate) else { return Vec::new() };
+        let services =
+            loaded.provider.services.values().filter_map(|entry| self.load_service(candidate, loaded, entry).ok());
+        let mut origins: Vec<String> = services
+            .flat_map(|service| service.resources.values().cloned().collect::<Vec<_>>())
+            .flat_map(|resource| {
+                resource.methods.values().flat_map(|method| server_origins(method)).collect::<Vec<_>>()
+            })
+            .collect();
+        origins.sort_unstable();
+        origins.dedup();
+        origins
+    }
+}
+
+/// The value of a top-level `name:` line.
+fn name_line(text: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix("name:"))?.trim();
+    let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    (plain && !value.is_empty()).then(|| value.to_owned())
+}
+
+/// A service's document: `$ref` is relative to the directory that holds the provider's; in a copy under another name
+/// or version it is beside its `provider.yaml`.
+fn read_service(source: &dyn DocumentSource, candidate: &Candidate, reference: &str) -> Result<(String, Vec<u8>)> {
+    let own = candidate.path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let reference = reference.split('#').next().unwrap_or_default();
+    let reference = reference.strip_prefix("./").unwrap_or(reference);
+    let below = reference.splitn(3, '/').nth(2);
+    let others = below.into_iter().chain(std::iter::once(reference)).map(|path| format!("{own}/{path}"));
+    let mut first_error = None;
+    for path in std::iter::once(reference.to_owned()).chain(others) {
+        match source.read(&path) {
+            Ok(bytes) => return Ok((path, bytes)),
+            Err(error) if error.kind() == ErrorKind::NameNotFound => first_error = first_error.or(Some(error)),
+            Err(error) => return Err(error),
+        }
+    }
+    let error = first_error.unwrap_or_else(|| Error::new(ErrorKind::Provider, "the service names no document"));
+    Err(error.hint("the provider lists this service, but its document is missing from the provider's directory"))
+}
+
+/// The name among `names` that `wanted` means: itself, else without regard to case, else without regard to
+/// separators as well, where that is unambiguous.
+fn match_name<'a>(names: impl Iterator<Item = &'a str> + Clone, wanted: &str) -> Option<&'a str> {
+    fn sole<'a>(mut found: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let first = found.next()?;
+        if found.next().is_some() { None } else { Some(first) }
+    }
+    let folded = fold_name(wanted);
+    names
+        .clone()
+        .find(|name| *name == wanted)
+        .or_else(|| sole(names.clone().filter(|name| name.eq_ignore_ascii_case(wanted))))
+        .or_else(|| sole(names.filter(|name| !folded.is_empty() && fold_name(name) == folded)))
+}
+
+fn unknown<'a>(what: &str, parent: &str, name: &str, names: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let error = Error::new(ErrorKind::NameNotFound, format!("`{parent}` has no {what} `{name}`"));
+    if let Some(hint) = did_you_mean(name, names.clone()) {
+        return error.hint(hint);
+    }
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    if names.is_empty() { error } else { error.hint(format!("it has {}", quoted(&names))) }
+}
+
+/// At most twelve names, in backticks.
+fn quoted(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(12).map(|name| format!("`{name}`")).collect();
+    let rest = names.len().saturating_sub(12);
+    let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// The origins that a method's server can have: its host's variables stand for each value the document lists, or for
+/// their default. A host that only the user can name is none of the document's.
+fn server_origins(method: &Method) -> Vec<String> {
+    let authority_end = method.server.find("://").map_or(0, |start| start + 3);
+    let end = method.server[authority_end..].find('/').map_or(method.server.len(), |length| authority_end + length);
+    let mut urls = vec![method.server[..end].to_owned()];
+    for variable in method.parameters.iter().filter(|p| p.location == Location::Server) {
+        let brace = format!("{{{}}}", variable.wire);
+        let values = if variable.values.is_empty() { variable.default.as_slice() } else { &variable.values };
+        if urls.iter().any(|url| url.contains(&brace)) && urls.len() * values.len().max(1) <= 256 {
+            let texts = || values.iter().filter_map(serde_json::Value::as_str);
+            urls =
+                urls.iter().flat_map(|url| texts().map(|text| url.replace(&brace, text)).collect::<Vec<_>>()).collect();
+        }
+    }
+    let origin = |url: &String| {
+        let url = url::Url::parse(url).ok().filter(|_| !url.contains('{'))?;
+        matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
+    };
+    urls.iter().filter_map(origin).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,462 @@
+//! OpenAPI schemas, as far as SQL needs them: types, the properties of an object, the items of an array.
+//!
+//! *Owns*: following `$ref`, merging `allOf`, uniting `oneOf` and `anyOf`.
+//! *Does not own*: what the schema is for (a row, a body, a parameter).
+//! *Invariants*: recursive schemas end; a property whose type differs between branches is [`ValueType::Any`].
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::document::{Document, Node};
+use super::model::{Column, ValueType};
+
+/// Levels of `allOf`, `oneOf` and `anyOf` inside each other that are looked at. Real documents stay below 6.
+const MAX_BRANCHES_DEEP: usize = 32;
+
+/// A schema: one node, or several that all describe the same value.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Schema<'d> {
+    nodes: Vec<&'d Node>,
+    /// Whether the nodes are alternatives (`oneOf` branches) and not constraints that hold together.
+    union: bool,
+}
+
+impl<'d> Schema<'d> {
+    /// The schema a node describes.
+    pub(super) fn of(node: &'d Node) -> Self {
+        Self { nodes: vec![node], union: false }
+    }
+
+    /// Whether nothing is known of it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+}
+
+/// What an object may hold.
+#[derive(Debug, Default)]
+pub(super) struct ObjectSchema<'d> {
+    /// The named properties, in the document's order.
+    pub(super) properties: IndexMap<&'d str, Schema<'d>>,
+    /// Properties that are always there.
+    pub(super) required: HashSet<&'d str>,
+    /// Other properties.
+    pub(super) additional: Additional<'d>,
+}
+
+/// What `additionalProperties` says.
+#[derive(Debug, Default, Clone)]
+pub(super) enum Additional<'d> {
+    /// Nothing.
+    #[default]
+    Unsaid,
+    /// There are none.
+    No,
+    /// There may be some.
+    Yes,
+    /// There may be some, of this schema.
+    Of(Schema<'d>),
+}
+
+/// The schemas of one document.
+pub(super) struct Schemas<'d> {
+    pub(super) document: &'d Document,
+    types: RefCell<HashMap<*const Node, Option<ValueType>>>,
+}
+
+impl<'d> Schemas<'d> {
+    pub(super) fn new(document: &'d Document) -> Self {
+        Self { document, types: RefCell::default() }
+    }
+
+    /// The type of a schema's values; `None` when the schema does not say.
+    pub(super) fn value_type(&self, schema: &Schema<'d>) -> Option<ValueType> {
+        let types = schema.nodes.iter().map(|node| self.node_type(node, 0));
+        if schema.union { unite(types) } else { types.flatten().next() }
+    }
+
+    fn node_type(&self, node: &'d Node, depth: usize) -> Option<ValueType> {
+        let node = self.document.follow(node)?;
+        let key = std::ptr::from_ref(node);
+        if let Some(known) = self.types.borrow().get(&key) {
+            return *known;
+        }
+        if depth > MAX_BRANCHES_DEEP {
+            return None;
+        }
+        // A schema that leads back to itself says nothing more by that.
+        self.types.borrow_mut().insert(key, None);
+        let found = self.node_type_uncached(node, depth);
+        self.types.borrow_mut().insert(key, found);
+        found
+    }
+
+    fn node_type_uncached(&self, node: &'d Node, depth: usize) -> Option<ValueType> {
+        let format = node.text_of("format");
+        match node.get("type") {
+            Some(Node::Text(name)) => {
+                if let Some(ty) = named_type(name, format) {
+                    return Some(ty);
+                }
+            }
+            // OpenAPI 3.1: `type: [string, "null"]`.
+            Some(Node::List(names)) => {
+                let types = names.iter().filter_map(Node::text).map(|name| named_type(name, format));
+                if let Some(ty) = unite(types) {
+                    return Some(ty);
+                }
+            }
+            _ => {}
+        }
+        if node.get("properties").is_some_and(Node::is_map)
+            || node.get("additionalProperties").is_some_and(Node::is_map)
+        {
+            return Some(ValueType::Object);
+        }
+        if node.get("items").is_some() {
+            return Some(ValueType::Array);
+        }
+        let all = node.get("allOf").map_or(&[][..], Node::items);
+        if let Some(ty) = all.iter().find_map(|member| self.node_type(member, depth + 1)) {
+            return Some(ty);
+        }
+        let branches = branches(node).map(|branch| self.node_type(branch, depth + 1));
+        if let Some(ty) = unite(branches) {
+            return Some(ty);
+        }
+        let values = node.get("enum").map_or(&[][..], Node::items).iter().chain(node.get("const"));
+        unite(values.map(type_of_value))
+    }
+
+    /// The properties of a schema, those of its `allOf`, `oneOf` and `anyOf` members included.
+    pub(super) fn object(&self, schema: &Schema<'d>) -> ObjectSchema<'d> {
+        let mut object = ObjectSchema::default();
+        let mut seen = HashSet::new();
+        if schema.union && schema.nodes.len() > 1 {
+            self.add_branches(&schema.nodes, 0, &mut seen, &mut object);
+        } else {
+            for node in &schema.nodes {
+                self.add(node, 0, &mut seen, &mut object);
+            }
+        }
+        object
+    }
+
+    fn add(&self, node: &'d Node, depth: usize, seen: &mut HashSet<*const Node>, object: &mut ObjectSchema<'d>) {
+        let Some(node) = self.document.follow(node) else { return };
+        if depth > MAX_BRANCHES_DEEP || !seen.insert(std::ptr::from_ref(node)) {
+            return;
+        }
+        for (name, property) in node.get("properties").into_iter().flat_map(Node::entries) {
+            object.properties.entry(name).or_default().nodes.push(property);
+        }
+        object.required.extend(node.get("required").map_or(&[][..], Node::items).iter().filter_map(Node::text));
+        if let (Additional::Unsaid, Some(additional)) = (&object.additional, node.get("additionalProperties")) {
+            object.additional = match additional {
+                Node::Bool(false) => Additional::No,
+                Node::Map(map) if !map.is_empty() => Additional::Of(Schema::of(additional)),
+                _ => Additional::Yes,
+            };
+        }
+        for member in node.get("allOf").map_or(&[][..], Node::items) {
+            self.add(member, depth + 1, seen, object);
+        }
+        for key in ["oneOf", "anyOf"] {
+            let branches: Vec<&Node> = node.get(key).map_or(&[][..], Node::items).iter().collect();
+            self.add_branches(&branches, depth + 1, seen, object);
+        }
+    }
+
+    /// Unites alternatives: what only one of them has may be there, what all require is required.
+    fn add_branches(
+        &self,
+        branches: &[&'d Node],
+        depth: usize,
+        seen: &mut HashSet<*const Node>,
+        object: &mut ObjectSchema<'d>,
+    ) {
+        let own: HashSet<&str> = object.properties.keys().copied().collect();
+        let mut required: Option<HashSet<&'d str>> = None;
+        for branch in branches {
+            let mut one = ObjectSchema::default();
+            self.add(branch, depth, seen, &mut one);
+            for (name, property) in one.properties {
+                // A schema's own properties win over its branches'.
+                if own.contains(name) {
+                    continue;
+                }
+                match object.properties.entry(name) {
+                    indexmap::map::Entry::Vacant(entry) => {
+                        entry.insert(property);
+                    }
+                    indexmap::map::Entry::Occupied(mut entry) => {
+                        let united = entry.get_mut();
+                        united.nodes.extend(property.nodes);
+                        united.union = true;
+                    }
+                }
+            }
+            if matches!(object.additional, Additional::Unsaid) {
+                object.additional = one.additional;
+            }
+            required = Some(
+                required
+                    .map_or_else(|| one.required.clone(), |known| known.intersection(&one.required).copied().collect()),
+            );
+        }
+        object.required.extend(required.unwrap_or_default());
+    }
+
+    /// The schema of an array's items; empty when not known.
+    pub(super) fn items(&self, schema: &Schema<'d>) -> Schema<'d> {
+        let mut found = Schema { nodes: Vec::new(), union: schema.union };
+        let mut seen = HashSet::new();
+        for node in &schema.nodes {
+            self.add_items(node, 0, &mut seen, &mut found);
+        }
+        found
+    }
+
+    fn add_items(&self, node: &'d Node, depth: usize, seen: &mut HashSet<*const Node>, found: &mut Schema<'d>) {
+        let Some(node) = self.document.follow(node) else { return };
+        if depth > MAX_BRANCHES_DEEP || !seen.insert(std::ptr::from_ref(node)) {
+            return;
+        }
+        found.nodes.extend(node.get("items").filter(|items| items.is_map()));
+        for member in node.get("allOf").map_or(&[][..], Node::items) {
+            self.add_items(member, depth + 1, seen, found);
+        }
+        for branch in branches(node) {
+            found.union = true;
+            self.add_items(branch, depth + 1, seen, found);
+        }
+    }
+
+    /// The value of a key such as `description` or `enum`: the schema's own, else that of a member it is made of, else
+    /// the one written beside its `$ref`.
+    pub(super) fn facet(&self, schema: &Schema<'d>, key: &str) -> Option<&'d Node> {
+        let nodes = if schema.union { &schema.nodes[..schema.nodes.len().min(1)] } else { &schema.nodes };
+        nodes.iter().find_map(|node| self.node_facet(node, key, 0))
+    }
+
+    fn node_facet(&self, node: &'d Node, key: &str, depth: usize) -> Option<&'d Node> {
+        if depth > 8 {
+            return None;
+        }
+        let within = |target: &'d Node| {
+            let members = target.get("allOf").map_or(&[][..], Node::items);
+            let sole = sole_branch(target);
+            target
+                .get(key)
+                .or_else(|| members.iter().chain(sole).find_map(|member| self.node_facet(member, key, depth + 1)))
+        };
+        self.document.follow(node).and_then(within).or_else(|| node.get(key))
+    }
+
+    /// Whether any of the keys says `true`.
+    pub(super) fn says(&self, schema: &Schema<'d>, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.facet(schema, key).and_then(Node::bool) == Some(true))
+    }
+
+    /// The values of an enumeration.
+    pub(super) fn values(&self, schema: &Schema<'d>) -> Vec<Value> {
+        let values = self.facet(schema, "enum").map_or(&[][..], Node::items);
+        values.iter().filter(|value| !matches!(value, Node::Null)).map(Node::to_json).collect()
+    }
+
+    /// The columns of a row that is one such object.
+    pub(super) fn columns(&self, object: &ObjectSchema<'d>) -> Vec<Column> {
+        let readable = object.properties.iter().filter(|(_, schema)| !self.says(schema, &["writeOnly"]));
+        readable.map(|(name, schema)| self.column(name, schema)).collect()
+    }
+
+    /// One column.
+    pub(super) fn column(&self, name: &str, schema: &Schema<'d>) -> Column {
+        Column {
+            name: name.to_owned(),
+            ty: self.value_type(schema).unwrap_or(ValueType::Any),
+            format: self.facet(schema, "format").and_then(Node::text).map(str::to_owned),
+            description: one_line(self.facet(schema, "description")),
+            values: self.values(schema),
+            secret: self.says(schema, &["secret", "x-skyql-secret"]),
+            source: None,
+        }
+    }
+}
+
+/// The `oneOf` and `anyOf` members.
+fn branches(node: &Node) -> impl Iterator<Item = &Node> {
+    ["oneOf", "anyOf"].into_iter().filter_map(|key| node.get(key)).flat_map(Node::items)
+}
+
+/// The one branch that is not `null`, where there is just one.
+fn sole_branch(node: &Node) -> Option<&Node> {
+    let mut real = branches(node).filter(|branch| branch.text_of("type") != Some("null"));
+    let first = real.next();
+    if real.next().is_some() { None } else { first }
+}
+
+fn named_type(name: &str, format: Option<&str>) -> Option<ValueType> {
+    Some(match name {
+        "string" if matches!(format, Some("date-time" | "google-datetime" | "datetime")) => ValueType::Timestamp,
+        "string" | "file" => ValueType::Text,
+        "integer" | "int" => ValueType::Integer,
+        "number" | "float" | "double" => ValueType::Number,
+        "boolean" | "bool" => ValueType::Boolean,
+        "object" => ValueType::Object,
+        "array" => ValueType::Array,
+        "any" => ValueType::Any,
+        _ => return None,
+    })
+}
+
+fn type_of_value(value: &Node) -> Option<ValueType> {
+    match value {
+        Node::Null => None,
+        Node::Bool(_) => Some(ValueType::Boolean),
+        Node::Number(number) if number.is_f64() => Some(ValueType::Number),
+        Node::Number(_) => Some(ValueType::Integer),
+        Node::Text(_) => Some(ValueType::Text),
+        Node::List(_) => Some(ValueType::Array),
+        Node::Map(_) => Some(ValueType::Object),
+    }
+}
+
+/// The type that holds values of all these types; unknown ones do not count.
+fn unite(types: impl Iterator<Item = Option<ValueType>>) -> Option<ValueType> {
+    types.flatten().reduce(|left, right| match (left, right) {
+        (left, right) if left == right => left,
+        (ValueType::Integer, ValueType::Number) | (ValueType::Number, ValueType::Integer) => ValueType::Number,
+        (ValueType::Text, ValueType::Timestamp) | (ValueType::Timestamp, ValueType::Text) => ValueType::Text,
+        _ => ValueType::Any,
+    })
+}
+
+/// The first paragraph of a description, in one line of at most 300 characters.
+pub(super) fn one_line(description: Option<&Node>) -> String {
+    let Some(text) = description.and_then(Node::text) else { return String::new() };
+    let paragraph = text.trim().split("\n\n").next().unwrap_or_default();
+    let line = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= 300 {
+        return line;
+    }
+    line.chars().take(299).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+
+    fn with_schema(text: &str, check: impl FnOnce(&Schemas<'_>, &Schema<'_>)) {
+        let document = Document::parse(text.as_bytes(), "s.yaml").unwrap();
+        let schemas = Schemas::new(&document);
+        let schema = Schema::of(document.root.get("x").unwrap());
+        check(&schemas, &schema);
+    }
+
+    fn type_name(text: &str) -> Option<&'static str> {
+        let mut found = None;
+        with_schema(&format!("x: {text}\ny: {{type: integer}}\nz: {{$ref: '#/z'}}\n"), |schemas, schema| {
+            found = schemas.value_type(schema).map(ValueType::name);
+        });
+        found
+    }
+
+    #[test]
+    fn types() {
+        for (schema, expected) in [
+            ("{type: string}", Some("string")),
+            ("{type: [string, 'null']}", Some("string")),
+            ("{type: [string, integer]}", Some("any")),
+            ("{type: ['null']}", None),
+            ("{type: any}", Some("any")),
+            ("{properties: {a: {}}}", Some("object")),
+            ("{additionalProperties: {type: string}}", Some("object")),
+            ("{items: {type: string}}", Some("array")),
+            ("{enum: [1, 2]}", Some("integer")),
+            ("{enum: [a, null]}", Some("string")),
+            ("{const: true}", Some("boolean")),
+            ("{}", None),
+            ("{$ref: '#/y'}", Some("integer")),
+            ("{$ref: '#/y', type: string}", Some("integer")),
+            ("{$ref: '#/z'}", None),
+            ("{$ref: '#/none'}", None),
+            ("{allOf: [{description: a}, {$ref: '#/y'}]}", Some("integer")),
+            ("{oneOf: [{type: integer}, {type: number}]}", Some("number")),
+            ("{oneOf: [{type: integer}, {type: string}]}", Some("any")),
+            ("{anyOf: [{type: string}, {type: 'null'}]}", Some("string")),
+            ("{anyOf: [{$ref: '#/x'}, {type: string}]}", Some("string")),
+            ("{allOf: [{$ref: '#/x'}]}", None),
+        ] {
+            assert_eq!(type_name(schema), expected, "{schema}");
+        }
+        with_schema("x: {type: string, format: date-time}", |schemas, schema| {
+            assert_eq!(schemas.value_type(schema), Some(ValueType::Timestamp));
+        });
+    }
+
+    fn columns(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        with_schema(text, |schemas, schema| {
+            let columns = schemas.columns(&schemas.object(schema));
+            found = columns.iter().map(|column| format!("{}:{}", column.name, column.ty.name())).collect();
+        });
+        found
+    }
+
+    #[test]
+    fn objects_are_merged_and_united() {
+        let all_of = "x:\n  properties: {id: {type: integer}}\n  allOf:\n  - {properties: {id: {type: string}, a: {type: string}}}\n\
+                      \x20 - {$ref: '#/y'}\ny: {properties: {b: {$ref: '#/y/properties/c'}, c: {type: boolean}}}\n";
+        assert_eq!(columns(all_of), ["id:integer", "a:string", "b:boolean", "c:boolean"]);
+        let one_of = "x:\n  oneOf:\n  - {properties: {id: {type: integer}, a: {type: string}}}\n\
+                      \x20 - {properties: {id: {type: string}, b: {type: string, writeOnly: true}}}\n  - {type: 'null'}\n";
+        assert_eq!(columns(one_of), ["id:any", "a:string"]);
+        let recursive = "x: {properties: {id: {type: integer}, child: {$ref: '#/x'}, children: {items: {$ref: '#/x'}}}, allOf: [{$ref: '#/x'}]}";
+        assert_eq!(columns(recursive), ["id:integer", "child:object", "children:array"]);
+    }
+
+    #[test]
+    fn deep_diamonds_end() {
+        let mut text = String::from("x: {$ref: '#/n0'}\n");
+        for level in 0..400 {
+            let next = level + 1;
+            let _ = writeln!(text, "n{level}: {{allOf: [{{$ref: '#/n{next}'}}, {{$ref: '#/n{next}'}}]}}");
+        }
+        text.push_str("n400: {properties: {a: {}}}\n");
+        assert!(columns(&text).len() <= 1);
+        let chain: Vec<String> = (0..500).map(|n| format!("n{n}: {{$ref: '#/n{}'}}\n", n + 1)).collect();
+        let chain = chain.concat();
+        assert!(columns(&format!("x: {{$ref: '#/n0'}}\n{chain}n500: {{}}\n")).is_empty());
+    }
+
+    #[test]
+    fn required_of_branches_is_what_all_require() {
+        let text = "x:\n  required: [a]\n  oneOf:\n  - {required: [b, c], properties: {b: {}, c: {}}}\n  - {required: [c, d]}\n  allOf:\n  - {required: [e]}\n";
+        with_schema(text, |schemas, schema| {
+            let mut required: Vec<&str> = schemas.object(schema).required.into_iter().collect();
+            required.sort_unstable();
+            assert_eq!(required, ["a", "c", "e"]);
+        });
+    }
+
+    #[test]
+    fn facets_of_refs() {
+        let text = "x: {properties: {\n  a: {$ref: '#/y', description: beside, readOnly: true},\n  b: {anyOf: [{type: 'null'}, {$ref: '#/y'}]},\n\
+                    \x20 c: {type: string, x-skyql-secret: true, description: \"one\\ntwo\\n\\nthree\"}}}\ny: {type: string, enum: [p, q], format: slug}\n";
+        with_schema(text, |schemas, schema| {
+            let object = schemas.object(schema);
+            let columns = schemas.columns(&object);
+            assert_eq!(columns[0].description, "beside");
+            assert_eq!(columns[0].format.as_deref(), Some("slug"));
+            assert!(schemas.says(&object.properties["a"], &["readOnly"]));
+            assert_eq!(columns[1].values, [Value::from("p"), Value::from("q")]);
+            assert_eq!((columns[2].description.as_str(), columns[2].secret), ("one two", true));
+        });
+    }
+}

@@ -1,0 +1,387 @@
+//! What the imitated API holds: one table of rows per resource, made when first asked for.
+//!
+//! A table is a shared vector behind one lock: readers take the vector as it is and keep it, and a change replaces it
+//! (`Arc::make_mut`), so that a list never sees half a change. The lock is never held while rows are made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+
+use super::recipe::{self, ColumnOf, Recipe};
+use super::route::Template;
+use super::rows::{self, Ground, Parent};
+use crate::error::{Result, fold_name};
+use crate::provider::{Column, Effect, ItemShape, Location, Method, Resource, Service};
+
+/// An object of the imitated API.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    /// Values by column.
+    pub(super) values: Map<String, Value>,
+    /// Values by parameter: the objects it belongs to.
+    pub(super) parents: BTreeMap<String, Value>,
+}
+
+/// What is known of one resource.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// `service.resource`
+    pub(super) name: String,
+    pub(super) resource: Arc<Resource>,
+    pub(super) recipe: Recipe,
+    /// Every column of every method that reads.
+    pub(super) columns: Vec<Column>,
+    /// The columns whose values tell rows apart, parents aside.
+    identity: Vec<String>,
+    /// Parameters that lead to an object of another resource.
+    parents: BTreeMap<String, ColumnOf>,
+    /// Whether there is one object only.
+    single: bool,
+    /// Whether a method lists the rows.
+    listed: bool,
+}
+
+/// All tables of a provider.
+#[derive(Debug)]
+pub(super) struct State {
+    seed: u64,
+    tables: BTreeMap<String, Table>,
+    rows: Mutex<BTreeMap<String, Rows>>,
+}
+
+type Rows = Arc<Vec<Arc<Row>>>;
+
+impl State {
+    pub(super) fn new(services: &[Arc<Service>], seed: u64) -> Result<Self> {
+        let mut tables = BTreeMap::new();
+        let details = details(services);
+        for service in services {
+            for resource in service.resources.values() {
+                let name = format!("{}.{}", service.name, resource.name);
+                tables.insert(name.clone(), Table::new(name, resource, &details)?);
+            }
+        }
+        Ok(Self { seed, tables, rows: Mutex::new(BTreeMap::new()) })
+    }
+
+    pub(super) fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.get(name)
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The rows of a resource as they are now.
+    pub(super) fn rows(&self, name: &str) -> Rows {
+        self.rows_within(name, &mut Vec::new())
+    }
+
+    /// Whether the parent that a parameter names exists; `None` when the parameter names none.
+    pub(super) fn parent_exists(
+        &self,
+        table: &Table,
+        parameter: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Option<bool> {
+        let of = table.parents.get(parameter)?;
+        self.tables.get(&of.resource)?;
+        Some(
+            self.rows(&of.resource)
+                .iter()
+                .any(|row| row.values.get(&of.column).is_some_and(&wanted)),
+        )
+    }
+
+    /// Rows are the same whoever makes them, so two threads that make them at once do no harm.
+    fn rows_within(&self, name: &str, open: &mut Vec<String>) -> Rows {
+        let known = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(rows) = known {
+            return rows;
+        }
+        let Some(table) = self.tables.get(name).filter(|_| !open.iter().any(|open| open == name))
+        else {
+            return Rows::default();
+        };
+        open.push(name.to_owned());
+        let made = Arc::new(self.made(table, open));
+        open.pop();
+        if !open.is_empty() && self.leads_to(table, open) {
+            // Made without a table that is still being made: not the rows that others shall see.
+            return made;
+        }
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(rows.entry(name.to_owned()).or_insert(made))
+    }
+
+    /// Whether making a table asks for one of these.
+    fn leads_to(&self, table: &Table, wanted: &[String]) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut left: Vec<&str> = table.needs().collect();
+        while let Some(name) = left.pop() {
+            if wanted.iter().any(|wanted| wanted == name) {
+                return true;
+            }
+            if seen.insert(name)
+                && let Some(table) = self.tables.get(name)
+            {
+                left.extend(table.needs());
+            }
+        }
+        false
+    }
+
+    fn made(&self, table: &Table, open: &mut Vec<String>) -> Vec<Arc<Row>> {
+        let mut others = BTreeMap::new();
+        for name in table.needs() {
+            if !others.contains_key(name) {
+                others.insert(name.to_owned(), self.rows_within(name, open).as_ref().clone());
+            }
+        }
+        let parent_rows = table
+            .direct_parent(&self.tables)
+            .map(|name| others.get(name).cloned().unwrap_or_default());
+        let parents: Option<Vec<Parent<'_>>> = parent_rows.as_ref().map(|parent_rows| {
+            parent_rows
+                .iter()
+                .map(|row| Parent { row, parameters: table.parameters_of_parent(row, &others) })
+                .collect()
+        });
+        let count = match &parents {
+            _ if table.single => 1,
+            Some(_) if !table.listed => 1,
+            Some(_) => table.recipe.rows.unwrap_or(rows::ROWS_PER_PARENT),
+            None => table.recipe.rows.unwrap_or(rows::ROWS),
+        };
+        let ground = Ground {
+            seed: self.seed,
+            id: &table.resource.id,
+            columns: &table.columns,
+            recipe: &table.recipe,
+            identity: &table.identity,
+            others: &others,
+        };
+        rows::make(&ground, count, parents.as_deref()).into_iter().map(Arc::new).collect()
+    }
+}
+
+impl Table {
+    fn new(name: String, resource: &Arc<Resource>, details: &[Detail]) -> Result<Self> {
+        let recipe = recipe::read(&resource.id, resource.sandbox.as_ref())?;
+        let reads = || resource.methods.values().filter(|method| method.effect == Effect::Read);
+        let mut columns: Vec<Column> = Vec::new();
+        for column in reads().flat_map(|method| &method.response.columns) {
+            // A map's key is a column of its own and stands beside the row, not in it: it is made like any other.
+            if !columns.iter().any(|known| known.name == column.name) {
+                columns.push(column.clone());
+            }
+        }
+        let listed = reads().any(|method| lists(method));
+        let mut parents = recipe.parents.clone();
+        // A path to a parent makes rows belong to it only where there is no other way to list them.
+        let mut ways = reads()
+            .filter(|method| !listed || lists(method))
+            .map(|method| parents_in_path(method, &name, details));
+        let first = ways.next().unwrap_or_default();
+        let others: Vec<_> = ways.collect();
+        for (parameter, parent) in first {
+            if others.iter().all(|way| way.contains_key(&parameter)) {
+                parents.entry(parameter).or_insert(parent);
+            }
+        }
+        let mut table = Self {
+            name,
+            resource: Arc::clone(resource),
+            recipe,
+            columns,
+            identity: Vec::new(),
+            parents,
+            single: !listed
+                && !reads()
+                    .any(|method| method.parameters.iter().any(|p| p.location == Location::Path))
+                && resource.keys.is_none(),
+            listed,
+        };
+        table.identity = table.identity_columns();
+        Ok(table)
+    }
+
+    /// Whether a parameter leads to a parent.
+    pub(super) fn is_parent(&self, parameter: &str) -> bool {
+        self.parents.contains_key(parameter)
+    }
+
+    /// The column that a parameter of the identity names: declared, or known by its name.
+    pub(super) fn column_of(&self, parameter: &str) -> Option<&str> {
+        let known = |name: &str| {
+            self.columns
+                .iter()
+                .find(|column| column.name == name)
+                .map(|column| column.name.as_str())
+        };
+        if let Some(declared) =
+            self.resource.keys.as_ref().and_then(|keys| keys.columns.get(parameter))
+        {
+            return known(declared);
+        }
+        let folded = fold_name(parameter);
+        if let Some(column) = self.columns.iter().find(|column| fold_name(&column.name) == folded) {
+            return Some(&column.name);
+        }
+        ["uuid", "id", "slug", "name", "label", "key"]
+            .into_iter()
+            .find(|name| folded.ends_with(name))
+            .and_then(known)
+    }
+
+    fn identity_columns(&self) -> Vec<String> {
+        let known = |name: &&str| self.columns.iter().any(|column| column.name == **name);
+        if let Some(keys) = &self.resource.keys {
+            let of_keys = keys
+                .columns
+                .iter()
+                .filter(|(parameter, _)| !self.is_parent(parameter))
+                .map(|(_, column)| column.as_str());
+            let found: Vec<String> = of_keys.filter(known).map(str::to_owned).collect();
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        let path = self
+            .resource
+            .methods
+            .values()
+            .flat_map(|method| &method.parameters)
+            .filter(|parameter| parameter.location == Location::Path);
+        let from_path = path
+            .filter(|parameter| !self.is_parent(&parameter.name))
+            .find_map(|parameter| self.column_of(&parameter.name));
+        from_path
+            .or_else(|| ["id", "uuid"].into_iter().find(known))
+            .map(str::to_owned)
+            .into_iter()
+            .collect()
+    }
+
+    /// The resources whose rows are wanted to make this one's.
+    fn needs(&self) -> impl Iterator<Item = &str> {
+        use recipe::{ColumnRecipe, Maker};
+        fn refs<'a>(recipe: &'a ColumnRecipe, found: &mut Vec<&'a str>) {
+            match &recipe.maker {
+                Maker::Ref(of) => found.push(&of.resource),
+                Maker::Object(fields) => fields.values().for_each(|recipe| refs(recipe, found)),
+                _ => {}
+            }
+        }
+        let mut found: Vec<&str> = self.parents.values().map(|of| of.resource.as_str()).collect();
+        let variants = self.recipe.variants.iter().flat_map(|variant| variant.columns.values());
+        for recipe in self.recipe.columns.values().chain(variants) {
+            refs(recipe, &mut found);
+        }
+        found.into_iter()
+    }
+
+    /// The parent whose own parents are the other ones; rows are made for each of its rows.
+    fn direct_parent<'a>(&'a self, tables: &BTreeMap<String, Table>) -> Option<&'a str> {
+        let parents = || {
+            self.parents
+                .values()
+                .map(|of| of.resource.as_str())
+                .filter(|name| tables.contains_key(*name) && *name != self.name)
+        };
+        let has_the_others = |name: &&str| {
+            let own = tables.get(*name).map(|table| &table.parents);
+            parents().all(|other| {
+                other == *name || own.is_some_and(|own| own.values().any(|of| of.resource == other))
+            })
+        };
+        parents().find(has_the_others).or_else(|| parents().next())
+    }
+
+    /// What a request for the children of a parent says.
+    fn parameters_of_parent(
+        &self,
+        parent: &Row,
+        others: &BTreeMap<String, Vec<Arc<Row>>>,
+    ) -> BTreeMap<String, Value> {
+        let value = |parameter: &String, of: &ColumnOf| {
+            let is_of_parent = others
+                .get(&of.resource)
+                .is_some_and(|rows| rows.iter().any(|row| std::ptr::eq(row.as_ref(), parent)));
+            if is_of_parent { parent.values.get(&of.column) } else { parent.parents.get(parameter) }
+                .cloned()
+        };
+        self.parents
+            .iter()
+            .filter_map(|(parameter, of)| Some((parameter.clone(), value(parameter, of)?)))
+            .collect()
+    }
+}
+
+/// Whether a method answers with all rows rather than with one.
+pub(super) fn lists(method: &Method) -> bool {
+    matches!(method.response.items, ItemShape::List | ItemShape::Map | ItemShape::Scalar)
+}
+
+/// A method that answers with one object, its path and the parameter in the last segment.
+struct Detail {
+    table: String,
+    path: Template,
+    column: String,
+}
+
+fn details(services: &[Arc<Service>]) -> Vec<Detail> {
+    let mut found = Vec::new();
+    for service in services {
+        for resource in service.resources.values() {
+            for method in resource
+                .methods
+                .values()
+                .filter(|method| method.effect == Effect::Read && !lists(method))
+            {
+                let path = Template::of(method);
+                let Some(parameter) = path.last_parameter() else { continue };
+                let table = Table {
+                    name: String::new(),
+                    resource: Arc::clone(resource),
+                    recipe: Recipe::default(),
+                    columns: method.response.columns.clone(),
+                    identity: Vec::new(),
+                    parents: BTreeMap::new(),
+                    single: false,
+                    listed: false,
+                };
+                if let Some(column) = table.column_of(parameter) {
+                    let table = format!("{}.{}", service.name, resource.name);
+                    found.push(Detail { table, column: column.to_owned(), path });
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Path parameters that lead to objects of other resources: `/domains/{domainId}/records` begins like the path of a
+/// domain.
+fn parents_in_path(method: &Method, own: &str, details: &[Detail]) -> BTreeMap<String, ColumnOf> {
+    let path = Template::of(method);
+    let mut found = BTreeMap::new();
+    for (length, wire) in path.parameters_by_prefix() {
+        let detail = details
+            .iter()
+            .find(|detail| detail.table != own && path.begins_like(&detail.path, length));
+        let parameter = method
+            .parameters
+            .iter()
+            .find(|known| known.location == Location::Path && known.wire == wire);
+        if let Some(detail) = detail {
+            let name = parameter.map_or(wire, |parameter| parameter.name.as_str());
+            found.insert(
+                name.to_owned(),
+                ColumnOf { resource: detail.table.clone(), column: detail.column.clone() },
+            );
+        }
+    }
+    found
+}

@@ -1,0 +1,24 @@
+//! `DataFusion`'s view of provider tables: catalogue, table, scan and bind-join operators.
+//!
+//! *Owns*: translating expressions to [`crate::bind::Predicate`], the one operator that makes calls (from constants or from
+//! the rows of another table), the plan rewrite that finds bind joins, the border of error types.
+//! *Does not own*: which method is called (`bind`), how (`call`).
+//! *Invariants*: row predicates are evaluated in the operator itself, page by page; one output partition, so the API's
+//! order survives; writes never pass here.
+
+mod border;
+mod catalog;
+mod exec;
+mod join;
+mod literal;
+mod predicate;
+mod spec;
+mod table;
+
+pub use border::{from_datafusion, to_datafusion};
+pub use catalog::{CatalogList, ServiceSchema, encode_arguments};
+pub use exec::CallExec;
+pub use join::{BindJoinPlanner, SkyQueryPlanner};
+pub use literal::LiteralCoercion;
+pub use spec::ScanSpec;
+pub use table::{RestTable, ScanCore, StatementContext};

@@ -1,0 +1,459 @@
+//! Bind joins: a table whose parameters come from another table's columns.
+//!
+//! Every surface form (JOIN … ON, comma join, `IN (SELECT …)`) reaches the planner as an equi-join, so one rewrite, done
+//! after all optimiser rules, serves them all: a maximal tree of inner joins is flattened, relations that can be read
+//! from constants come first, and each one that cannot is bound from columns that are already there.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, Result, internal_err};
+use datafusion::datasource::source_as_provider;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{
+    Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+
+use super::border::to_datafusion;
+use super::exec::{BindJoinType, CallExec, Outer};
+use super::table::RestTable;
+use crate::bind::ColumnRole;
+
+/// `DataFusion`'s planner, with bind joins found first.
+#[derive(Debug, Default)]
+pub struct SkyQueryPlanner;
+
+#[async_trait]
+impl QueryPlanner for SkyQueryPlanner {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
+        let plan = find_bind_joins(plan.clone())?;
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(BindJoinPlanner)])
+            .create_physical_plan(&plan, session)
+            .await
+    }
+}
+
+/// Plans [`BindJoin`] nodes.
+#[derive(Debug, Default)]
+pub struct BindJoinPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for BindJoinPlanner {
+    async fn plan_extension(
+        &self,
+        planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        session: &dyn Session,
+        planning: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(join) = node.as_any().downcast_ref::<BindJoin>() else { return Ok(None) };
+        let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
+            return internal_err!("a bind join needs an input");
+        };
+        let Some(table) = join.table.downcast_ref::<RestTable>() else {
+            return internal_err!("a bind join needs an API table");
+        };
+        let columns: Vec<usize> = join.keys.iter().map(|(column, _)| *column).collect();
+        let spec = table.spec(&join.filters, &join.projection, &columns).map_err(to_datafusion)?;
+        let keys = spec
+            .outer_columns()
+            .map(|bound| {
+                let key = join.keys.iter().find(|(column, _)| *column == bound.column);
+                match key {
+                    Some((_, expr)) => planner.create_physical_expr(expr, logical.schema(), session, planning),
+                    None => internal_err!("a bound column has no key"),
+                }
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let schema = Arc::new(join.schema.as_arrow().clone());
+        let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type };
+        Ok(Some(Arc::new(CallExec::from_rows(Arc::clone(table.core()), Arc::new(spec), outer, schema))))
+    }
+}
+
+/// An outer input and a table that is called once per distinct key of it.
+#[derive(Debug, Clone)]
+struct BindJoin {
+    outer: LogicalPlan,
+    table: Arc<dyn TableProvider>,
+    name: String,
+    filters: Vec<Expr>,
+    /// Columns of the table that come out, by index.
+    projection: Vec<usize>,
+    /// Columns of the table that are bound, each with its value over the outer input.
+    keys: Vec<(usize, Expr)>,
+    join_type: BindJoinType,
+    schema: DFSchemaRef,
+}
+
+impl BindJoin {
+    fn identity(&self) -> (&LogicalPlan, &str, &[Expr], &[usize], &[(usize, Expr)], BindJoinType) {
+        (&self.outer, &self.name, &self.filters, &self.projection, &self.keys, self.join_type)
+    }
+}
+
+impl PartialEq for BindJoin {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for BindJoin {}
+
+impl Hash for BindJoin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+impl PartialOrd for BindJoin {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.name.partial_cmp(&other.name).filter(|order| order.is_ne() || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for BindJoin {
+    fn name(&self) -> &'static str {
+        "BindJoin"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.outer]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        self.keys.iter().map(|(_, expr)| expr.clone()).collect()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<String> = self.keys.iter().map(|(_, expr)| expr.to_string()).collect();
+        write!(f, "BindJoin: {} by {}", self.name, keys.join(", "))
+    }
+
+    fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
+        let Some(outer) = inputs.pop() else { return internal_err!("a bind join needs an input") };
+        let keys = self.keys.iter().map(|(column, _)| *column).zip(exprs).collect();
+        Ok(Self { outer, keys, ..self.clone() })
+    }
+}
+
+/// Rewrites every join tree that holds a table which constants alone cannot read.
+fn find_bind_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
+    plan.transform_down_with_subqueries(|node| {
+        let rewritten = match &node {
+            LogicalPlan::Join(join) => match join.join_type {
+                JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi => bind_inner(&node)?,
+                JoinType::Left | JoinType::Right => bind_outer(join)?,
+                _ => None,
+            },
+            _ => None,
+        };
+        Ok(match rewritten {
+            Some(plan) => Transformed::new(plan, true, TreeNodeRecursion::Continue),
+            None => Transformed::no(node),
+        })
+    })
+    .map(|done| done.data)
+}
+
+/// A scan of an API table, seen through the aliases and column projections above it.
+#[derive(Debug, Clone)]
+struct Leaf {
+    table: Arc<dyn TableProvider>,
+    filters: Vec<Expr>,
+    /// Columns of the table, by index, that the leaf gives.
+    columns: Vec<usize>,
+    schema: DFSchemaRef,
+}
+
+impl Leaf {
+    fn of(plan: &LogicalPlan) -> Option<Self> {
+        match plan {
+            LogicalPlan::TableScan(scan) => {
+                let table = source_as_provider(&scan.source).ok()?;
+                table.downcast_ref::<RestTable>()?;
+                let all = || (0..scan.source.schema().fields().len()).collect();
+                let columns = scan.projection.clone().unwrap_or_else(all);
+                Some(Self { table, filters: scan.filters.clone(), columns, schema: Arc::clone(&scan.projected_schema) })
+                    .filter(|_| scan.fetch.is_none())
+            }
+            LogicalPlan::SubqueryAlias(alias) => {
+                Self::of(&alias.input).map(|leaf| Self { schema: Arc::clone(&alias.schema), ..leaf })
+            }
+            LogicalPlan::Projection(projection) => {
+                let below = Self::of(&projection.input)?;
+                let columns = projection
+                    .expr
+                    .iter()
+                    .map(|expr| {
+                        let Expr::Column(column) = without_alias(expr) else { return None };
+                        let at = below.schema.maybe_index_of_column(column)?;
+                        below.columns.get(at).copied()
+                    })
+                    .collect::<Option<Vec<usize>>>()?;
+                Some(Self { columns, schema: Arc::clone(&projection.schema), ..below })
+            }
+            _ => None,
+        }
+    }
+
+    fn rest(&self) -> Option<&RestTable> {
+        self.table.downcast_ref::<RestTable>()
+    }
+
+    /// Whether it can be read with `outer` bound from elsewhere.
+    fn is_readable(&self, outer: &[usize]) -> bool {
+        self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
+    }
+
+    /// The column of the table that an expression over the leaf is, under casts.
+    fn column(&self, expr: &Expr) -> Option<usize> {
+        match expr {
+            Expr::Column(column) => {
+                let at = self.schema.maybe_index_of_column(column)?;
+                self.columns.get(at).copied()
+            }
+            Expr::Cast(cast) => self.column(&cast.expr),
+            Expr::TryCast(cast) => self.column(&cast.expr),
+            Expr::Alias(alias) => self.column(&alias.expr),
+            _ => None,
+        }
+    }
+}
+
+fn without_alias(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => without_alias(&alias.expr),
+        other => other,
+    }
+}
+
+/// The relations and predicates of a tree of inner joins.
+#[derive(Debug, Default)]
+struct Tree {
+    relations: Vec<LogicalPlan>,
+    equalities: Vec<(Expr, Expr)>,
+    filters: Vec<Expr>,
+}
+
+impl Tree {
+    fn add(&mut self, plan: &LogicalPlan) -> Result<()> {
+        match plan {
+            LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+                self.add(&join.left)?;
+                self.add(&join.right)?;
+                self.equalities.extend(join.on.iter().cloned());
+                self.filters.extend(join.filter.iter().cloned());
+            }
+            LogicalPlan::Join(join) if join.join_type == JoinType::LeftSemi && join.filter.is_none() && !join.on.is_empty() => {
+                let on: Vec<(Expr, Expr)> = join.on.clone();
+                self.add_semi(&join.left, &join.right, &on)?;
+            }
+            LogicalPlan::Join(join) if join.join_type == JoinType::RightSemi && join.filter.is_none() && !join.on.is_empty() => {
+                let on: Vec<(Expr, Expr)> = join.on.iter().cloned().map(|(left, right)| (right, left)).collect();
+                self.add_semi(&join.right, &join.left, &on)?;
+            }
+            other => self.relations.push(other.clone()),
+        }
+        Ok(())
+    }
+
+    /// A semi-join is an inner join with the distinct keys of the other side.
+    fn add_semi(&mut self, kept: &LogicalPlan, other: &LogicalPlan, on: &[(Expr, Expr)]) -> Result<()> {
+        self.add(kept)?;
+        let number = self.relations.len();
+        let names: Vec<String> = (0..on.len()).map(|key| format!("__bind_{number}_{key}")).collect();
+        let keys = on.iter().zip(&names).map(|((_, right), name)| right.clone().alias(name));
+        let columns: Vec<Expr> = names.iter().map(|name| Expr::Column(Column::from_name(name))).collect();
+        // Grouping by all columns: the optimiser, which would turn DISTINCT into this, is done by now.
+        let distinct =
+            LogicalPlanBuilder::from(other.clone()).project(keys)?.aggregate(columns, Vec::<Expr>::new())?.build()?;
+        self.relations.push(distinct);
+        let equalities = on.iter().zip(names).map(|((left, _), name)| (left.clone(), Expr::Column(Column::from_name(name))));
+        self.equalities.extend(equalities);
+        Ok(())
+    }
+}
+
+fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
+    let mut tree = Tree::default();
+    tree.add(plan)?;
+    let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
+    let readable: Vec<bool> = leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
+    if readable.iter().all(|readable| *readable) {
+        return Ok(None);
+    }
+    let Some(joined) = order(tree, &leaves, &readable)? else { return Ok(None) };
+    let columns = plan.schema().columns().into_iter().map(Expr::Column);
+    LogicalPlanBuilder::from(joined).project(columns)?.build().map(Some)
+}
+
+/// Puts the relations in an order in which each can be read; none when there is no such order.
+fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Result<Option<LogicalPlan>> {
+    let Tree { relations, mut equalities, filters } = tree;
+    let mut left: Vec<usize> = (0..relations.len()).collect();
+    let Some(first) = left.iter().position(|at| readable[*at]) else { return Ok(None) };
+    let mut placed = relations[left.remove(first)].clone();
+    while !left.is_empty() {
+        let bindable = left.iter().enumerate().find_map(|(position, at)| {
+            let leaf = leaves[*at].as_ref().filter(|_| !readable[*at])?;
+            let keys = keys_for(leaf, &equalities, placed.schema());
+            let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
+            (!keys.is_empty() && leaf.is_readable(&columns)).then(|| (position, leaf.clone(), keys))
+        });
+        if let Some((position, leaf, keys)) = bindable {
+            left.remove(position);
+            placed = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?;
+        } else {
+            let connected = left.iter().position(|at| {
+                readable[*at] && equalities.iter().any(|pair| sides(pair, placed.schema(), relations[*at].schema()).is_some())
+            });
+            let any = || left.iter().position(|at| readable[*at]);
+            let Some(position) = connected.or_else(any) else { return Ok(None) };
+            let right = relations[left.remove(position)].clone();
+            let mut left_keys = Vec::new();
+            let mut right_keys = Vec::new();
+            equalities.retain(|pair| match sides(pair, placed.schema(), right.schema()) {
+                Some((here, there)) => {
+                    left_keys.push(here);
+                    right_keys.push(there);
+                    false
+                }
+                None => true,
+            });
+            placed = if left_keys.is_empty() {
+                LogicalPlanBuilder::from(placed).cross_join(right)?.build()?
+            } else {
+                let builder = LogicalPlanBuilder::from(placed);
+                builder.join_with_expr_keys(right, JoinType::Inner, (left_keys, right_keys), None)?.build()?
+            };
+        }
+        // Equalities whose both sides are there now, and which no join took.
+        let mut due = Vec::new();
+        equalities.retain(|(a, b)| {
+            let here = covers(a, placed.schema()) && covers(b, placed.schema());
+            if here {
+                due.push(a.clone().eq(b.clone()));
+            }
+            !here
+        });
+        for predicate in due {
+            placed = LogicalPlanBuilder::from(placed).filter(predicate)?.build()?;
+        }
+    }
+    if !equalities.is_empty() {
+        return Ok(None);
+    }
+    for predicate in filters {
+        placed = LogicalPlanBuilder::from(placed).filter(predicate)?.build()?;
+    }
+    Ok(Some(placed))
+}
+
+/// `LEFT JOIN` (or its mirror image) whose right side is bound from the left.
+fn bind_outer(join: &Join) -> Result<Option<LogicalPlan>> {
+    let mirrored = join.join_type == JoinType::Right;
+    let (kept, bound) = if mirrored { (&join.right, &join.left) } else { (&join.left, &join.right) };
+    let Some(leaf) = Leaf::of(bound).filter(|leaf| !leaf.is_readable(&[])) else { return Ok(None) };
+    let mut equalities = join.on.clone();
+    let keys = keys_for(&leaf, &equalities, kept.schema());
+    let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
+    if keys.is_empty() || !leaf.is_readable(&columns) {
+        return Ok(None);
+    }
+    let node = bind_node(kept.as_ref().clone(), &leaf, keys, BindJoinType::Left, &mut equalities)?;
+    if !equalities.is_empty() || join.filter.is_some() {
+        // What is left would have to be decided inside the join.
+        return Ok(None);
+    }
+    let columns = join.schema.columns().into_iter().map(Expr::Column);
+    LogicalPlanBuilder::from(node).project(columns)?.build().map(Some)
+}
+
+/// For each column of the leaf that an equality gives: its value over what is there already.
+fn keys_for(leaf: &Leaf, equalities: &[(Expr, Expr)], there: &DFSchema) -> Vec<(usize, Expr)> {
+    let mut keys: HashMap<usize, Expr> = HashMap::new();
+    let mut order = Vec::new();
+    for (a, b) in equalities {
+        for (mine, other) in [(a, b), (b, a)] {
+            let Some(column) = leaf.column(mine) else { continue };
+            if covers(other, there) && !other.column_refs().is_empty() && !keys.contains_key(&column) {
+                keys.insert(column, other.clone());
+                order.push(column);
+            }
+        }
+    }
+    order.into_iter().filter_map(|column| keys.remove(&column).map(|expr| (column, expr))).collect()
+}
+
+/// The node, with the equalities taken out that hold by its very construction.
+fn bind_node(
+    outer: LogicalPlan,
+    leaf: &Leaf,
+    keys: Vec<(usize, Expr)>,
+    join_type: BindJoinType,
+    equalities: &mut Vec<(Expr, Expr)>,
+) -> Result<LogicalPlan> {
+    let Some(table) = leaf.rest() else { return internal_err!("a bind join needs an API table") };
+    let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
+    let spec = table.spec(&leaf.filters, &leaf.columns, &columns).map_err(to_datafusion)?;
+    let holds = |column: usize| {
+        spec.binding.bound_column(column).is_some_and(|bound| {
+            let role = table.table().columns[column].role;
+            // A parameter's column shows the very value that was bound; a name that means something else is only sent.
+            !bound.through_key && (role == ColumnRole::Parameter || role.shadows())
+                // The API was asked for this key; what comes back for it is checked where rows can differ.
+                || join_type == BindJoinType::Left
+        })
+    };
+    equalities.retain(|(a, b)| {
+        [(a, b), (b, a)].into_iter().all(|(mine, other)| {
+            leaf.column(mine).is_none_or(|column| {
+                let used = keys.iter().any(|(known, expr)| *known == column && expr == other);
+                !(used && holds(column))
+            })
+        })
+    });
+    let schema = Arc::new(outer.schema().join(&leaf.schema)?);
+    let node = BindJoin {
+        outer,
+        table: Arc::clone(&leaf.table),
+        name: table.table().id(),
+        filters: leaf.filters.clone(),
+        projection: leaf.columns.clone(),
+        keys,
+        join_type,
+        schema,
+    };
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
+
+fn covers(expr: &Expr, schema: &DFSchema) -> bool {
+    expr.column_refs().into_iter().all(|column| schema.has_column(column))
+}
+
+/// An equality between what is placed and a relation: its side here, its side there.
+fn sides(pair: &(Expr, Expr), here: &DFSchema, there: &DFSchema) -> Option<(Expr, Expr)> {
+    let (a, b) = pair;
+    if covers(a, here) && covers(b, there) {
+        Some((a.clone(), b.clone()))
+    } else if covers(b, here) && covers(a, there) {
+        Some((b.clone(), a.clone()))
+    } else {
+        None
+    }
+}

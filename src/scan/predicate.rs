@@ -1,0 +1,141 @@
+//! `DataFusion` expressions → [`Predicate`].
+
+use std::collections::BTreeSet;
+
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, Operator};
+use serde_json::Value;
+
+use crate::bind::{Predicate, Table};
+
+/// What an expression says about the columns of `table`, as far as binding is concerned.
+pub(super) fn translate(table: &Table, expr: &Expr) -> Predicate {
+    match expr {
+        Expr::Alias(alias) => translate(table, &alias.expr),
+        Expr::BinaryExpr(binary) => match binary.op {
+            Operator::And => Predicate::And(vec![translate(table, &binary.left), translate(table, &binary.right)]),
+            Operator::Or => {
+                let mut any = Vec::new();
+                flatten_or(table, expr, &mut any);
+                Predicate::Or(any)
+            }
+            Operator::Eq => {
+                let pair = match (column_of(table, &binary.left), literal_of(&binary.right)) {
+                    (Some(column), Some(value)) => Some((column, value)),
+                    _ => column_of(table, &binary.right).zip(literal_of(&binary.left)),
+                };
+                match pair {
+                    Some((column, value)) => Predicate::Equals { column, value },
+                    None => other(table, expr),
+                }
+            }
+            _ => other(table, expr),
+        },
+        Expr::InList(list) if !list.negated => {
+            let values: Option<Vec<Value>> = list.list.iter().map(literal_of).collect();
+            match (column_of(table, &list.expr), values) {
+                (Some(column), Some(values)) => Predicate::In { column, values },
+                _ => other(table, expr),
+            }
+        }
+        Expr::IsTrue(inner) => match column_of(table, inner) {
+            Some(column) => Predicate::Equals { column, value: Value::Bool(true) },
+            None => other(table, expr),
+        },
+        Expr::IsFalse(inner) | Expr::Not(inner) => match inner.as_ref() {
+            Expr::Column(_) | Expr::Cast(_) => match column_of(table, inner) {
+                Some(column) => Predicate::Equals { column, value: Value::Bool(false) },
+                None => other(table, expr),
+            },
+            _ => other(table, expr),
+        },
+        Expr::Column(_) => match column_of(table, expr) {
+            Some(column) => Predicate::Equals { column, value: Value::Bool(true) },
+            None => other(table, expr),
+        },
+        _ => other(table, expr),
+    }
+}
+
+/// The column that an expression is, under any casts.
+pub(super) fn column_of(table: &Table, expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Column(column) => table.columns.iter().position(|known| known.name == column.name),
+        Expr::Cast(cast) => column_of(table, &cast.expr),
+        Expr::TryCast(cast) => column_of(table, &cast.expr),
+        Expr::Alias(alias) => column_of(table, &alias.expr),
+        _ => None,
+    }
+}
+
+fn flatten_or(table: &Table, expr: &Expr, into: &mut Vec<Predicate>) {
+    match expr {
+        Expr::BinaryExpr(binary) if binary.op == Operator::Or => {
+            flatten_or(table, &binary.left, into);
+            flatten_or(table, &binary.right, into);
+        }
+        _ => into.push(translate(table, expr)),
+    }
+}
+
+fn literal_of(expr: &Expr) -> Option<Value> {
+    match expr {
+        Expr::Literal(scalar, _) => scalar_value(scalar),
+        Expr::Cast(cast) => literal_of(&cast.expr),
+        Expr::TryCast(cast) => literal_of(&cast.expr),
+        Expr::Alias(alias) => literal_of(&alias.expr),
+        Expr::Negative(inner) => match literal_of(inner)? {
+            Value::Number(n) => match (n.as_i64(), n.as_f64()) {
+                (Some(n), _) => Some(Value::from(-n)),
+                (None, Some(f)) => Some(Value::from(-f)),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// A literal as a JSON value; NULL and types without a JSON form are none.
+pub(super) fn scalar_value(scalar: &ScalarValue) -> Option<Value> {
+    match scalar {
+        ScalarValue::Utf8(Some(s)) | ScalarValue::Utf8View(Some(s)) | ScalarValue::LargeUtf8(Some(s)) => Some(Value::from(s.as_str())),
+        ScalarValue::Boolean(Some(b)) => Some(Value::Bool(*b)),
+        ScalarValue::Int8(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Int16(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Int32(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Int64(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::UInt8(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::UInt16(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::UInt32(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::UInt64(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Float32(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Float64(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Dictionary(_, inner) => scalar_value(inner),
+        ScalarValue::Decimal128(Some(_), ..) | ScalarValue::Decimal256(Some(_), ..) | ScalarValue::Date32(Some(_)) => {
+            Some(Value::from(scalar.to_string()))
+        }
+        ScalarValue::TimestampSecond(Some(_), _)
+        | ScalarValue::TimestampMillisecond(Some(_), _)
+        | ScalarValue::TimestampMicrosecond(Some(_), _)
+        | ScalarValue::TimestampNanosecond(Some(_), _) => {
+            let text = scalar.to_array_of_size(1).ok()?;
+            arrow::util::display::array_value_to_string(&text, 0).ok().map(Value::from)
+        }
+        _ => None,
+    }
+}
+
+fn other(table: &Table, expr: &Expr) -> Predicate {
+    let mut columns = BTreeSet::new();
+    let _ = expr.apply(|part| {
+        if let Expr::Column(column) = part
+            && let Some(at) = table.columns.iter().position(|known| known.name == column.name)
+        {
+            columns.insert(at);
+        }
+        Ok(TreeNodeRecursion::Continue)
+    });
+    Predicate::Other { columns: columns.into_iter().collect() }
+}

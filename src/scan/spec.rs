@@ -1,0 +1,383 @@
+//! One scan: what is bound, what is decoded, what is checked, what comes out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::execution::context::ExecutionProps;
+use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion::physical_expr::utils::conjunction;
+use serde_json::Value;
+
+use super::border::from_datafusion;
+use super::predicate::translate;
+use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text};
+use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind, describe_request};
+use crate::config::{Settings, Timestamps};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Call, Location, Method, PageKind};
+use crate::report::Report;
+
+/// A scan of one table, ready to make calls: from its own constants, or with values from another table's rows.
+#[derive(Debug)]
+pub struct ScanSpec {
+    /// The table.
+    pub table: Arc<Table>,
+    /// The method, and what goes to its parameters.
+    pub binding: Binding,
+    /// The columns that come out.
+    pub schema: SchemaRef,
+    /// Each conjunct as SQL text, and what becomes of it.
+    pub conjuncts: Vec<(String, ConjunctFate)>,
+    /// The predicate that rows must pass, over `needed`.
+    row_filter: Option<Arc<dyn PhysicalExpr>>,
+    /// Columns of the table that the filter or the output reads, by index.
+    needed: Vec<usize>,
+    /// Positions in `needed` that come out.
+    output: Vec<usize>,
+    /// Columns that the answers hold, by index into the table: those that are decoded.
+    decoded: Vec<usize>,
+    /// Fields of `needed`.
+    fields: Vec<Arc<Field>>,
+    settings: Settings,
+    restricted: Option<Vec<String>>,
+}
+
+/// What a scan is made of.
+#[derive(Debug)]
+pub(super) struct ScanParts<'a> {
+    pub(super) table: Arc<Table>,
+    /// Values given as arguments of the table.
+    pub(super) arguments: &'a BTreeMap<String, Value>,
+    /// The WHERE clause's conjuncts on this table.
+    pub(super) filters: &'a [Expr],
+    /// Columns that come out, by index.
+    pub(super) projection: &'a [usize],
+    /// Columns whose values come from another table's rows.
+    pub(super) outer: &'a [usize],
+    pub(super) settings: Settings,
+    pub(super) restricted: Option<Vec<String>>,
+}
+
+/// The Arrow schema of a table.
+pub(super) fn table_schema(table: &Table, timestamps: Timestamps) -> Schema {
+    let typed = timestamps == Timestamps::Typed;
+    let fields: Vec<Field> =
+        table.columns.iter().map(|column| crate::rows::field(&column.name, column_kind(column.ty), typed)).collect();
+    Schema::new(fields)
+}
+
+impl ScanSpec {
+    /// Binds the parts together.
+    ///
+    /// # Errors
+    /// As [`bind`]; `InvalidArgument` when a parameter without a value is selected.
+    pub(super) fn new(parts: ScanParts<'_>) -> Result<Self> {
+        let ScanParts { table, arguments, filters, projection, outer, settings, restricted } = parts;
+        let predicates: Vec<_> = filters.iter().map(|expr| translate(&table, expr)).collect();
+        let binding = bind(&table, &predicates, outer, arguments, settings.max_calls)?;
+
+        // What the API answers exactly needs no second look.
+        let checked: Vec<&Expr> = filters
+            .iter()
+            .zip(&binding.fates)
+            .filter(|(_, fate)| !matches!(fate, ConjunctFate::Sent))
+            .map(|(expr, _)| expr)
+            .collect();
+        let mut needed: Vec<usize> = projection.to_vec();
+        for expr in &checked {
+            for column in expr.column_refs() {
+                if let Some(at) = table.columns.iter().position(|known| known.name == column.name) {
+                    needed.push(at);
+                }
+            }
+        }
+        needed.sort_unstable();
+        needed.dedup();
+        let answered =
+            |column: usize| binding.method.response.columns.iter().any(|known| known.name == table.columns[column].name);
+        for column in &needed {
+            let known = &table.columns[*column];
+            let has_value = binding.bound_column(*column).is_some() || binding.fixed.contains_key(&known.name);
+            if known.role == ColumnRole::Parameter && !has_value && default_of(&binding.method, &known.name).is_none() {
+                return Err(unbound(&table, &known.name));
+            }
+        }
+        let mut decoded: Vec<usize> = needed.iter().copied().filter(|column| answered(*column)).collect();
+        for bound in &binding.bound {
+            // Compared with what was sent, for the warning.
+            let unstated = table.columns[bound.column].role == ColumnRole::Unstated;
+            if unstated && answered(bound.column) && !decoded.contains(&bound.column) {
+                decoded.push(bound.column);
+            }
+        }
+        let whole = table_schema(&table, settings.timestamps);
+        let fields: Vec<Arc<Field>> = needed.iter().map(|column| Arc::clone(&whole.fields()[*column])).collect();
+        let needed_schema = Arc::new(Schema::new(fields.clone()));
+        let output: Vec<usize> =
+            projection.iter().filter_map(|column| needed.iter().position(|at| at == column)).collect();
+        let schema = Arc::new(
+            needed_schema.project(&output).map_err(|error| Error::new(ErrorKind::Internal, "a projection failed").caused_by(error))?,
+        );
+        let row_filter = if checked.is_empty() {
+            None
+        } else {
+            let df_schema = DFSchema::try_from(Arc::clone(&needed_schema)).map_err(|error| from_datafusion(&error))?;
+            let planning = PhysicalPlanningContext::default();
+            let compiled = checked
+                .iter()
+                .map(|expr| {
+                    let plain = datafusion::logical_expr::expr_rewriter::unnormalize_col((*expr).clone());
+                    create_physical_expr(&plain, &df_schema, &ExecutionProps::new(), &planning)
+                })
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(|error| from_datafusion(&error))?;
+            Some(conjunction(compiled))
+        };
+        let conjuncts = filters.iter().map(|expr| expr.human_display().to_string()).zip(binding.fates.iter().cloned()).collect();
+        Ok(Self { table, binding, schema, conjuncts, row_filter, needed, output, decoded, fields, settings, restricted })
+    }
+
+    /// How the rows of each call are read, when no more than `limit` of them are needed.
+    pub(super) fn read_plan(&self, limit: Option<u64>) -> Result<ReadPlan> {
+        ReadPlan::new(
+            &self.table,
+            &self.binding.method,
+            PlanOptions {
+                columns: &self.decoded,
+                limit: limit.filter(|_| self.row_filter.is_none()),
+                settings: &self.settings,
+                restricted: self.restricted.clone(),
+            },
+        )
+    }
+
+    /// The calls of one set of outer values: one per tuple of constants. Outer values are in the order of the binding's
+    /// `Outer` entries.
+    pub(super) fn calls(&self, outer: &[Value], tag: usize) -> Result<Vec<(BoundCall, Vec<Value>)>> {
+        self.binding
+            .tuples
+            .iter()
+            .map(|tuple| {
+                let mut values: Vec<Value> = tuple.clone();
+                values.extend(outer.iter().cloned());
+                let mut call = Call {
+                    provider: self.table.provider.clone(),
+                    service: self.table.service.clone(),
+                    resource: self.table.resource.name.clone(),
+                    method: self.binding.method.name.clone(),
+                    arguments: BTreeMap::new(),
+                    body: BTreeMap::new(),
+                };
+                let mut label = Vec::new();
+                for (name, value) in &self.binding.fixed {
+                    self.place(&mut call, name, value.clone());
+                }
+                for (bound, value) in self.binding.bound.iter().zip(&mut values) {
+                    let parameter = self.binding.method.parameters.iter().find(|p| p.name == bound.parameter);
+                    if let Some(parameter) = parameter {
+                        if bound.supplied == Supplied::Outer {
+                            *value = crate::bind::coerce(parameter, value)?;
+                        }
+                        if !parameter.secret {
+                            label.push(format!("{} = {}", bound.parameter, literal_text(value)));
+                        }
+                    }
+                    self.place(&mut call, &bound.parameter, value.clone());
+                }
+                let several = self.binding.tuples.len() > 1 || !outer.is_empty();
+                let label = if several { label.join(", ") } else { String::new() };
+                Ok((BoundCall { call, label, tag }, values))
+            })
+            .collect()
+    }
+
+    fn place(&self, call: &mut Call, name: &str, value: Value) {
+        let parameter = self.binding.method.parameters.iter().find(|p| p.name == name);
+        if parameter.is_some_and(|p| p.location == Location::Body) {
+            call.body.insert(name.to_owned(), value);
+        } else {
+            call.arguments.insert(name.to_owned(), value);
+        }
+    }
+
+    /// One batch of answers → the rows that pass, with the columns that come out.
+    pub(super) fn finish(&self, rows: &RecordBatch, values: &[Value], report: &Report) -> Result<RecordBatch> {
+        let count = rows.num_rows();
+        let internal = |error: arrow::error::ArrowError| Error::new(ErrorKind::Internal, "a batch could not be put together").caused_by(error);
+        let mut shown: Vec<ArrayRef> = Vec::with_capacity(self.needed.len());
+        let mut tested: Vec<ArrayRef> = Vec::with_capacity(self.needed.len());
+        for (column, field) in self.needed.iter().zip(&self.fields) {
+            let bound = self.binding.bound.iter().zip(values).find(|(bound, _)| bound.column == *column);
+            let answered = self.decoded.iter().position(|at| at == column).map(|at| Arc::clone(rows.column(at)));
+            let constant = || -> Result<ArrayRef> {
+                let name = &self.table.columns[*column].name;
+                let value = bound
+                    .map(|(_, value)| value)
+                    .or_else(|| self.binding.fixed.get(name))
+                    .or_else(|| default_of(&self.binding.method, name));
+                match value {
+                    Some(value) => constant_array(value, field, count),
+                    None => {
+                        if self.table.columns[*column].role.is_field() && count > 0 {
+                            report.warn(
+                                "absent",
+                                format!("{}.{name}", self.table.id()),
+                                format!("the answers of `{}` do not hold it; NULL stands in its place", self.binding.method.name),
+                            );
+                        }
+                        Ok(new_null_array(field.data_type(), count))
+                    }
+                }
+            };
+            let real = match &answered {
+                Some(array) => Arc::clone(array),
+                None => constant()?,
+            };
+            let stands = match bound {
+                Some((bound, _)) if bound.shadows && answered.is_some() => constant()?,
+                _ => Arc::clone(&real),
+            };
+            shown.push(real);
+            tested.push(stands);
+        }
+        self.warn_of_shadows(rows, values, report);
+        let schema = Arc::new(Schema::new(self.fields.clone()));
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let shown = RecordBatch::try_new_with_options(Arc::clone(&schema), shown, &options).map_err(internal)?;
+        let output = shown.project(&self.output).map_err(internal)?;
+        let Some(filter) = &self.row_filter else { return Ok(output) };
+        let tested = RecordBatch::try_new_with_options(schema, tested, &options).map_err(internal)?;
+        let mask = filter
+            .evaluate(&tested)
+            .and_then(|value| value.into_array(count))
+            .map_err(|error| from_datafusion(&error))?;
+        let mask: &BooleanArray = mask.as_boolean();
+        filter_record_batch(&output, mask).map_err(internal)
+    }
+
+    /// A name that is both parameter and field, of which the document does not say that they are the same.
+    fn warn_of_shadows(&self, rows: &RecordBatch, values: &[Value], report: &Report) {
+        for (bound, value) in self.binding.bound.iter().zip(values) {
+            if self.table.columns[bound.column].role != ColumnRole::Unstated {
+                continue;
+            }
+            let Some(at) = self.decoded.iter().position(|column| *column == bound.column) else { continue };
+            let column = rows.column(at);
+            let wanted = literal_text(value);
+            let differs = (0..column.len()).any(|row| {
+                arrow::util::display::array_value_to_string(column, row).is_ok_and(|text| text != wanted)
+            });
+            if differs {
+                let name = &self.table.columns[bound.column].name;
+                report.warn(
+                    "shadowed",
+                    format!("{}.{name}", self.table.id()),
+                    format!("`{name}` was sent to the API as a parameter; some rows hold another value in the field of that name"),
+                );
+            }
+        }
+    }
+
+    /// The bound columns whose values come from another table, in order.
+    pub(super) fn outer_columns(&self) -> impl Iterator<Item = &BoundColumn> {
+        self.binding.bound.iter().filter(|bound| bound.supplied == Supplied::Outer)
+    }
+
+    /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
+    pub fn explain(&self) -> Vec<String> {
+        let method = &self.binding.method;
+        let mut lines = vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
+        let outer: Vec<String> = self.outer_columns().map(|bound| format!("`{}`", bound.parameter)).collect();
+        if outer.is_empty() {
+            let example = self.calls(&[], 0).ok().and_then(|calls| calls.into_iter().next());
+            let request = example.and_then(|(bound, _)| describe_request(method, &bound.call).ok());
+            match (self.binding.tuples.len(), request) {
+                (0, _) => lines.push("calls: none, the predicates contradict each other".to_owned()),
+                (1, Some(request)) => lines.push(format!("request: {request}")),
+                (n, Some(request)) => lines.push(format!("requests: {n}, the first {request}")),
+                (n, None) => lines.push(format!("requests: {n}")),
+            }
+        } else {
+            lines.push(format!("requests: one per distinct {} of the other table", outer.join(" and ")));
+        }
+        for (text, fate) in &self.conjuncts {
+            lines.push(match fate {
+                ConjunctFate::Sent => format!("reaches the API: {text}"),
+                ConjunctFate::SentAndChecked => format!("reaches the API and is checked on the rows: {text}"),
+                ConjunctFate::Checked(why) => format!("checked on the rows: {text} ({why})"),
+            });
+        }
+        lines.push(pages_text(method));
+        lines
+    }
+
+    /// One line for a plan.
+    pub(super) fn one_line(&self) -> String {
+        let mut line = format!("{}, method={}", self.table.id(), self.binding.method.name);
+        let sent: Vec<String> = self
+            .conjuncts
+            .iter()
+            .filter(|(_, fate)| !matches!(fate, ConjunctFate::Checked(_)))
+            .map(|(text, _)| text.clone())
+            .collect();
+        let checked: Vec<String> = self
+            .conjuncts
+            .iter()
+            .filter(|(_, fate)| !matches!(fate, ConjunctFate::Sent))
+            .map(|(text, _)| text.clone())
+            .collect();
+        for (name, list) in [("sent", sent), ("checked", checked)] {
+            if !list.is_empty() {
+                let _ = write!(line, ", {name}=[{}]", list.join(", "));
+            }
+        }
+        line
+    }
+}
+
+fn pages_text(method: &Method) -> String {
+    let pagination = &method.pagination;
+    let total = if pagination.total.is_some() { ", the answer states its total" } else { "" };
+    let size = match &pagination.size {
+        Some(size) => match size.max {
+            Some(max) => format!(", up to {max} rows each"),
+            None => String::new(),
+        },
+        None => String::new(),
+    };
+    let how = if pagination.declared { "" } else { " (inferred)" };
+    match &pagination.kind {
+        PageKind::Single => "pages: one answer is everything".to_owned(),
+        PageKind::Unknown => format!("pages: not declared, one call{total}"),
+        kind => format!("pages: {}{how}{total}{size}", kind.name()),
+    }
+}
+
+fn default_of<'a>(method: &'a Method, name: &str) -> Option<&'a Value> {
+    method.parameters.iter().find(|p| p.name == name && p.location == Location::Server).and_then(|p| p.default.as_ref())
+}
+
+fn unbound(table: &Table, name: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("`{name}` is a parameter of `{}`, and no value is bound to it", table.id()))
+        .hint(format!("give it one with `{name} = …` in WHERE, or leave it out of the query"))
+}
+
+/// A bound value as a column.
+fn constant_array(value: &Value, field: &Field, count: usize) -> Result<ArrayRef> {
+    let text = ScalarValue::Utf8(Some(literal_text(value)));
+    let scalar = match value {
+        Value::Null => ScalarValue::try_from(field.data_type()),
+        Value::Bool(b) => ScalarValue::Boolean(Some(*b)).cast_to(field.data_type()),
+        Value::Number(n) if n.is_i64() => ScalarValue::Int64(n.as_i64()).cast_to(field.data_type()),
+        Value::Number(n) if n.is_f64() => ScalarValue::Float64(n.as_f64()).cast_to(field.data_type()),
+        _ => text.cast_to(field.data_type()),
+    };
+    scalar.and_then(|scalar| scalar.to_array_of_size(count)).map_err(|error| from_datafusion(&error))
+}

@@ -1,0 +1,172 @@
+//! A provider table as a `TableProvider`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::Result as DfResult;
+use datafusion::common::tree_node::TreeNode;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use serde_json::Value;
+
+use super::border::to_datafusion;
+use super::exec::CallExec;
+use super::spec::{ScanParts, ScanSpec, table_schema};
+use crate::bind::Table;
+use crate::call::{Endpoints, ReadContext};
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::error::{Error, Result};
+use crate::http::{CallBudget, Client};
+use crate::provider::Registry;
+use crate::report::Report;
+
+/// What all tables of an engine share.
+#[derive(Debug)]
+pub struct ScanCore {
+    /// The provider documents.
+    pub registry: Arc<Registry>,
+    /// What sends requests.
+    pub client: Client,
+    /// Where providers are, and their credentials.
+    pub endpoints: Arc<Endpoints>,
+    /// Time.
+    pub clock: SharedClock,
+    /// The settings of sessions that bring none of their own.
+    pub settings: Settings,
+}
+
+/// What the operators of one statement share; it travels in the session configuration.
+#[derive(Debug)]
+pub struct StatementContext {
+    /// The statement's report.
+    pub report: Report,
+    /// The session's settings.
+    pub settings: Settings,
+    /// The error that ended the statement, as it was before it passed through the engine's own error types.
+    first_error: Mutex<Option<Error>>,
+}
+
+impl StatementContext {
+    /// The context of one statement.
+    pub fn new(report: Report, settings: Settings) -> Self {
+        Self { report, settings, first_error: Mutex::new(None) }
+    }
+
+    /// Remembers the first error of an operator.
+    pub(super) fn remember(&self, error: &Error) {
+        let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| error.clone());
+    }
+}
+
+impl ScanCore {
+    /// What the calls of a statement share.
+    pub(super) fn read_context(&self, statement: &StatementContext) -> Arc<ReadContext> {
+        Arc::new(ReadContext {
+            client: self.client.clone(),
+            endpoints: Arc::clone(&self.endpoints),
+            report: statement.report.clone(),
+            settings: statement.settings.clone(),
+            budget: CallBudget { max_calls: statement.settings.max_calls },
+        })
+    }
+
+    /// The context of a statement that came without one: in somebody else's session.
+    pub(super) fn statement(&self, config: &datafusion::prelude::SessionConfig) -> Arc<StatementContext> {
+        config.get_extension::<StatementContext>().unwrap_or_else(|| {
+            Arc::new(StatementContext::new(Report::new(self.clock.now()), self.settings.clone()))
+        })
+    }
+}
+
+/// A provider's resource as a table.
+#[derive(Debug)]
+pub struct RestTable {
+    core: Arc<ScanCore>,
+    table: Arc<Table>,
+    arguments: BTreeMap<String, Value>,
+    settings: Settings,
+    schema: SchemaRef,
+}
+
+impl RestTable {
+    /// The table of a resource, with parameters given as arguments.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn new(core: Arc<ScanCore>, table: Arc<Table>, arguments: BTreeMap<String, Value>, settings: Settings) -> Self {
+        let schema = Arc::new(table_schema(&table, settings.timestamps));
+        Self { core, table, arguments, settings, schema }
+    }
+
+    /// The table as SQL sees it.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    pub(super) fn core(&self) -> &Arc<ScanCore> {
+        &self.core
+    }
+
+    /// Binds a scan of this table.
+    ///
+    /// # Errors
+    /// As [`crate::bind::bind`].
+    pub(super) fn spec(&self, filters: &[Expr], projection: &[usize], outer: &[usize]) -> Result<ScanSpec> {
+        ScanSpec::new(ScanParts {
+            table: Arc::clone(&self.table),
+            arguments: &self.arguments,
+            filters,
+            projection,
+            outer,
+            settings: self.settings.clone(),
+            restricted: self.core.registry.is_shadowing(&self.table.provider),
+        })
+    }
+}
+
+#[async_trait]
+impl TableProvider for RestTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        _state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let all: Vec<usize> = (0..self.schema.fields().len()).collect();
+        let projection = projection.unwrap_or(&all);
+        let spec = self.spec(filters, projection, &[]).map_err(to_datafusion)?;
+        Ok(Arc::new(CallExec::from_constants(Arc::clone(&self.core), Arc::new(spec), limit)))
+    }
+
+    /// Every predicate is taken: what the API does not answer is checked in the operator, page by page.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        Ok(filters
+            .iter()
+            .map(|expr| {
+                if has_subquery(expr) { TableProviderFilterPushDown::Unsupported } else { TableProviderFilterPushDown::Exact }
+            })
+            .collect())
+    }
+}
+
+/// A scalar subquery's value is known only while the plan runs.
+fn has_subquery(expr: &Expr) -> bool {
+    expr.exists(|part| {
+        Ok(matches!(part, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::OuterReferenceColumn(..)))
+    })
+    .unwrap_or(true)
+}

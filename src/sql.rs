@@ -1,0 +1,18 @@
+//! Text → Statement.
+//!
+//! *Owns*: the dialect, splitting scripts into statements, our own statements (SHOW, DESCRIBE, SET, EXPLAIN), positions
+//! of syntax errors.
+//! *Does not own*: what names mean (`engine`), queries' planning (`scan` and `DataFusion`).
+//! *Invariants*: knows sqlparser only; what we recognise by leading words never reaches the general parser, which would
+//! give some of it another meaning.
+
+mod parse;
+mod split;
+
+pub use parse::{Describe, Show, Statement, parse};
+pub use split::{Piece, is_complete, split};
+
+use sqlparser::dialect::GenericDialect;
+
+/// The dialect of everything we read: sqlparser's generic one, which knows `->`, `=>` and both kinds of quotes.
+pub(crate) const DIALECT: GenericDialect = GenericDialect {};

@@ -1,0 +1,419 @@
+//! One statement's text → [`Statement`].
+
+use sqlparser::ast;
+use sqlparser::keywords::Keyword;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan};
+
+use super::DIALECT;
+use super::split::{lower_first, tokenize};
+use crate::error::{Error, ErrorKind, Position, Result};
+
+/// How deeply expressions and subqueries may nest.
+const DEEPEST: usize = 100;
+
+/// A statement, told apart by what answers it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Statement {
+    /// A query or a definition that `DataFusion` plans.
+    Query(Box<ast::Statement>),
+    /// A statement that changes something in an API: INSERT, UPDATE, REPLACE, DELETE, EXEC.
+    Write(&'static str),
+    /// SHOW of something.
+    Show(Show),
+    /// DESCRIBE of something.
+    Describe(Describe),
+    /// `EXPLAIN query`.
+    Explain {
+        /// Whether the query is run and measured.
+        analyze: bool,
+        /// The query.
+        query: Box<ast::Statement>,
+    },
+    /// `SET name = value`.
+    Set {
+        /// The setting.
+        name: String,
+        /// Its new value.
+        value: String,
+    },
+    /// `RESET name`, `RESET ALL`.
+    Reset(Option<String>),
+}
+
+/// What SHOW lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Show {
+    /// `SHOW PROVIDERS`
+    Providers {
+        /// The pattern after LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW [EXTENDED] SERVICES IN p`
+    Services {
+        /// Whether the longer list is wanted.
+        extended: bool,
+        /// The provider.
+        name: Vec<String>,
+        /// The pattern after LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW [EXTENDED] RESOURCES IN p.s`
+    Resources {
+        /// Whether the longer list is wanted.
+        extended: bool,
+        /// Provider and service.
+        name: Vec<String>,
+        /// The pattern after LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW [EXTENDED] METHODS IN p.s.r`
+    Methods {
+        /// Whether the longer list is wanted.
+        extended: bool,
+        /// Provider, service and resource.
+        name: Vec<String>,
+        /// The pattern after LIKE.
+        like: Option<String>,
+    },
+    /// `SHOW WARNINGS`: the report of the last statement.
+    Warnings,
+    /// `SHOW ALL`, `SHOW SETTINGS`
+    Settings,
+    /// `SHOW name`
+    Setting(String),
+}
+
+/// What DESCRIBE describes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Describe {
+    /// `DESCRIBE [EXTENDED] p.s.r`
+    Resource {
+        /// Whether the longer list is wanted.
+        extended: bool,
+        /// Provider, service and resource.
+        name: Vec<String>,
+    },
+    /// `DESCRIBE METHOD [EXTENDED] p.s.r.m`
+    Method {
+        /// Whether the longer list is wanted.
+        extended: bool,
+        /// Provider, service, resource and method.
+        name: Vec<String>,
+    },
+}
+
+/// Reads one statement.
+///
+/// # Errors
+/// `Syntax` with its place; `Unsupported` when it is a statement that SkyQL does not have.
+pub fn parse(text: &str) -> Result<Statement> {
+    let tokens = tokenize(text)?;
+    let mut words = Words::new(&tokens);
+    let first = words.word();
+    match first.as_deref() {
+        Some("SHOW") => show(&mut words, &tokens),
+        Some("DESCRIBE" | "DESC") => describe(&mut words, &tokens),
+        Some("EXPLAIN") => explain(&tokens),
+        Some("SET") if !words.clone().word().is_some_and(|w| w == "TIME" || w == "TRANSACTION") => set(&mut words, &tokens),
+        Some("RESET") => {
+            let name = words.name(1, "a setting")?;
+            let all = name.first().is_some_and(|name| name.eq_ignore_ascii_case("all"));
+            words.end()?;
+            Ok(Statement::Reset(if all { None } else { name.into_iter().next() }))
+        }
+        Some("INSERT") => Ok(Statement::Write("INSERT")),
+        Some("UPDATE") => Ok(Statement::Write("UPDATE")),
+        Some("REPLACE") => Ok(Statement::Write("REPLACE")),
+        Some("DELETE") => Ok(Statement::Write("DELETE")),
+        Some("EXEC") => Ok(Statement::Write("EXEC")),
+        _ => general(tokens).map(|statement| Statement::Query(Box::new(statement))),
+    }
+}
+
+fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    let mut parser = Parser::new(&DIALECT).with_recursion_limit(DEEPEST).with_tokens_with_locations(tokens);
+    let statement = parser.parse_statement().map_err(|error| syntax(&error))?;
+    while parser.consume_token(&Token::SemiColon) {}
+    let rest = parser.peek_token();
+    if rest.token != Token::EOF {
+        return Err(Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", rest.token)).at(place(&rest)));
+    }
+    Ok(statement)
+}
+
+fn explain(tokens: &[TokenWithSpan]) -> Result<Statement> {
+    match general(tokens.to_vec())? {
+        ast::Statement::Explain { analyze, statement, .. } => Ok(Statement::Explain { analyze, query: statement }),
+        ast::Statement::ExplainTable { table_name, .. } => {
+            Ok(Statement::Describe(Describe::Resource { extended: false, name: parts(&table_name) }))
+        }
+        _ => Err(Error::new(ErrorKind::Syntax, "EXPLAIN needs a query")),
+    }
+}
+
+fn show(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
+    let mut what = words.word();
+    let extended = what.as_deref() == Some("EXTENDED");
+    if extended {
+        what = words.word();
+    }
+    let show = match what.as_deref() {
+        Some("PROVIDERS") => Show::Providers { like: words.like()? },
+        Some("SERVICES") => {
+            let name = words.in_name(1, "SHOW SERVICES IN provider")?;
+            Show::Services { extended, name, like: words.like()? }
+        }
+        Some("RESOURCES") => {
+            let name = words.in_name(2, "SHOW RESOURCES IN provider.service")?;
+            Show::Resources { extended, name, like: words.like()? }
+        }
+        Some("METHODS") => {
+            let name = words.in_name(3, "SHOW METHODS IN provider.service.resource")?;
+            Show::Methods { extended, name, like: words.like()? }
+        }
+        Some("WARNINGS") => Show::Warnings,
+        Some("ALL" | "SETTINGS") => Show::Settings,
+        Some(other) => Show::Setting(other.to_lowercase()),
+        None => {
+            let at = tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_))).map(place);
+            let error = Error::new(ErrorKind::Syntax, "SHOW needs to know what")
+                .hint("PROVIDERS, SERVICES IN p, RESOURCES IN p.s, METHODS IN p.s.r, WARNINGS, ALL or a setting");
+            return Err(match at {
+                Some(at) => error.at(at),
+                None => error,
+            });
+        }
+    };
+    words.end()?;
+    Ok(Statement::Show(show))
+}
+
+fn describe(words: &mut Words<'_>, _tokens: &[TokenWithSpan]) -> Result<Statement> {
+    let mut ahead = words.clone();
+    let mut next = ahead.word();
+    let method = next.as_deref() == Some("METHOD");
+    if method {
+        *words = ahead.clone();
+        next = ahead.word();
+    }
+    let extended = next.as_deref() == Some("EXTENDED");
+    if extended {
+        *words = ahead;
+    }
+    let describe = if method {
+        Describe::Method { extended, name: words.name(4, "DESCRIBE METHOD provider.service.resource.method")? }
+    } else {
+        Describe::Resource { extended, name: words.name(3, "DESCRIBE provider.service.resource")? }
+    };
+    words.end()?;
+    Ok(Statement::Describe(describe))
+}
+
+fn set(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
+    let name = words.name(0, "a setting")?.join(".");
+    let sign = words.next();
+    match sign {
+        Some(token) if token.token == Token::Eq => {}
+        Some(TokenWithSpan { token: Token::Word(word), .. }) if word.keyword == Keyword::TO => {}
+        other => {
+            let error = Error::new(ErrorKind::Syntax, "SET needs `=` and a value").hint(format!("`SET {name} = …`"));
+            return Err(match other.or_else(|| tokens.last()) {
+                Some(token) => error.at(place(token)),
+                None => error,
+            });
+        }
+    }
+    let mut value = String::new();
+    while let Some(token) = words.next() {
+        match &token.token {
+            Token::SemiColon => break,
+            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => value.push_str(text),
+            other => value.push_str(&other.to_string()),
+        }
+    }
+    if value.is_empty() {
+        return Err(Error::new(ErrorKind::Syntax, "SET needs a value").hint(format!("`SET {name} = …`")));
+    }
+    Ok(Statement::Set { name, value })
+}
+
+/// The tokens that count, one by one.
+#[derive(Clone)]
+struct Words<'a> {
+    tokens: std::iter::Peekable<std::vec::IntoIter<&'a TokenWithSpan>>,
+    last: Option<&'a TokenWithSpan>,
+}
+
+impl<'a> Words<'a> {
+    fn new(tokens: &'a [TokenWithSpan]) -> Self {
+        let counting: Vec<&TokenWithSpan> =
+            tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
+        Self { tokens: counting.into_iter().peekable(), last: None }
+    }
+
+    fn next(&mut self) -> Option<&'a TokenWithSpan> {
+        let token = self.tokens.next();
+        self.last = token.or(self.last);
+        token
+    }
+
+    /// The next word in capitals.
+    fn word(&mut self) -> Option<String> {
+        match self.tokens.peek().map(|token| &token.token) {
+            Some(Token::Word(word)) if word.quote_style.is_none() => {
+                let word = word.value.to_uppercase();
+                self.next();
+                Some(word)
+            }
+            _ => None,
+        }
+    }
+
+    /// A dotted name with `count` parts (any number when 0).
+    fn name(&mut self, count: usize, usage: &str) -> Result<Vec<String>> {
+        let mut name = Vec::new();
+        loop {
+            match self.next().map(|token| &token.token) {
+                Some(Token::Word(word)) => name.push(word.value.clone()),
+                _ => return Err(self.wrong(&format!("a name is missing: {usage}"))),
+            }
+            match self.tokens.peek().map(|token| &token.token) {
+                Some(Token::Period) => {
+                    self.next();
+                }
+                _ => break,
+            }
+        }
+        if count > 0 && name.len() != count {
+            let said = name.join(".");
+            return Err(self.wrong(&format!("`{said}` has {} parts, not {count}: {usage}", name.len())));
+        }
+        Ok(name)
+    }
+
+    fn in_name(&mut self, count: usize, usage: &str) -> Result<Vec<String>> {
+        match self.word().as_deref() {
+            Some("IN" | "FROM") => self.name(count, usage),
+            _ => Err(self.wrong(&format!("IN is missing: {usage}"))),
+        }
+    }
+
+    fn like(&mut self) -> Result<Option<String>> {
+        let mut ahead = self.clone();
+        if ahead.word().as_deref() != Some("LIKE") {
+            return Ok(None);
+        }
+        *self = ahead;
+        match self.next().map(|token| &token.token) {
+            Some(Token::SingleQuotedString(text)) => Ok(Some(text.clone())),
+            _ => Err(self.wrong("LIKE needs a pattern in quotes")),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        match self.next() {
+            None => Ok(()),
+            Some(token) if token.token == Token::SemiColon => Ok(()),
+            Some(token) => {
+                Err(Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", token.token)).at(place(token)))
+            }
+        }
+    }
+
+    fn wrong(&self, message: &str) -> Error {
+        let error = Error::new(ErrorKind::Syntax, message);
+        match self.last {
+            Some(token) => error.at(place(token)),
+            None => error,
+        }
+    }
+}
+
+fn place(token: &TokenWithSpan) -> Position {
+    Position { line: token.span.start.line.max(1), column: token.span.start.column.max(1) }
+}
+
+fn parts(name: &ast::ObjectName) -> Vec<String> {
+    name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.clone()).collect()
+}
+
+/// sqlparser says the place inside its message: `… at Line: 1, Column: 8`.
+fn syntax(error: &ParserError) -> Error {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
+        ParserError::RecursionLimitExceeded => return Error::new(ErrorKind::Syntax, "the statement nests too deeply"),
+    };
+    let Some((message, place)) = text.rsplit_once(" at Line: ") else {
+        return Error::new(ErrorKind::Syntax, lower_first(text));
+    };
+    let position = place.split_once(", Column: ").and_then(|(line, column)| {
+        Some(Position { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
+    });
+    let message = lower_first(message).replace("expected: ", "expected ").replace(", found: ", ", found ");
+    let error = Error::new(ErrorKind::Syntax, message);
+    match position {
+        Some(position) => error.at(position),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(parts: &[&str]) -> Vec<String> {
+        parts.iter().map(|part| (*part).to_owned()).collect()
+    }
+
+    #[test]
+    fn our_own_statements() {
+        let cases = [
+            ("show providers", Statement::Show(Show::Providers { like: None })),
+            ("SHOW PROVIDERS LIKE '%lin%';", Statement::Show(Show::Providers { like: Some("%lin%".into()) })),
+            (
+                "SHOW EXTENDED METHODS IN linode.images.images",
+                Statement::Show(Show::Methods { extended: true, name: name(&["linode", "images", "images"]), like: None }),
+            ),
+            ("SHOW WARNINGS", Statement::Show(Show::Warnings)),
+            ("SHOW max_calls", Statement::Show(Show::Setting("max_calls".into()))),
+            (
+                "DESC EXTENDED a.b.c",
+                Statement::Describe(Describe::Resource { extended: true, name: name(&["a", "b", "c"]) }),
+            ),
+            (
+                "DESCRIBE METHOD a.b.c.\"d e\"",
+                Statement::Describe(Describe::Method { extended: false, name: name(&["a", "b", "c", "d e"]) }),
+            ),
+            ("SET max_wait = '60s'", Statement::Set { name: "max_wait".into(), value: "60s".into() }),
+            ("set max_calls to 5;", Statement::Set { name: "max_calls".into(), value: "5".into() }),
+            ("RESET ALL", Statement::Reset(None)),
+            ("delete from x where y = 1", Statement::Write("DELETE")),
+            ("EXEC a.b.c.d @x = 'y', @@json = '{}'", Statement::Write("EXEC")),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(parse(text).unwrap(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn queries_go_to_the_general_parser() {
+        for text in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a;", "VALUES (1), (2)", "(SELECT 1) UNION SELECT 2"] {
+            assert!(matches!(parse(text).unwrap(), Statement::Query(_)), "{text}");
+        }
+        assert!(matches!(parse("EXPLAIN ANALYZE SELECT 1").unwrap(), Statement::Explain { analyze: true, .. }));
+    }
+
+    #[test]
+    fn syntax_errors_know_their_place() {
+        let error = parse("SELECT 1 FROM WHERE").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Syntax);
+        assert_eq!(error.position(), Some(Position { line: 1, column: 15 }), "{error}");
+        let error = parse("SELECT 1 SELECT 2 x y").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Syntax);
+        let error = parse("SHOW RESOURCES IN linode").unwrap_err();
+        assert!(error.message().contains("SHOW RESOURCES IN provider.service"), "{error}");
+        let error = parse("DESCRIBE a.b.c d").unwrap_err();
+        assert_eq!(error.position(), Some(Position { line: 1, column: 16 }));
+    }
+}
