@@ -29,19 +29,15 @@ const COLUMNS: [(&str, Kind); 14] = [
 
 /// Item `number`, written by hand: a JSON tree would sort its keys.
 fn item(number: u64, out: &mut String, pretty: bool) {
-    let regions: Vec<&str> =
-        ["nyc1", "sfo1", "nyc2", "ams2", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1"]
-            .into_iter()
-            .skip(usize::try_from(number % 7).unwrap_or_default())
-            .collect();
+    let regions: Vec<&str> = ["nyc1", "sfo1", "nyc2", "ams2", "sgp1", "lon1", "nyc3", "ams3", "fra1", "tor1"]
+        .into_iter()
+        .skip(usize::try_from(number % 7).unwrap_or_default())
+        .collect();
     let day = number % 28 + 1;
     let values: [Value; 14] = [
         json!(7_555_620 + number * 17),
         json!(format!("nifty-image-{number} x64")),
-        json!(
-            ["Ubuntu", "Debian", "Fedora", "Rocky Linux"]
-                [usize::try_from(number % 4).unwrap_or_default()]
-        ),
+        json!(["Ubuntu", "Debian", "Fedora", "Rocky Linux"][usize::try_from(number % 4).unwrap_or_default()]),
         if number.is_multiple_of(3) { Value::Null } else { json!(format!("nifty-{number}-x64")) },
         json!(number.is_multiple_of(2)),
         json!(regions),
@@ -58,11 +54,7 @@ fn item(number: u64, out: &mut String, pretty: bool) {
     ];
     out.push('{');
     for (index, ((name, _), value)) in COLUMNS.iter().zip(values).enumerate() {
-        let value = if pretty {
-            serde_json::to_string_pretty(&value).unwrap_or_default()
-        } else {
-            value.to_string()
-        };
+        let value = if pretty { serde_json::to_string_pretty(&value).unwrap_or_default() } else { value.to_string() };
         out.push_str(if index > 0 { "," } else { "" });
         if pretty {
             let value = value.replace('\n', "\n      ");
@@ -114,10 +106,7 @@ fn bytes_to_arrow(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         for (columns, layout) in [("4 of 14 columns", &four), ("14 columns", &all)] {
             // A benchmark of an answer that is refused would look fast.
-            assert!(
-                decode(body.as_bytes(), layout)
-                    .is_ok_and(|page| page.rows == ROWS && page.misfits.is_empty())
-            );
+            assert!(decode(body.as_bytes(), layout).is_ok_and(|page| page.rows == ROWS && page.misfits.is_empty()));
             group.bench_function(format!("{columns}, {form}"), |bencher| {
                 bencher.iter(|| decode(black_box(body.as_bytes()), layout));
             });

@@ -70,19 +70,14 @@ impl Surroundings {
             env: Env::process(),
             config_file: dirs.map(|dirs| dirs.config_dir().join("config.toml")),
             providers_dir: dirs.map(|dirs| dirs.data_dir().join("providers")),
-            history_file: dirs.map(|dirs| {
-                dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("history")
-            }),
+            history_file: dirs.map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("history")),
         }
     }
 }
 
 /// A terminal that does not tell its width, as some in containers, is taken to be as wide as terminals once were.
 fn terminal_width() -> u16 {
-    terminal_size_of(stdout())
-        .map(|(Width(width), _)| width)
-        .filter(|width| *width > 0)
-        .unwrap_or(80)
+    terminal_size_of(stdout()).map(|(Width(width), _)| width).filter(|width| *width > 0).unwrap_or(80)
 }
 
 fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) -> Ended {
@@ -144,8 +139,7 @@ fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
     let builder = start::builder(&meant.engine, &here.env)?;
     let texts = source::read_all(&meant.action)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        Error::new(ErrorKind::Internal, "the program cannot start its threads")
-            .with("reason", error.to_string())
+        Error::new(ErrorKind::Internal, "the program cannot start its threads").with("reason", error.to_string())
     })?;
     // Inside the runtime, as a sandbox starts tasks.
     let engine = runtime.block_on(async { builder.build() })?;

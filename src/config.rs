@@ -138,7 +138,8 @@ impl Settings {
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let name = name.to_lowercase();
         let wrong = |takes: &str| {
-            Error::new(ErrorKind::InvalidArgument, format!("setting `{name}` cannot be `{value}`")).hint(format!("it takes {takes}"))
+            Error::new(ErrorKind::InvalidArgument, format!("setting `{name}` cannot be `{value}`"))
+                .hint(format!("it takes {takes}"))
         };
         let word = value.trim().to_lowercase();
         match name.as_str() {
@@ -170,7 +171,9 @@ impl Settings {
             _ => {
                 let error = Error::new(ErrorKind::NameNotFound, format!("there is no setting `{name}`"));
                 let names = SETTINGS.iter().map(|(name, _)| *name);
-                return Err(error.hint(did_you_mean(&name, names).unwrap_or_else(|| "`SHOW ALL` lists them".to_owned())));
+                return Err(
+                    error.hint(did_you_mean(&name, names).unwrap_or_else(|| "`SHOW ALL` lists them".to_owned()))
+                );
             }
         }
         Ok(())
@@ -306,7 +309,7 @@ mod tests {
     fn unknown_setting_suggests_the_nearest() {
         let error = Settings::default().set("max_call", "1").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NameNotFound);
-        assert_eq!(error.hint_text(), Some("did you mean `max_calls`?"));
+        assert!(error.hint_text().is_some_and(|hint| hint.starts_with("did you mean `max_calls`")), "{error:?}");
         let error = Settings::default().set("schema", "loose").unwrap_err();
         assert_eq!(error.hint_text(), Some("it takes `lenient` or `strict`"));
     }

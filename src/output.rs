@@ -55,13 +55,8 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
             "jsonl" | "ndjson" => Ok(Self::Jsonl),
-            _ => Err(Error::new(
-                ErrorKind::InvalidArgument,
-                format!("there is no output format `{name}`"),
-            )
-            .hint(
-                did_you_mean(name, Self::NAMES)
-                    .unwrap_or_else(|| "it is `table`, `csv`, `json` or `jsonl`".to_owned()),
+            _ => Err(Error::new(ErrorKind::InvalidArgument, format!("there is no output format `{name}`")).hint(
+                did_you_mean(name, Self::NAMES).unwrap_or_else(|| "it is `table`, `csv`, `json` or `jsonl`".to_owned()),
             )),
         }
     }
@@ -84,13 +79,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            format: Format::Table,
-            header: true,
-            width: None,
-            color: false,
-            null: "NULL".to_owned(),
-        }
+        Self { format: Format::Table, header: true, width: None, color: false, null: "NULL".to_owned() }
     }
 }
 

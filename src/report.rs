@@ -252,7 +252,8 @@ impl Report {
     /// Records one part's verdict, with a warning where it is worse than `truncated`.
     pub fn add_part(&self, part: Part) {
         if part.verdict > Verdict::Truncated {
-            let subject = if part.part.is_empty() { part.table.clone() } else { format!("{}: {}", part.table, part.part) };
+            let subject =
+                if part.part.is_empty() { part.table.clone() } else { format!("{}: {}", part.table, part.part) };
             self.warn_times(part.verdict.name(), subject, part.reason.clone(), 1);
         }
         let mut listed = self.listed();

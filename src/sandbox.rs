@@ -124,18 +124,11 @@ impl Sandbox {
     ///
     /// # Errors
     /// `Provider` when a `sandbox` hint cannot be used; names the resource and the key.
-    pub fn new(
-        services: &[Arc<Service>],
-        options: SandboxOptions,
-        clock: SharedClock,
-    ) -> Result<Self> {
+    pub fn new(services: &[Arc<Service>], options: SandboxOptions, clock: SharedClock) -> Result<Self> {
         let SandboxOptions { seed, credentials, page_cap, faults } = options;
         let routes = Routes::new(services);
-        let errors = routes
-            .iter()
-            .map(|route| ErrorForm::of(&route.method))
-            .find(ErrorForm::is_known)
-            .unwrap_or_default();
+        let errors =
+            routes.iter().map(|route| ErrorForm::of(&route.method)).find(ErrorForm::is_known).unwrap_or_default();
         Ok(Self {
             state: State::new(services, seed)?,
             credentials: Credentials::new(services, &credentials),
@@ -165,26 +158,20 @@ impl Sandbox {
             self.clock.sleep(self.faults.latency).await;
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let is_turn = |every: Option<u64>| {
-            every.is_some_and(|every| every > 0 && number.is_multiple_of(every))
-        };
+        let is_turn = |every: Option<u64>| every.is_some_and(|every| every > 0 && number.is_multiple_of(every));
         if is_turn(self.faults.every_nth_429) {
             let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
             return self.refuse(&refusal).with([(RETRY_AFTER, HeaderValue::from_static("1"))]);
         }
         if is_turn(self.faults.every_nth_500) {
-            return self
-                .refuse(&Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"));
+            return self.refuse(&Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"));
         }
         self.answer(&incoming)
     }
 
     fn note(&self, incoming: &Incoming) {
         let query = incoming.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let seen = Seen {
-            method: incoming.method.to_string(),
-            path_and_query: format!("{}{query}", incoming.path),
-        };
+        let seen = Seen { method: incoming.method.to_string(), path_and_query: format!("{}{query}", incoming.path) };
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() == REMEMBERED {
             all.pop_front();
@@ -204,28 +191,16 @@ impl Sandbox {
                 .run(route, captured, incoming)
                 .unwrap_or_else(|refusal| ErrorForm::of(&route.method).answer(&refusal)),
             Found::OtherMethod(known) => {
-                let answer = self
-                    .refuse(&Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"));
+                let answer = self.refuse(&Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"));
                 answer.with(HeaderValue::from_str(&known.join(", ")).map(|value| (ALLOW, value)))
             }
             Found::Nothing => self.refuse(&Refusal::not_found()),
         }
     }
 
-    fn run(
-        &self,
-        route: &Route,
-        captured: Captured,
-        incoming: &Incoming,
-    ) -> Result<Answer, Refusal> {
+    fn run(&self, route: &Route, captured: Captured, incoming: &Incoming) -> Result<Answer, Refusal> {
         let method = &route.method;
-        let caller = access::admit(
-            method,
-            &self.credentials,
-            incoming,
-            &captured.operation_path,
-            self.clock.utc(),
-        )?;
+        let caller = access::admit(method, &self.credentials, incoming, &captured.operation_path, self.clock.utc())?;
         let is_anonymous = caller == Caller::Anonymous;
         let signed = match caller {
             Caller::Signed(fields) => Some(fields),
@@ -233,10 +208,7 @@ impl Sandbox {
         };
         let arguments = Arguments::read(method, captured.values, incoming, signed)?;
         if method.effect != Effect::Read {
-            return Err(Refusal::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "The sandbox does not change anything",
-            ));
+            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "The sandbox does not change anything"));
         }
         let Some(table) = self.state.table(&route.table) else { return Err(Refusal::not_found()) };
         let conditions = filter::conditions(&self.state, table, method, &arguments)?;
@@ -256,24 +228,19 @@ impl Sandbox {
         }
         // Without a condition that names it, the object is the only one of its kind; with one it must be there.
         let row = rows.first().copied();
-        let is_missing =
-            row.is_none() && (conditions.identifies || method.response.items == ItemShape::Object);
+        let is_missing = row.is_none() && (conditions.identifies || method.response.items == ItemShape::Object);
         if is_missing {
             return Err(Refusal::not_found());
         }
         match method.response.items {
             ItemShape::Binary => {
-                let which = row
-                    .map(|row| serde_json::Value::Object(row.values.clone()).to_string())
-                    .unwrap_or_default();
-                let parts =
-                    [Part::Number(self.state.seed()), Part::Text(&table.name), Part::Text(&which)];
+                let which =
+                    row.map(|row| serde_json::Value::Object(row.values.clone()).to_string()).unwrap_or_default();
+                let parts = [Part::Number(self.state.seed()), Part::Text(&table.name), Part::Text(&which)];
                 Ok(Answer::bytes(Chance::new(&parts).bytes(BINARY_LENGTH)))
             }
             ItemShape::Empty if method.success.is_none() => Ok(Answer::empty()),
-            _ => {
-                Ok(Answer::json(StatusCode::OK, &answer::rows(method, row.as_slice(), Vec::new())))
-            }
+            _ => Ok(Answer::json(StatusCode::OK, &answer::rows(method, row.as_slice(), Vec::new()))),
         }
     }
 }
@@ -284,8 +251,7 @@ impl Transport for Sandbox {
     async fn send(&self, request: Request) -> Result<Response> {
         let Request { method, url, headers, body, .. } = request;
         let path = url.path().to_owned();
-        let Answer { status, headers, body } =
-            self.respond(Incoming { method, url, path, headers, body }).await;
+        let Answer { status, headers, body } = self.respond(Incoming { method, url, path, headers, body }).await;
         Ok(Response { status, headers, body: stream::once(async { Ok(body) }.boxed()).boxed() })
     }
 }

@@ -206,7 +206,9 @@ fn consider<'a>(
             continue;
         }
         match method.parameters.iter().find(|p| p.name == known.name) {
-            Some(parameter) if supplied == Supplied::Outer && forms_host(method, parameter) => refused.push(known.name.as_str()),
+            Some(parameter) if supplied == Supplied::Outer && forms_host(method, parameter) => {
+                refused.push(known.name.as_str())
+            }
             Some(parameter) => uses.push(BoundColumn {
                 column,
                 parameter: parameter.name.clone(),
@@ -214,7 +216,9 @@ fn consider<'a>(
                 supplied,
                 shadows: known.role.shadows(),
             }),
-            None if known.role == ColumnRole::Parameter && supplied == Supplied::Constant => refused.push(known.name.as_str()),
+            None if known.role == ColumnRole::Parameter && supplied == Supplied::Constant => {
+                refused.push(known.name.as_str())
+            }
             None if known.role.shadows() => ignored += 1,
             None => {}
         }
@@ -270,7 +274,8 @@ fn nothing_fits(table: &Table, candidates: &[Candidate<'_>], no_where: bool) -> 
     for candidate in candidates {
         let mut parts = Vec::new();
         if !candidate.missing.is_empty() {
-            let names: Vec<String> = candidate.missing.iter().map(|p| format!("`{}` ({})", p.name, p.ty.name())).collect();
+            let names: Vec<String> =
+                candidate.missing.iter().map(|p| format!("`{}` ({})", p.name, p.ty.name())).collect();
             parts.push(format!("needs {}", names.join(", ")));
         }
         if !candidate.refused.is_empty() {
@@ -308,8 +313,11 @@ fn check_parameter_uses(
 /// The error for a parameter that is used although no value is bound to it.
 pub(crate) fn unbound_parameter(table: &Table, column: usize) -> Error {
     let name = &table.columns[column].name;
-    Error::new(ErrorKind::InvalidArgument, format!("`{name}` is a parameter of `{}`, not a field of its answers", table.id()))
-        .hint(format!("give it a value with `{name} = …` or `{name} IN (…)`; nothing else can be asked of it"))
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("`{name}` is a parameter of `{}`, not a field of its answers", table.id()),
+    )
+    .hint(format!("give it a value with `{name} = …` or `{name} IN (…)`; nothing else can be asked of it"))
 }
 
 fn collect_columns(predicate: &Predicate, into: &mut BTreeSet<usize>) {

@@ -13,7 +13,10 @@ use crate::provider::{Parameter, ValueType};
 pub fn coerce(parameter: &Parameter, value: &Value) -> Result<Value> {
     let wrong = || {
         let shown = if parameter.secret { "the value given".to_owned() } else { format!("`{}`", literal_text(value)) };
-        Error::new(ErrorKind::InvalidArgument, format!("`{}` takes {}, not {shown}", parameter.name, takes(parameter.ty)))
+        Error::new(
+            ErrorKind::InvalidArgument,
+            format!("`{}` takes {}, not {shown}", parameter.name, takes(parameter.ty)),
+        )
     };
     let coerced = match (parameter.ty, value) {
         (_, Value::Null) => Value::Null,

@@ -43,7 +43,9 @@ pub(super) type Tuple = BTreeMap<usize, Value>;
 /// the predicate itself, checked on the rows, does the rest.
 pub(super) fn alternatives(predicate: &Predicate, can_bind: &dyn Fn(usize) -> bool) -> Option<Vec<Tuple>> {
     match predicate {
-        Predicate::Equals { column, value } if can_bind(*column) => Some(vec![BTreeMap::from([(*column, value.clone())])]),
+        Predicate::Equals { column, value } if can_bind(*column) => {
+            Some(vec![BTreeMap::from([(*column, value.clone())])])
+        }
         Predicate::In { column, values } if can_bind(*column) => {
             Some(distinct(values.iter().map(|value| BTreeMap::from([(*column, value.clone())])).collect()))
         }
@@ -120,14 +122,20 @@ pub(super) fn product(conjuncts: &[Predicate], can_bind: &dyn Fn(usize) -> bool,
         let Some(options) = alternatives(conjunct, can_bind) else { continue };
         let size = (tuples.len() as u64).saturating_mul(options.len() as u64);
         if size > most.saturating_mul(4).max(1_000_000) {
-            return Err(Error::new(ErrorKind::Budget, format!("the WHERE clause asks for {size} combinations of parameters"))
-                .hint("narrow the IN lists"));
+            return Err(Error::new(
+                ErrorKind::Budget,
+                format!("the WHERE clause asks for {size} combinations of parameters"),
+            )
+            .hint("narrow the IN lists"));
         }
         tuples = merge(&tuples, &options);
     }
     if tuples.len() as u64 > most {
-        return Err(Error::new(ErrorKind::Budget, format!("the statement needs at least {} calls, more than `max_calls` = {most}", tuples.len()))
-            .hint(format!("`SET max_calls = {}` allows it", tuples.len())));
+        return Err(Error::new(
+            ErrorKind::Budget,
+            format!("the statement needs at least {} calls, more than `max_calls` = {most}", tuples.len()),
+        )
+        .hint(format!("`SET max_calls = {}` allows it", tuples.len())));
     }
     Ok(tuples)
 }

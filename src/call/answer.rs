@@ -58,7 +58,10 @@ pub(super) fn judge(method: &Method, request: &Request, answer: &Answer) -> Resu
     let error = match status {
         401 => {
             let variables: Vec<String> = method.auth.variables().iter().map(|name| format!("`{name}`")).collect();
-            let error = Error::new(ErrorKind::Auth, format!("the API did not accept the credential: {}", text("401 Unauthorized")));
+            let error = Error::new(
+                ErrorKind::Auth,
+                format!("the API did not accept the credential: {}", text("401 Unauthorized")),
+            );
             if variables.is_empty() || matches!(method.auth, Auth::None) {
                 error.hint("the provider document names no credential for this method")
             } else {
@@ -68,9 +71,22 @@ pub(super) fn judge(method: &Method, request: &Request, answer: &Answer) -> Resu
         403 => Error::new(ErrorKind::Auth, format!("the API forbids this: {}", text("403 Forbidden")))
             .hint("the credential lacks a permission or a scope"),
         404 => Error::new(ErrorKind::Api, format!("the API has no such object: {}", text("404 Not Found"))),
-        429 => Error::new(ErrorKind::RateLimited, format!("the API's rate limit was still in force after {} attempts: {}", answer.attempts, text("429 Too Many Requests")))
-            .hint("wait and try again, or narrow the query"),
-        _ => Error::new(ErrorKind::Api, format!("the API answered {status}: {}", text(answer.status.canonical_reason().unwrap_or("no reason given")))),
+        429 => Error::new(
+            ErrorKind::RateLimited,
+            format!(
+                "the API's rate limit was still in force after {} attempts: {}",
+                answer.attempts,
+                text("429 Too Many Requests")
+            ),
+        )
+        .hint("wait and try again, or narrow the query"),
+        _ => Error::new(
+            ErrorKind::Api,
+            format!(
+                "the API answered {status}: {}",
+                text(answer.status.canonical_reason().unwrap_or("no reason given"))
+            ),
+        ),
     };
     let error = describe(error, method, request, answer);
     if status == 404 && (said.is_some() || media_type(answer).contains("json")) {
@@ -121,9 +137,20 @@ fn message(method: &Method, body: &[u8]) -> Option<String> {
     let declared = method.error.message.as_deref().and_then(|path| at(path, &value));
     let code = method.error.code.as_deref().and_then(|path| at(path, &value));
     let text = declared.or_else(|| {
-        ["$.detail", "$.message", "$.error.message", "$.errors[*].message", "$.errors[*].reason", "$.errors[*].detail", "$.error_description", "$.title", "$.error", "$.errors[*]"]
-            .iter()
-            .find_map(|path| at(path, &value))
+        [
+            "$.detail",
+            "$.message",
+            "$.error.message",
+            "$.errors[*].message",
+            "$.errors[*].reason",
+            "$.errors[*].detail",
+            "$.error_description",
+            "$.title",
+            "$.error",
+            "$.errors[*]",
+        ]
+        .iter()
+        .find_map(|path| at(path, &value))
     })?;
     let text = match code {
         Some(code) if !text.contains(&code) => format!("{text} ({code})"),
@@ -149,7 +176,12 @@ fn at(path: &str, value: &Value) -> Option<String> {
 
 /// One line, without control characters, HTML escapes undone, of bounded length, without a closing full stop.
 fn tidy(text: &str) -> String {
-    let text = text.replace("&quot;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    let text = text
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
     line.trim().trim_end_matches('.').to_owned()
 }

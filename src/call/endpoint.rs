@@ -59,7 +59,12 @@ impl Endpoints {
     /// # Errors
     /// `Provider` when the document's server is missing or not absolute, `InvalidArgument` for a variable's value that
     /// cannot stand in a URL.
-    pub(super) fn server(&self, provider: &str, method: &Method, arguments: &BTreeMap<String, Value>) -> Result<Server> {
+    pub(super) fn server(
+        &self,
+        provider: &str,
+        method: &Method,
+        arguments: &BTreeMap<String, Value>,
+    ) -> Result<Server> {
         let mut text = method.server.clone();
         let host_end = text.find("://").map_or(0, |at| at + 3);
         for parameter in method.parameters.iter().filter(|p| p.location == Location::Server) {
@@ -67,9 +72,15 @@ impl Endpoints {
             let Some(at) = text.find(&placeholder) else { continue };
             let value = self.server_variable(provider, parameter, arguments)?;
             let in_host = !text[host_end.min(at)..at].contains('/');
-            let allowed = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c) || in_host && ":[]".contains(c) || !in_host && c == '/';
+            let allowed = |c: char| {
+                c.is_ascii_alphanumeric() || "-._".contains(c) || in_host && ":[]".contains(c) || !in_host && c == '/'
+            };
             let scheme = at == 0;
-            if value.is_empty() || !value.chars().all(allowed) || value.split('/').any(|part| part == "." || part == "..") || scheme && value.contains('/') {
+            if value.is_empty()
+                || !value.chars().all(allowed)
+                || value.split('/').any(|part| part == "." || part == "..")
+                || scheme && value.contains('/')
+            {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
                     format!("`{}` cannot be `{value}`: it is a part of the API's address", parameter.name),
@@ -117,7 +128,9 @@ impl Endpoints {
         parameter.default.as_ref().map(literal_text).ok_or_else(|| {
             let error = Error::new(ErrorKind::MissingParameter, format!("`{}` has no value", parameter.name));
             match &parameter.env {
-                Some(variable) => error.hint(format!("set the environment variable `{variable}`, or give `{} = …`", parameter.name)),
+                Some(variable) => {
+                    error.hint(format!("set the environment variable `{variable}`, or give `{} = …`", parameter.name))
+                }
                 None => error.hint(format!("give `{} = …` in WHERE", parameter.name)),
             }
         })
@@ -170,7 +183,9 @@ impl Endpoints {
                         user: self.required(provider, user)?,
                         password: self.required(provider, password)?,
                     },
-                    BasicVariables::Encoded { variable } => BasicCredential::Encoded(self.required(provider, variable)?),
+                    BasicVariables::Encoded { variable } => {
+                        BasicCredential::Encoded(self.required(provider, variable)?)
+                    }
                 };
                 AuthScheme::Basic { prefix: prefix.clone(), credential }
             }
@@ -306,8 +321,16 @@ mod tests {
     fn links_stay_on_the_origin() {
         let at = server("https://api.example.com/v2", "https://api.example.com/v2");
         let current = Url::parse("https://api.example.com/v2/items?page=1").unwrap();
-        assert_eq!(at.follow(&current, "/v2/items?page=2").unwrap().as_str(), "https://api.example.com/v2/items?page=2");
-        for bad in ["https://evil.example/v2/items?page=2", "http://api.example.com/v2/items", "//evil.example/", "https://api.example.com:8443/"] {
+        assert_eq!(
+            at.follow(&current, "/v2/items?page=2").unwrap().as_str(),
+            "https://api.example.com/v2/items?page=2"
+        );
+        for bad in [
+            "https://evil.example/v2/items?page=2",
+            "http://api.example.com/v2/items",
+            "//evil.example/",
+            "https://api.example.com:8443/",
+        ] {
             assert_eq!(at.follow(&current, bad).unwrap_err().kind(), ErrorKind::Api, "{bad}");
         }
     }

@@ -130,7 +130,9 @@ impl Pager {
             call.call.arguments.keys().chain(call.call.body.keys()).any(named)
         };
         let own_page = match &plan.method.pagination.kind {
-            PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => given(parameter),
+            PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => {
+                given(parameter)
+            }
             // A next link says how the API pages; the page number of its requests is the user's when given.
             PageKind::NextUrl { .. } | PageKind::LinkHeader | PageKind::Unknown => {
                 ["page", "offset", "cursor"].iter().any(|name| call.call.arguments.contains_key(*name))
@@ -254,7 +256,11 @@ impl Pager {
                 self.stage = Stage::Done;
                 return Ok(Vec::new());
             }
-            if kind != Kind::Numbered || self.last_page().is_some_and(|last| number <= last) && self.moved.is_none() && self.total_rows.is_none_or(|total| self.rows < total) {
+            if kind != Kind::Numbered
+                || self.last_page().is_some_and(|last| number <= last)
+                    && self.moved.is_none()
+                    && self.total_rows.is_none_or(|total| self.rows < total)
+            {
                 return Err(error.clone());
             }
             // A page beyond the end: some APIs answer 404 there.
@@ -270,7 +276,13 @@ impl Pager {
         self.totals(&fetched, first);
         self.remember_keys(&fetched.page.batches);
         self.next_stage(number, kind, &fetched)?;
-        Ok(fetched.page.batches.into_iter().filter(|batch| batch.num_rows() > 0).map(|batch| self.visible(&batch)).collect())
+        Ok(fetched
+            .page
+            .batches
+            .into_iter()
+            .filter(|batch| batch.num_rows() > 0)
+            .map(|batch| self.visible(&batch))
+            .collect())
     }
 
     /// Only the columns asked for: keys decoded for counting stay behind.
@@ -348,7 +360,11 @@ impl Pager {
             return Ok(());
         }
         let items_missing = matches!(fetched.page.items, ItemsFound::Absent);
-        if kind == Kind::First && items_missing && self.plan.method.response.items == ItemShape::List && fetched.status != 204 {
+        if kind == Kind::First
+            && items_missing
+            && self.plan.method.response.items == ItemShape::List
+            && fetched.status != 204
+        {
             self.unproved = Some(format!("the answer holds nothing at `{}`", self.plan.method.response.item_path));
         }
         let method = Arc::clone(&self.plan.method);
@@ -366,11 +382,14 @@ impl Pager {
             PageKind::Cursor { from, parameter, more } => {
                 let token = match from {
                     TokenSource::Body(_) => self.capture(fetched, self.plan.captures.token),
-                    TokenSource::Header(name) => {
-                        fetched.headers.get(name.as_str()).and_then(|v| v.to_str().ok()).map(|text| Value::from(text.to_owned()))
-                    }
+                    TokenSource::Header(name) => fetched
+                        .headers
+                        .get(name.as_str())
+                        .and_then(|v| v.to_str().ok())
+                        .map(|text| Value::from(text.to_owned())),
                 };
-                let ended = more.is_some() && self.capture(fetched, self.plan.captures.more) == Some(Value::Bool(false));
+                let ended =
+                    more.is_some() && self.capture(fetched, self.plan.captures.more) == Some(Value::Bool(false));
                 match token.filter(|_| !ended).filter(is_token) {
                     None => self.stage = Stage::Done,
                     Some(token) => {
@@ -383,11 +402,17 @@ impl Pager {
                 }
             }
             PageKind::NextUrl { .. } => {
-                let link = self.capture(fetched, self.plan.captures.token).and_then(|value| value.as_str().map(str::to_owned));
+                let link =
+                    self.capture(fetched, self.plan.captures.token).and_then(|value| value.as_str().map(str::to_owned));
                 self.next_link(link, number, fetched)?;
             }
             PageKind::LinkHeader => {
-                let link = fetched.headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find_map(next_of_link_header);
+                let link = fetched
+                    .headers
+                    .get_all("link")
+                    .iter()
+                    .filter_map(|value| value.to_str().ok())
+                    .find_map(next_of_link_header);
                 self.next_link(link, number, fetched)?;
             }
         }
@@ -408,7 +433,8 @@ impl Pager {
                 if last.is_some_and(|last| last <= 1) || last.is_none() && rows == 0 {
                     self.stage = Stage::Done;
                 } else {
-                    self.stage = Stage::Numbered { next: 2, last, per_page: rows.max(1), in_flight: VecDeque::new(), window: 2 };
+                    self.stage =
+                        Stage::Numbered { next: 2, last, per_page: rows.max(1), in_flight: VecDeque::new(), window: 2 };
                 }
             }
             Kind::Numbered | Kind::Chained => {
@@ -474,7 +500,11 @@ impl Pager {
             let parameter = self.plan.method.parameters.iter().find(|p| &p.name == name);
             parameter.is_some_and(|p| p.location == size.parameter.location && p.wire == size.parameter.key)
         });
-        self.plan.page_size(given || self.own_page).map(|n| (size.parameter.clone(), Value::from(n))).into_iter().collect()
+        self.plan
+            .page_size(given || self.own_page)
+            .map(|n| (size.parameter.clone(), Value::from(n)))
+            .into_iter()
+            .collect()
     }
 
     fn first_values(&self) -> Vec<(TokenPlace, Value)> {
@@ -504,7 +534,8 @@ impl Pager {
     /// A part could not be read: fails the statement, or goes on with a warning.
     fn failure(&mut self, number: u64, error: Error) -> Result<()> {
         let part = self.part(Some(number));
-        let always = matches!(error.kind(), ErrorKind::Budget | ErrorKind::Cancelled | ErrorKind::Internal | ErrorKind::Auth);
+        let always =
+            matches!(error.kind(), ErrorKind::Budget | ErrorKind::Cancelled | ErrorKind::Internal | ErrorKind::Auth);
         if self.context.settings.on_partial == OnPartial::Fail || always {
             self.verdict_said = true;
             self.context.report.add_part(Part {
@@ -532,7 +563,8 @@ impl Pager {
     }
 
     fn part(&self, number: Option<u64>) -> String {
-        let page = number.filter(|n| *n > 1 || self.total_pages.is_some_and(|pages| pages > 1)).map(|n| format!("page {n}"));
+        let page =
+            number.filter(|n| *n > 1 || self.total_pages.is_some_and(|pages| pages > 1)).map(|n| format!("page {n}"));
         let label = (!self.call.label.is_empty()).then(|| self.call.label.clone());
         label.into_iter().chain(page).collect::<Vec<_>>().join(", ")
     }
@@ -572,7 +604,12 @@ impl Pager {
             return;
         }
         self.verdict_said = true;
-        self.context.report.add_part(Part { table: self.plan.table.clone(), part: self.call.label.clone(), verdict, reason });
+        self.context.report.add_part(Part {
+            table: self.plan.table.clone(),
+            part: self.call.label.clone(),
+            verdict,
+            reason,
+        });
     }
 }
 
@@ -632,7 +669,8 @@ fn next_of_link_header(header: &str) -> Option<String> {
         let is_next = parameters.split(';').any(|parameter| {
             let Some((name, value)) = parameter.split_once('=') else { return false };
             let value = value.trim().trim_matches('"');
-            name.trim().eq_ignore_ascii_case("rel") && value.split_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.split_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
         });
         if is_next {
             return Some(target.to_owned());
@@ -690,7 +728,8 @@ async fn fetch(
     let verdict = answer::judge(method, &outgoing.request, &answer)?;
     let url = outgoing.request.url.clone();
     let status = answer.status.as_u16();
-    let empty = || Page { batches: Vec::new(), rows: 0, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::Absent };
+    let empty =
+        || Page { batches: Vec::new(), rows: 0, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::Absent };
     match verdict {
         AnswerVerdict::NotFound(error) => {
             Ok(Fetched { page: empty(), headers: answer.headers, url, status, not_found: Some(error) })

@@ -37,8 +37,11 @@ pub(super) fn build(
     url.set_path(&whole);
     if url.path() != whole {
         // The URL standard resolves dot segments and re-encodes; a value that makes it do so would change the shape.
-        return Err(Error::new(ErrorKind::InvalidArgument, format!("the path of `{}` would change its shape", method.name))
-            .with("path", whole));
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("the path of `{}` would change its shape", method.name),
+        )
+        .with("path", whole));
     }
     let query = query_text(method, call, extra)?;
     url.set_query((!query.is_empty()).then_some(query.as_str()));
@@ -240,10 +243,12 @@ fn body(method: &Method, call: &Call, extra: &[(TokenPlace, Value)], headers: &m
             Ok(Bytes::from(text))
         }
         BodyMedia::Json | BodyMedia::Form => {
-            let media = if request.content_type.is_empty() || wrapped { "application/json" } else { &request.content_type };
+            let media =
+                if request.content_type.is_empty() || wrapped { "application/json" } else { &request.content_type };
             insert_header(headers, "content-type", media)?;
-            let text = serde_json::to_vec(&Value::Object(fields))
-                .map_err(|error| Error::new(ErrorKind::Internal, "the request body could not be written").caused_by(error))?;
+            let text = serde_json::to_vec(&Value::Object(fields)).map_err(|error| {
+                Error::new(ErrorKind::Internal, "the request body could not be written").caused_by(error)
+            })?;
             Ok(Bytes::from(text))
         }
         BodyMedia::Multipart | BodyMedia::Bytes | BodyMedia::Xml => Err(Error::new(

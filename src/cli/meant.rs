@@ -86,9 +86,7 @@ impl Meant {
             When::Never => false,
             // https://no-color.org: any value that is not empty; a dumb terminal shows the codes.
             When::Auto => {
-                is_terminal
-                    && here.env.get("NO_COLOR").is_none()
-                    && here.env.get("TERM").as_deref() != Some("dumb")
+                is_terminal && here.env.get("NO_COLOR").is_none() && here.env.get("TERM").as_deref() != Some("dumb")
             }
         };
         let rows_on_terminal = here.stdout_is_terminal && typed.outfile.is_none();
@@ -120,26 +118,17 @@ impl Meant {
             )
             .hint("add `--sandbox`"));
         }
-        Ok(Self {
-            action,
-            engine: EngineChoices { sandbox, ..engine },
-            output,
-            outfile,
-            notes,
-            color_messages,
-        })
+        Ok(Self { action, engine: EngineChoices { sandbox, ..engine }, output, outfile, notes, color_messages })
     }
 }
 
 fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
     let shared = &typed.shared;
     let named = shared.config.clone().or_else(|| here.env.get("SKYQL_CONFIG").map(PathBuf::from));
-    let config =
-        named.map(ConfigPath::Named).or_else(|| here.config_file.clone().map(ConfigPath::Usual));
+    let config = named.map(ConfigPath::Named).or_else(|| here.config_file.clone().map(ConfigPath::Usual));
     let from_env = here.env.get("SKYQL_PROVIDERS").unwrap_or_default();
     let mut providers_dirs = shared.providers.clone();
-    providers_dirs
-        .extend(std::env::split_paths(&from_env).filter(|dir| !dir.as_os_str().is_empty()));
+    providers_dirs.extend(std::env::split_paths(&from_env).filter(|dir| !dir.as_os_str().is_empty()));
     EngineChoices {
         config,
         providers_dirs,
@@ -153,12 +142,9 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
 
 fn action(typed: Typed, here: &Surroundings) -> Result<Action> {
     let commands = typed.commands.into_iter().map(Source::Argument);
-    let files = typed
-        .files
-        .into_iter()
-        .map(|file| if file.as_os_str() == "-" { Source::Stdin } else { Source::File(file) });
-    let mut sources: Vec<(usize, Source)> =
-        typed.order.into_iter().zip(commands.chain(files)).collect();
+    let files =
+        typed.files.into_iter().map(|file| if file.as_os_str() == "-" { Source::Stdin } else { Source::File(file) });
+    let mut sources: Vec<(usize, Source)> = typed.order.into_iter().zip(commands.chain(files)).collect();
     sources.sort_by_key(|(place, _)| *place);
     let sources: Vec<Source> = sources.into_iter().map(|(_, source)| source).collect();
     match typed.subcommand {

@@ -118,8 +118,7 @@ fn indented(text: &str) -> String {
 
 fn put_place(place: Place<'_>, position: Position, color: bool, said: &mut String) {
     let Position { line, column } = place.absolute(position);
-    let _infallible =
-        writeln!(said, "{} {}:{line}:{column}", styled("  -->", BLUE, color), visible(place.name));
+    let _infallible = writeln!(said, "{} {}:{line}:{column}", styled("  -->", BLUE, color), visible(place.name));
     let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
     let Some(text) = place.text.lines().nth(index) else { return };
     let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
@@ -166,13 +165,9 @@ fn warnings_text<'w>(warnings: impl IntoIterator<Item = &'w Warning>, color: boo
             more += 1;
             continue;
         }
-        let subject = if warning.subject.is_empty() {
-            String::new()
-        } else {
-            format!("{}: ", visible(&warning.subject))
-        };
-        let times =
-            if warning.count > 1 { format!(" ({} times)", warning.count) } else { String::new() };
+        let subject =
+            if warning.subject.is_empty() { String::new() } else { format!("{}: ", visible(&warning.subject)) };
+        let times = if warning.count > 1 { format!(" ({} times)", warning.count) } else { String::new() };
         let _infallible = writeln!(said, "{label}: {subject}{}{times}", indented(&warning.message));
     }
     if more > 0 {
@@ -202,10 +197,7 @@ mod tests {
             error_text(&error, Some(place), false),
             "error: there is no resource `image`\n  service: linode.images\n  --> a.sql:4:17\n   |\n 4 |     label FROM linode.images.image\n   |                    ^\n\nhint: did you mean `images`?\n"
         );
-        assert_eq!(
-            error_text(&Error::new(ErrorKind::Api, "no"), Some(place), false),
-            "error: no\n"
-        );
+        assert_eq!(error_text(&Error::new(ErrorKind::Api, "no"), Some(place), false), "error: no\n");
         assert_eq!(
             error_text(&error, None, true).lines().next(),
             Some("\u{1b}[1;31merror\u{1b}[0m: there is no resource `image`")
@@ -257,21 +249,12 @@ mod tests {
     #[test]
     fn text_of_an_api_does_not_act_on_the_terminal() {
         let evil = "\u{1b}[2J\u{202e}";
-        let error = Error::new(ErrorKind::Api, format!("first {evil}\nsecond"))
-            .with("reason", evil)
-            .hint(evil);
-        let warning =
-            Warning { code: "misfit", subject: evil.into(), message: evil.into(), count: 1 };
-        for said in [
-            error_text(&error, Some(Place::whole(evil, evil)), false),
-            warnings_text([&warning], false),
-        ] {
+        let error = Error::new(ErrorKind::Api, format!("first {evil}\nsecond")).with("reason", evil).hint(evil);
+        let warning = Warning { code: "misfit", subject: evil.into(), message: evil.into(), count: 1 };
+        for said in [error_text(&error, Some(Place::whole(evil, evil)), false), warnings_text([&warning], false)] {
             assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
         }
-        assert!(
-            error_text(&error, None, false)
-                .starts_with("error: first \\x1b[2J\\u{202e}\n    second\n")
-        );
+        assert!(error_text(&error, None, false).starts_with("error: first \\x1b[2J\\u{202e}\n    second\n"));
     }
 
     #[test]
@@ -286,10 +269,7 @@ mod tests {
         let said = warnings_text(&all, false);
         let said: Vec<&str> = said.lines().collect();
         assert_eq!(said.len(), 6);
-        assert_eq!(
-            said[..2],
-            ["warning: t.c1: it does not fit", "warning: t.c2: it does not fit (2 times)"]
-        );
+        assert_eq!(said[..2], ["warning: t.c1: it does not fit", "warning: t.c2: it does not fit (2 times)"]);
         assert_eq!(said[5], "warning: 3 more; `SHOW WARNINGS` lists them all");
     }
 }

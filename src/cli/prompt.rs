@@ -44,9 +44,7 @@ pub(super) fn run(runtime: &Runtime, mut runner: Runner, history: Option<&Path>)
             Typed::Leave => return Ended::Well,
             Typed::Help => runner.messages().note(HELP),
             Typed::Unknown(command) => {
-                let error =
-                    Error::new(ErrorKind::NameNotFound, format!("there is no command `{command}`"))
-                        .hint(HELP);
+                let error = Error::new(ErrorKind::NameNotFound, format!("there is no command `{command}`")).hint(HELP);
                 runner.messages().error(&error, None);
             }
             Typed::Statements => {
@@ -97,9 +95,7 @@ impl<'a> Typed<'a> {
             "" => Self::Nothing,
             "\\q" | "exit" | "quit" => Self::Leave,
             "\\?" | "help" => Self::Help,
-            lower if lower.starts_with('\\') => {
-                Self::Unknown(word.split_whitespace().next().unwrap_or(word))
-            }
+            lower if lower.starts_with('\\') => Self::Unknown(word.split_whitespace().next().unwrap_or(word)),
             _ => Self::Statements,
         }
     }
@@ -111,11 +107,7 @@ struct Ends;
 
 impl Validator for Ends {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(if is_whole(context.input()) {
-            ValidationResult::Valid(None)
-        } else {
-            ValidationResult::Incomplete
-        })
+        Ok(if is_whole(context.input()) { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }
 
@@ -125,8 +117,7 @@ fn is_whole(text: &str) -> bool {
 
 fn editor() -> rustyline::Result<Editor<Ends, DefaultHistory>> {
     // The terminal itself, not stdout: rows may go to a file while statements are typed.
-    let config =
-        Config::builder().behavior(Behavior::PreferTerm).history_ignore_space(true).build();
+    let config = Config::builder().behavior(Behavior::PreferTerm).history_ignore_space(true).build();
     let mut editor = Editor::with_config(config)?;
     editor.set_helper(Some(Ends));
     Ok(editor)
@@ -139,12 +130,7 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    fn keep(
-        &mut self,
-        editor: &mut Editor<Ends, DefaultHistory>,
-        line: &str,
-        messages: &mut Messages,
-    ) {
+    fn keep(&mut self, editor: &mut Editor<Ends, DefaultHistory>, line: &str, messages: &mut Messages) {
         let kept = editor.add_history_entry(line).unwrap_or(false);
         let Some(path) = self.path.filter(|_| kept) else { return };
         let written = path.parent().map_or(Ok(()), std::fs::create_dir_all);
@@ -152,10 +138,7 @@ impl Keeper<'_> {
         if let Err(error) = written
             && !std::mem::replace(&mut self.complained, true)
         {
-            messages.note(&format!(
-                "the history is not kept: `{}` cannot be written ({error})",
-                path.display()
-            ));
+            messages.note(&format!("the history is not kept: `{}` cannot be written ({error})", path.display()));
         }
     }
 }
@@ -184,14 +167,9 @@ mod tests {
 
     #[test]
     fn enter_ends_the_input_after_a_semicolon() {
-        for (text, whole) in [
-            ("select 1;", true),
-            ("select 1", false),
-            ("select ';", false),
-            ("exit", true),
-            ("\\x", true),
-            ("", true),
-        ] {
+        for (text, whole) in
+            [("select 1;", true), ("select 1", false), ("select ';", false), ("exit", true), ("\\x", true), ("", true)]
+        {
             assert_eq!(is_whole(text), whole, "{text}");
         }
     }
@@ -201,8 +179,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state").join("history");
         let mut keeper = Keeper { path: Some(&path), complained: false };
-        let mut messages =
-            Messages::new(Box::new(std::io::sink()), false, crate::cli::meant::Notes::Normal);
+        let mut messages = Messages::new(Box::new(std::io::sink()), false, crate::cli::meant::Notes::Normal);
         let mut editor = editor().unwrap();
         keeper.keep(&mut editor, "SELECT 1;", &mut messages);
         keeper.keep(&mut editor, " SELECT 'secret';", &mut messages);

@@ -151,8 +151,7 @@ mod tests {
     fn one_line_per_request() {
         let kept = Kept::default();
         let to = kept.clone();
-        let lines =
-            fmt::layer().with_ansi(false).with_writer(move || to.clone()).event_format(RequestLine);
+        let lines = fmt::layer().with_ansi(false).with_writer(move || to.clone()).event_format(RequestLine);
         let subscriber = tracing_subscriber::registry().with(lines);
         tracing::subscriber::with_default(subscriber, || {
             let url = "https://api.example.com/v4/images?page=2";

@@ -95,10 +95,7 @@ impl Runner {
         // CSV has no sign for the end of a table either; in JSON each answer is one array, in JSON lines all rows are
         // of one kind: objects.
         let set_off = matches!(self.output.format, Format::Table | Format::Csv);
-        if std::mem::replace(&mut self.answered, true)
-            && set_off
-            && !not_broken(self.out.write_all(b"\n"))?
-        {
+        if std::mem::replace(&mut self.answered, true) && set_off && !not_broken(self.out.write_all(b"\n"))? {
             return Ok(Ended::ReaderLeft);
         }
         let schema = result.schema();
@@ -113,8 +110,7 @@ impl Runner {
             }
             Err(error) => {
                 // The error itself says which part failed.
-                self.messages
-                    .warnings(report.warnings.iter().filter(|warning| warning.code != "failed"));
+                self.messages.warnings(report.warnings.iter().filter(|warning| warning.code != "failed"));
                 Err(error)
             }
         }
@@ -156,8 +152,7 @@ async fn start_serving(
     }
     messages.note("serving until Ctrl-C");
     tokio::signal::ctrl_c().await.map_err(|error| {
-        Error::new(ErrorKind::Internal, "Ctrl-C cannot be listened for")
-            .with("reason", error.to_string())
+        Error::new(ErrorKind::Internal, "Ctrl-C cannot be listened for").with("reason", error.to_string())
     })?;
     Ok(Ended::Well)
 }

@@ -34,10 +34,7 @@ fn read(source: &Source) -> Result<Text> {
         }
         Source::Stdin => {
             let mut bytes = Vec::new();
-            std::io::stdin()
-                .lock()
-                .read_to_end(&mut bytes)
-                .map_err(|error| unreadable(Path::new("stdin"), &error))?;
+            std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| unreadable(Path::new("stdin"), &error))?;
             decode("stdin".to_owned(), bytes)
         }
     }
@@ -48,7 +45,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let error = Error::new(ErrorKind::NameNotFound, message).with("reason", error.to_string());
     // `skyql sandbx` looks for a file of that name.
     if path.extension().is_none() && !path.exists() {
-        return error.hint("an argument that is no option is the name of a file of statements; `-c SQL` runs a statement");
+        return error
+            .hint("an argument that is no option is the name of a file of statements; `-c SQL` runs a statement");
     }
     error
 }
@@ -57,8 +55,7 @@ fn decode(name: String, bytes: Vec<u8>) -> Result<Text> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         let line = valid.matches('\n').count() + 1;
-        Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not UTF-8 text"))
-            .with("line", line.to_string())
+        Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not UTF-8 text")).with("line", line.to_string())
     })?;
     // Editors on Windows put a byte order mark first.
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -79,10 +76,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let action = Action::Run(vec![
-            Source::Argument("SELECT 1".into()),
-            Source::File("no-such-dir/x.sql".into()),
-        ]);
+        let action = Action::Run(vec![Source::Argument("SELECT 1".into()), Source::File("no-such-dir/x.sql".into())]);
         let error = read_all(&action).unwrap_err();
         assert_eq!(error.message(), "`no-such-dir/x.sql` cannot be read");
         assert_eq!(error.hint_text(), None);

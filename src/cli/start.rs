@@ -33,11 +33,8 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
     let mut builder = Engine::builder().env(env.clone()).config_file(file).settings(settings);
     for dir in &choices.providers_dirs {
         if !dir.is_dir() {
-            return Err(Error::new(
-                ErrorKind::NameNotFound,
-                format!("there is no directory `{}`", dir.display()),
-            )
-            .hint("`--providers` and `SKYQL_PROVIDERS` name directories of provider documents"));
+            return Err(Error::new(ErrorKind::NameNotFound, format!("there is no directory `{}`", dir.display()))
+                .hint("`--providers` and `SKYQL_PROVIDERS` name directories of provider documents"));
         }
         builder = builder.providers_dir(dir.clone());
     }
@@ -63,12 +60,9 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
 pub(super) fn output(outfile: Option<&Path>) -> Result<Box<dyn Write + Send>> {
     let Some(path) = outfile else { return Ok(Box::new(BufWriter::new(stdout()))) };
     let file = File::create(path).map_err(|error| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            format!("the output file `{}` cannot be created", path.display()),
-        )
-        .with("reason", error.to_string())
-        .caused_by(error)
+        Error::new(ErrorKind::InvalidArgument, format!("the output file `{}` cannot be created", path.display()))
+            .with("reason", error.to_string())
+            .caused_by(error)
     })?;
     Ok(Box::new(BufWriter::new(file)))
 }

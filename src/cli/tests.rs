@@ -43,10 +43,7 @@ fn file(path: &str) -> Source {
 
 #[test]
 fn statements_come_from_where_they_are() {
-    let sandbox = |provider: Option<&str>, port| Action::Sandbox {
-        provider: provider.map(str::to_owned),
-        port,
-    };
+    let sandbox = |provider: Option<&str>, port| Action::Sandbox { provider: provider.map(str::to_owned), port };
     let cases: Vec<(&[&str], Action)> = vec![
         (&[], Action::Prompt),
         (&["-q", "--sandbox"], Action::Prompt),
@@ -59,10 +56,7 @@ fn statements_come_from_where_they_are() {
         ),
         (&["./sandbox"], Action::Run(vec![file("./sandbox")])),
         (&["sandbox"], sandbox(None, 0)),
-        (
-            &["sandbox", "--provider", "linode", "--port", "4011", "--seed", "3"],
-            sandbox(Some("linode"), 4011),
-        ),
+        (&["sandbox", "--provider", "linode", "--port", "4011", "--seed", "3"], sandbox(Some("linode"), 4011)),
         (&["--seed", "3", "sandbox"], sandbox(None, 0)),
     ];
     for (arguments, action) in cases {
@@ -75,13 +69,7 @@ fn statements_come_from_where_they_are() {
 
 #[test]
 fn rows_are_written_as_asked_for() {
-    let usual = Options {
-        format: Format::Table,
-        header: true,
-        width: Some(100),
-        color: true,
-        null: "NULL".to_owned(),
-    };
+    let usual = Options { format: Format::Table, header: true, width: Some(100), color: true, null: "NULL".to_owned() };
     assert_eq!(meant(&[]).output, usual);
     let csv = meant(&["-o", "csv", "--no-header"]).output;
     assert_eq!(csv, Options { format: Format::Csv, header: false, ..usual.clone() });
@@ -93,10 +81,7 @@ fn rows_are_written_as_asked_for() {
 
 #[test]
 fn colour_is_for_terminals_that_want_it() {
-    let with = |name: &str, value: &str| Surroundings {
-        env: Env::empty().with(name, value),
-        ..at_terminal()
-    };
+    let with = |name: &str, value: &str| Surroundings { env: Env::empty().with(name, value), ..at_terminal() };
     let piped = Surroundings { stdout_is_terminal: false, width: None, ..at_terminal() };
     let cases: Vec<(&[&str], Surroundings, (bool, bool))> = vec![
         (&[], at_terminal(), (true, true)),
@@ -118,21 +103,13 @@ fn colour_is_for_terminals_that_want_it() {
 #[test]
 fn flags_go_before_the_environment_and_that_before_the_usual_places() {
     let usual = ConfigPath::Usual("/home/me/.config/skyql/config.toml".into());
-    assert_eq!(
-        meant(&[]).engine,
-        EngineChoices { config: Some(usual), ..EngineChoices::default() }
-    );
+    assert_eq!(meant(&[]).engine, EngineChoices { config: Some(usual), ..EngineChoices::default() });
     let env = Env::empty().with("SKYQL_CONFIG", "/env.toml").with("SKYQL_PROVIDERS", "/one:/two");
-    let here =
-        Surroundings { env, providers_dir: Some("/home/me/providers".into()), ..at_terminal() };
+    let here = Surroundings { env, providers_dir: Some("/home/me/providers".into()), ..at_terminal() };
     let from_env = meant_in(&[], &here).unwrap().engine;
     assert_eq!(from_env.config, Some(ConfigPath::Named("/env.toml".into())));
-    let flags = meant_in(
-        &["--config", "/flag.toml", "--providers", "/zero", "--providers", "/half"],
-        &here,
-    )
-    .unwrap()
-    .engine;
+    let flags =
+        meant_in(&["--config", "/flag.toml", "--providers", "/zero", "--providers", "/half"], &here).unwrap().engine;
     assert_eq!(flags.config, Some(ConfigPath::Named("/flag.toml".into())));
     if cfg!(unix) {
         assert_eq!(flags.providers_dirs, ["/zero", "/half", "/one", "/two"].map(PathBuf::from));

@@ -178,16 +178,20 @@ impl Tables<'_> {
                 // A provider's or service's name alone is a slip; anything else may be a view of the session.
                 if self.registry.provider(one).is_ok() {
                     return Err(here(
-                        Error::new(ErrorKind::NameNotFound, format!("`{one}` is a provider, not a table"))
-                            .hint(format!("name a table as `{one}.service.resource`; `SHOW SERVICES IN {one}` lists its services")),
+                        Error::new(ErrorKind::NameNotFound, format!("`{one}` is a provider, not a table")).hint(
+                            format!(
+                                "name a table as `{one}.service.resource`; `SHOW SERVICES IN {one}` lists its services"
+                            ),
+                        ),
                     ));
                 }
                 Ok(())
             }
-            [first, second] if self.registry.provider(first).is_ok() => Err(here(
-                Error::new(ErrorKind::NameNotFound, format!("`{first}.{second}` is not a table"))
-                    .hint(format!("name it `{first}.{second}.resource`; `SHOW RESOURCES IN {first}.{second}` lists them")),
-            )),
+            [first, second] if self.registry.provider(first).is_ok() => {
+                Err(here(Error::new(ErrorKind::NameNotFound, format!("`{first}.{second}` is not a table")).hint(
+                    format!("name it `{first}.{second}.resource`; `SHOW RESOURCES IN {first}.{second}` lists them"),
+                )))
+            }
             [_, _, _, ..] => Err(here(
                 Error::new(ErrorKind::NameNotFound, format!("`{}` has too many parts for a table", parts.join(".")))
                     .hint("a table is `provider.service.resource`"),
@@ -268,10 +272,7 @@ impl VisitorMut for Wildcards<'_> {
         for item in select.projection.drain(..) {
             match item {
                 SelectItem::Wildcard(options)
-                    if factors.len() > 1
-                        && !merged
-                        && is_plain(&options)
-                        && qualifiers.iter().all(Option::is_some) =>
+                    if factors.len() > 1 && !merged && is_plain(&options) && qualifiers.iter().all(Option::is_some) =>
                 {
                     for (qualifier, hidden) in qualifiers.iter().zip(&hidden) {
                         let Some(qualifier) = qualifier else { continue };
@@ -295,7 +296,10 @@ impl VisitorMut for Wildcards<'_> {
                     if let Some((_, hidden)) = matching {
                         exclude(&mut options, hidden);
                     }
-                    projection.push(SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options));
+                    projection.push(SelectItem::QualifiedWildcard(
+                        SelectItemQualifiedWildcardKind::ObjectName(name),
+                        options,
+                    ));
                 }
                 other => projection.push(other),
             }
@@ -347,12 +351,17 @@ fn qualifier(factor: &TableFactor) -> Option<ObjectName> {
 
 /// Whether `name` in `name.*` is that relation: its alias, or the last parts of its name.
 fn same_relation(relation: &ObjectName, name: &ObjectName) -> bool {
-    let text = |name: &ObjectName| -> Vec<String> { name.0.iter().map(|part| part.to_string().trim_matches(['"', '`']).to_lowercase()).collect() };
+    let text = |name: &ObjectName| -> Vec<String> {
+        name.0.iter().map(|part| part.to_string().trim_matches(['"', '`']).to_lowercase()).collect()
+    };
     text(relation).ends_with(&text(name))
 }
 
 fn is_plain(options: &WildcardAdditionalOptions) -> bool {
-    options.opt_exclude.is_none() && options.opt_except.is_none() && options.opt_replace.is_none() && options.opt_rename.is_none()
+    options.opt_exclude.is_none()
+        && options.opt_except.is_none()
+        && options.opt_replace.is_none()
+        && options.opt_rename.is_none()
 }
 
 fn exclude(options: &mut WildcardAdditionalOptions, hidden: &[String]) {
@@ -386,7 +395,8 @@ struct Spelling {
 
 impl Spelling {
     fn new(known: &[Known], names: &Names) -> Self {
-        let columns: Vec<&String> = known.iter().flat_map(|known| known.table.columns.iter().map(|c| &c.name)).collect();
+        let columns: Vec<&String> =
+            known.iter().flat_map(|known| known.table.columns.iter().map(|c| &c.name)).collect();
         let exact = columns.iter().copied().chain(&names.aliases).cloned().collect();
         let mut folded = BTreeMap::new();
         for name in columns {
@@ -539,12 +549,17 @@ pub(super) fn unknown_table(registry: &Registry, name: &str) -> Error {
     let services: Vec<String> = providers
         .iter()
         .filter_map(|provider| registry.provider(provider).ok())
-        .flat_map(|provider| provider.services.keys().map(|service| format!("{}.{service}", provider.name)).collect::<Vec<_>>())
+        .flat_map(|provider| {
+            provider.services.keys().map(|service| format!("{}.{service}", provider.name)).collect::<Vec<_>>()
+        })
         .collect();
     let last = |full: &str| full.rsplit('.').next().map(str::to_owned);
-    let near: Vec<String> = services.iter().filter(|full| last(full).is_some_and(|s| s.eq_ignore_ascii_case(name))).cloned().collect();
+    let near: Vec<String> =
+        services.iter().filter(|full| last(full).is_some_and(|s| s.eq_ignore_ascii_case(name))).cloned().collect();
     match near.first() {
-        Some(service) => error.hint(format!("a table is `provider.service.resource`; `SHOW RESOURCES IN {service}` lists some")),
+        Some(service) => {
+            error.hint(format!("a table is `provider.service.resource`; `SHOW RESOURCES IN {service}` lists some"))
+        }
         None => match did_you_mean(name, providers.iter().map(String::as_str)) {
             Some(hint) => error.hint(format!("a table is `provider.service.resource`; {hint}")),
             None => error.hint("a table is `provider.service.resource`; `SHOW PROVIDERS` lists the providers"),

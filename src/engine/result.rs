@@ -28,7 +28,10 @@ pub struct QueryResult {
 
 impl std::fmt::Debug for QueryResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("QueryResult").field("schema", &self.schema).field("message", &self.message).finish_non_exhaustive()
+        f.debug_struct("QueryResult")
+            .field("schema", &self.schema)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,7 +48,12 @@ impl QueryResult {
     }
 
     /// Text rows under these headings.
-    pub(super) fn table(headings: &[&str], rows: Vec<Vec<Option<String>>>, report: Report, clock: SharedClock) -> Result<Self> {
+    pub(super) fn table(
+        headings: &[&str],
+        rows: Vec<Vec<Option<String>>>,
+        report: Report,
+        clock: SharedClock,
+    ) -> Result<Self> {
         let fields: Vec<Field> = headings.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
         let mut columns: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows.len()); headings.len()];
         for row in rows {

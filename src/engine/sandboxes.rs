@@ -29,7 +29,12 @@ impl Sandboxes {
     }
 
     /// Serves one provider's sandbox, or every provider's; gives their names and URLs.
-    pub(super) fn serve(&self, registry: &Registry, provider: Option<&str>, port: u16) -> Result<Vec<(String, String)>> {
+    pub(super) fn serve(
+        &self,
+        registry: &Registry,
+        provider: Option<&str>,
+        port: u16,
+    ) -> Result<Vec<(String, String)>> {
         let names = match provider {
             Some(name) => vec![registry.provider(name)?.name.clone()],
             None => registry.provider_names(),

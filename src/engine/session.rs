@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::MemoryCatalogProviderList;
-use datafusion::catalog::{CatalogProviderList, MemoryCatalogProvider, MemorySchemaProvider, CatalogProvider};
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemorySchemaProvider};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::Analyzer;
@@ -66,10 +66,12 @@ impl Session {
         let pieces = sql::split(text)?;
         let [piece] = pieces.as_slice() else {
             let said = if pieces.is_empty() { "there is no statement" } else { "there is more than one statement" };
-            return Err(Error::new(ErrorKind::Syntax, said).hint("give exactly one, or split the text with `skyql::sql::split`"));
+            return Err(Error::new(ErrorKind::Syntax, said)
+                .hint("give exactly one, or split the text with `skyql::sql::split`"));
         };
         // The text as given, so that positions are the user's.
-        let statement = sql::parse(text.strip_suffix('\u{feff}').unwrap_or(text)).or_else(|_| sql::parse(&piece.text))?;
+        let statement =
+            sql::parse(text.strip_suffix('\u{feff}').unwrap_or(text)).or_else(|_| sql::parse(&piece.text))?;
         self.run(statement).await
     }
 
@@ -86,7 +88,9 @@ impl Session {
                 let plan = self.plan(&context, *query).await?;
                 explain(&context, plan, analyze, report, clock).await
             }
-            Statement::Show(what) => show::show(&self.engine, what, &self.settings, self.last.as_ref(), report, clock).await,
+            Statement::Show(what) => {
+                show::show(&self.engine, what, &self.settings, self.last.as_ref(), report, clock).await
+            }
             Statement::Describe(what) => show::describe(&self.engine, what, report, clock).await,
             Statement::Set { name, value } => {
                 self.settings.set(&name, &value)?;
@@ -98,14 +102,17 @@ impl Session {
                     None => self.settings = first.clone(),
                     Some(name) => {
                         let lower = name.to_lowercase();
-                        let value = first.list().into_iter().find(|(known, _, _)| *known == lower).map(|(_, value, _)| value);
+                        let value =
+                            first.list().into_iter().find(|(known, _, _)| *known == lower).map(|(_, value, _)| value);
                         self.settings.set(&lower, value.as_deref().unwrap_or_default())?;
                     }
                 }
                 Ok(QueryResult::command("RESET", report, clock))
             }
-            Statement::Write(verb) => Err(Error::new(ErrorKind::Unsupported, format!("{verb} is not supported in this version"))
-                .hint("no request was sent; this version reads")),
+            Statement::Write(verb) => {
+                Err(Error::new(ErrorKind::Unsupported, format!("{verb} is not supported in this version"))
+                    .hint("no request was sent; this version reads"))
+            }
         }
     }
 
@@ -124,7 +131,11 @@ impl Session {
         Ok(QueryResult::rows(rows, report, clock))
     }
 
-    async fn plan(&self, context: &SessionContext, query: ast::Statement) -> Result<datafusion::logical_expr::LogicalPlan> {
+    async fn plan(
+        &self,
+        context: &SessionContext,
+        query: ast::Statement,
+    ) -> Result<datafusion::logical_expr::LogicalPlan> {
         let registry = Arc::clone(&self.engine.core().registry);
         let own = self.own.catalog_names();
         let query = tokio::task::spawn_blocking(move || {
@@ -142,7 +153,8 @@ impl Session {
 
     /// The planner says only that a table is not there.
     fn explain_unknown_table(&self, error: Error) -> Error {
-        let Some(rest) = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found")) else {
+        let Some(rest) = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"))
+        else {
             return error;
         };
         let name = rest.strip_prefix(&format!("{OWN_CATALOG}.{OWN_SCHEMA}.")).unwrap_or(rest);

@@ -39,7 +39,8 @@ pub(super) async fn show(
                 let known = all.iter().map(|(known, _, _)| *known);
                 let known = known.chain(["providers", "services", "resources", "methods", "warnings", "all"]);
                 return Err(error.hint(did_you_mean(&name, known).unwrap_or_else(|| {
-                    "PROVIDERS, SERVICES IN p, RESOURCES IN p.s, METHODS IN p.s.r, WARNINGS, ALL or a setting".to_owned()
+                    "PROVIDERS, SERVICES IN p, RESOURCES IN p.s, METHODS IN p.s.r, WARNINGS, ALL or a setting"
+                        .to_owned()
                 })));
             };
             return QueryResult::table(&[name.as_str()], vec![vec![Some(value.clone())]], report, clock);
@@ -73,12 +74,24 @@ pub(super) async fn show(
 }
 
 /// Answers DESCRIBE.
-pub(super) async fn describe(engine: &Engine, what: Describe, report: Report, clock: SharedClock) -> Result<QueryResult> {
+pub(super) async fn describe(
+    engine: &Engine,
+    what: Describe,
+    report: Report,
+    clock: SharedClock,
+) -> Result<QueryResult> {
     let registry = Arc::clone(&engine.core().registry);
     let (headings, rows): (&[&str], Vec<Row>) = match what {
         Describe::Resource { extended, name } => {
             let rows = off_thread(move || describe_resource(&registry, &name, extended)).await?;
-            (if extended { &["name", "type", "description", "kind", "values", "default"] } else { &["name", "type"] }, rows)
+            (
+                if extended {
+                    &["name", "type", "description", "kind", "values", "default"]
+                } else {
+                    &["name", "type"]
+                },
+                rows,
+            )
         }
         Describe::Method { extended, name } => {
             let rows = off_thread(move || describe_method(&registry, &name, extended)).await?;
@@ -117,7 +130,8 @@ fn warnings(seen: &QueryReport) -> Vec<Row> {
         .collect();
     for part in &seen.parts {
         if part.verdict == crate::report::Verdict::Truncated {
-            let subject = if part.part.is_empty() { part.table.clone() } else { format!("{}: {}", part.table, part.part) };
+            let subject =
+                if part.part.is_empty() { part.table.clone() } else { format!("{}: {}", part.table, part.part) };
             rows.push(vec![cell("note"), cell("truncated"), cell(subject), cell("1"), cell(&part.reason)]);
         }
     }
@@ -149,25 +163,27 @@ fn providers(registry: &Registry, like: Option<&str>) -> Result<Vec<Row>> {
 
 fn services(registry: &Registry, name: &[String], like: Option<&str>, extended: bool) -> Result<Vec<Row>> {
     let provider = registry.provider(part(name, 0))?;
-    let rows = provider.services.values().filter(|service| matches(like, &[&service.id, &service.name])).map(|service| {
-        let mut row = vec![cell(&service.id), cell(&service.name), some(&service.title)];
-        if extended {
-            row.extend([some(&service.description), some(&service.version)]);
-        }
-        row
-    });
+    let rows =
+        provider.services.values().filter(|service| matches(like, &[&service.id, &service.name])).map(|service| {
+            let mut row = vec![cell(&service.id), cell(&service.name), some(&service.title)];
+            if extended {
+                row.extend([some(&service.description), some(&service.version)]);
+            }
+            row
+        });
     Ok(rows.collect())
 }
 
 fn resources(registry: &Registry, name: &[String], like: Option<&str>, extended: bool) -> Result<Vec<Row>> {
     let service = registry.service(part(name, 0), part(name, 1))?;
-    let rows = service.resources.values().filter(|resource| matches(like, &[&resource.id, &resource.name])).map(|resource| {
-        let mut row = vec![cell(&resource.name), cell(&resource.id)];
-        if extended {
-            row.push(some(&resource.description));
-        }
-        row
-    });
+    let rows =
+        service.resources.values().filter(|resource| matches(like, &[&resource.id, &resource.name])).map(|resource| {
+            let mut row = vec![cell(&resource.name), cell(&resource.id)];
+            if extended {
+                row.push(some(&resource.description));
+            }
+            row
+        });
     Ok(rows.collect())
 }
 
@@ -229,7 +245,8 @@ fn describe_resource(registry: &Registry, name: &[String], extended: bool) -> Re
         }
     }
     // The usual way round: what a row is called comes first.
-    let rank = |column: &&Column| ["id", "name", "description"].iter().position(|first| *first == column.name).unwrap_or(3);
+    let rank =
+        |column: &&Column| ["id", "name", "description"].iter().position(|first| *first == column.name).unwrap_or(3);
     columns.sort_by_key(rank);
     let mut rows: Vec<Row> = columns
         .iter()
@@ -294,15 +311,19 @@ fn describe_method(registry: &Registry, name: &[String], extended: bool) -> Resu
     let Some(method) = resource.method(wanted) else {
         let id = format!("{}.{}.{}", part(name, 0), part(name, 1), resource.name);
         let error = Error::new(ErrorKind::NameNotFound, format!("`{id}` has no method `{wanted}`"));
-        let known = resource.methods.values().flat_map(|m| std::iter::once(&m.name).chain(&m.aliases)).map(String::as_str);
-        return Err(error.hint(did_you_mean(wanted, known).unwrap_or_else(|| format!("`SHOW METHODS IN {id}` lists them"))));
+        let known =
+            resource.methods.values().flat_map(|m| std::iter::once(&m.name).chain(&m.aliases)).map(String::as_str);
+        return Err(
+            error.hint(did_you_mean(wanted, known).unwrap_or_else(|| format!("`SHOW METHODS IN {id}` lists them")))
+        );
     };
     let mut rows: Vec<Row> = Vec::new();
     let mut inputs: Vec<&Parameter> = method.parameters.iter().collect();
     inputs.sort_by_key(|parameter| !(parameter.required && parameter.default.is_none()));
     for parameter in inputs {
         let needed = parameter.required && parameter.default.is_none() && parameter.env.is_none();
-        let shown = if parameter.location == Location::Body { body_name(method, parameter) } else { parameter.name.clone() };
+        let shown =
+            if parameter.location == Location::Body { body_name(method, parameter) } else { parameter.name.clone() };
         let mut row = vec![
             cell(shown),
             cell(parameter.ty.name()),

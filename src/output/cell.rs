@@ -4,9 +4,9 @@ use std::fmt::{Display, Write};
 
 use arrow::array::{Array, ArrayRef, AsArray, PrimitiveArray, RecordBatch};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
-    DecimalType, Field, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-    Int64Type, Schema, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, DataType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Field,
+    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -44,11 +44,8 @@ pub(super) fn is_number(data_type: &DataType) -> bool {
 /// One reader per column of a batch.
 pub(super) fn readers(schema: &Schema, batch: &RecordBatch) -> Result<Vec<Reader>> {
     if schema.fields().len() != batch.num_columns() {
-        let message = format!(
-            "a batch has {} columns where its schema has {}",
-            batch.num_columns(),
-            schema.fields().len()
-        );
+        let message =
+            format!("a batch has {} columns where its schema has {}", batch.num_columns(), schema.fields().len());
         return Err(Error::new(ErrorKind::Internal, message));
     }
     schema.fields().iter().zip(batch.columns()).map(|(field, array)| reader(field, array)).collect()
@@ -141,10 +138,7 @@ pub(super) fn reader(field: &Field, array: &ArrayRef) -> Result<Reader> {
 }
 
 /// A reader that answers NULL where `array` has no value.
-pub(super) fn some(
-    array: impl Array + 'static,
-    read: impl Fn(usize, &mut String) -> Shape + 'static,
-) -> Reader {
+pub(super) fn some(array: impl Array + 'static, read: impl Fn(usize, &mut String) -> Shape + 'static) -> Reader {
     if array.null_count() == 0 {
         return Box::new(read);
     }
@@ -172,8 +166,7 @@ where
     let scale = array.scale();
     some(array.clone(), move |row, out| {
         let stored = array.value(row).to_string();
-        let (sign, digits) =
-            stored.strip_prefix('-').map_or(("", stored.as_str()), |digits| ("-", digits));
+        let (sign, digits) = stored.strip_prefix('-').map_or(("", stored.as_str()), |digits| ("-", digits));
         out.push_str(sign);
         let after_point = usize::try_from(scale).unwrap_or(0);
         if after_point == 0 {

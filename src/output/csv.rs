@@ -21,11 +21,7 @@ pub(super) struct Csv {
 
 impl Csv {
     pub(super) fn new(schema: &Schema, options: &Options) -> Self {
-        Self {
-            schema: SchemaRef::new(schema.clone()),
-            header: options.header,
-            shown: options.width.is_some(),
-        }
+        Self { schema: SchemaRef::new(schema.clone()), header: options.header, shown: options.width.is_some() }
     }
 
     pub(super) fn rows(&mut self, batch: &RecordBatch, out: &mut String) -> Result<()> {

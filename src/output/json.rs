@@ -120,9 +120,7 @@ pub(super) fn value(read: &Reader, row: usize, out: &mut String) {
 
 /// Puts what stands in `out` from `start` on into quotes.
 fn quote_from(start: usize, out: &mut String) {
-    let plain = out.as_bytes()[start..]
-        .iter()
-        .all(|byte| matches!(byte, 0x20..0x7f) && !matches!(byte, b'"' | b'\\'));
+    let plain = out.as_bytes()[start..].iter().all(|byte| matches!(byte, 0x20..0x7f) && !matches!(byte, b'"' | b'\\'));
     if plain {
         out.insert(start, '"');
         out.push('"');

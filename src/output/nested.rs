@@ -3,13 +3,12 @@
 use std::ops::Range;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeListArray, GenericListArray, GenericListViewArray, MapArray,
-    OffsetSizeTrait, StructArray, UnionArray,
+    Array, ArrayRef, AsArray, FixedSizeListArray, GenericListArray, GenericListViewArray, MapArray, OffsetSizeTrait,
+    StructArray, UnionArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{
-    ArrowNativeType, DataType, Field, Fields, Int16Type, Int32Type, Int64Type, UInt64Type,
-    UnionFields,
+    ArrowNativeType, DataType, Field, Fields, Int16Type, Int32Type, Int64Type, UInt64Type, UnionFields,
 };
 
 use crate::error::{Error, ErrorKind, Result};
@@ -29,18 +28,13 @@ pub(super) fn reader(field: &Field, array: &ArrayRef) -> Result<Reader> {
         DataType::Union(fields, _) => union(array.as_union(), fields),
         DataType::Dictionary(..) => dictionary(field, array),
         DataType::RunEndEncoded(..) => runs(field, array),
-        other => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("values of type `{other}` cannot be written"),
-        )),
+        other => Err(Error::new(ErrorKind::Unsupported, format!("values of type `{other}` cannot be written"))),
     }
 }
 
 fn list<O: OffsetSizeTrait>(array: &GenericListArray<O>, item: &Field) -> Result<Reader> {
     let offsets = array.offsets().clone();
-    items(array.clone(), item, array.values(), move |row| {
-        offsets[row].as_usize()..offsets[row + 1].as_usize()
-    })
+    items(array.clone(), item, array.values(), move |row| offsets[row].as_usize()..offsets[row + 1].as_usize())
 }
 
 fn list_view<O: OffsetSizeTrait>(array: &GenericListViewArray<O>, item: &Field) -> Result<Reader> {
@@ -97,8 +91,7 @@ fn map(array: &MapArray, entries: &Field) -> Result<Reader> {
     let [key_field, value_field] = &pair[..] else {
         return Err(Error::new(ErrorKind::Internal, "a map has entries that are not pairs"));
     };
-    let (keys, values) =
-        (cell::reader(key_field, array.keys())?, cell::reader(value_field, array.values())?);
+    let (keys, values) = (cell::reader(key_field, array.keys())?, cell::reader(value_field, array.values())?);
     let offsets = array.offsets().clone();
     Ok(some(array.clone(), move |row, out| {
         out.push('{');
@@ -136,8 +129,7 @@ fn dictionary(field: &Field, array: &ArrayRef) -> Result<Reader> {
     let dictionary = array.as_any_dictionary();
     let read = cell::reader(field, dictionary.values())?;
     let keys = cast(dictionary.keys(), &DataType::UInt64).map_err(|error| {
-        Error::new(ErrorKind::Internal, "the keys of a dictionary cannot be read")
-            .with("reason", error.to_string())
+        Error::new(ErrorKind::Internal, "the keys of a dictionary cannot be read").with("reason", error.to_string())
     })?;
     let keys = keys.as_primitive::<UInt64Type>().clone();
     Ok(some(keys.clone(), move |row, out| {
@@ -152,8 +144,7 @@ fn runs(field: &Field, array: &ArrayRef) -> Result<Reader> {
             array.as_run_opt::<$ends>().map(|runs| {
                 let runs = runs.clone();
                 cell::reader(field, runs.values()).map(|read| {
-                    let reader: Reader =
-                        Box::new(move |row, out| read(runs.get_physical_index(row), out));
+                    let reader: Reader = Box::new(move |row, out| read(runs.get_physical_index(row), out));
                     reader
                 })
             })

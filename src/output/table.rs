@@ -111,11 +111,7 @@ impl Table {
         {
             put_rule(widths, ["┌", "─", "┬", "┐"], out);
             if self.options.header {
-                let names: Vec<Cell> = self
-                    .names
-                    .iter()
-                    .map(|name| Cell { text: name.clone(), null: false })
-                    .collect();
+                let names: Vec<Cell> = self.names.iter().map(|name| Cell { text: name.clone(), null: false }).collect();
                 self.put_cells(widths, &names, BOLD, out);
                 put_rule(widths, ["├", "─", "┼", "┤"], out);
             }
@@ -155,12 +151,8 @@ impl Table {
             }
             (None, width) => {
                 let longest = self.names.iter().map(|name| display_width(name)).max().unwrap_or(0);
-                let name =
-                    width.map_or(longest, |width| longest.min(width.saturating_sub(3) / 2)).max(1);
-                Layout::Records {
-                    name,
-                    value: width.map(|width| width.saturating_sub(name + 3).max(1)),
-                }
+                let name = width.map_or(longest, |width| longest.min(width.saturating_sub(3) / 2)).max(1);
+                Layout::Records { name, value: width.map(|width| width.saturating_sub(name + 3).max(1)) }
             }
         }
     }
@@ -179,24 +171,15 @@ impl Table {
     }
 
     fn put_cells(&self, widths: &[usize], cells: &[Cell], style: &str, out: &mut String) {
-        let columns: Vec<Vec<&str>> = cells
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| wrap(&cell.text, (*width).max(1)))
-            .collect();
+        let columns: Vec<Vec<&str>> =
+            cells.iter().zip(widths).map(|(cell, width)| wrap(&cell.text, (*width).max(1))).collect();
         let height = columns.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {
             for (index, (lines, width)) in columns.iter().zip(widths).enumerate() {
                 out.push_str("│ ");
                 let style = if cells[index].null { DIM } else { style };
                 let text = lines.get(line).copied().unwrap_or("");
-                self.put_padded(
-                    text,
-                    *width,
-                    if self.numbers[index] { Side::Right } else { Side::Left },
-                    style,
-                    out,
-                );
+                self.put_padded(text, *width, if self.numbers[index] { Side::Right } else { Side::Left }, style, out);
                 out.push(' ');
             }
             out.push_str("│\n");
@@ -206,20 +189,12 @@ impl Table {
     fn put_record(&self, name: usize, value: Option<usize>, cells: &[Cell], out: &mut String) {
         let title = format!("─[ {} ]", self.rows + 1);
         let width = value.map_or(name + 20, |value| name + 3 + value);
-        let _infallible =
-            writeln!(out, "{title}{}", "─".repeat(width.saturating_sub(display_width(&title))));
+        let _infallible = writeln!(out, "{title}{}", "─".repeat(width.saturating_sub(display_width(&title))));
         for (label, cell) in self.names.iter().zip(cells) {
             let labels = wrap(label, name);
-            let values =
-                value.map_or_else(|| vec![cell.text.as_str()], |value| wrap(&cell.text, value));
+            let values = value.map_or_else(|| vec![cell.text.as_str()], |value| wrap(&cell.text, value));
             for line in 0..labels.len().max(values.len()) {
-                self.put_padded(
-                    labels.get(line).copied().unwrap_or(""),
-                    name,
-                    Side::Left,
-                    BOLD,
-                    out,
-                );
+                self.put_padded(labels.get(line).copied().unwrap_or(""), name, Side::Left, BOLD, out);
                 out.push_str(" │ ");
                 let text = values.get(line).copied().unwrap_or("");
                 self.put_styled(text, if cell.null { DIM } else { "" }, out);
@@ -230,8 +205,7 @@ impl Table {
 
     fn put_padded(&self, text: &str, width: usize, side: Side, style: &str, out: &mut String) {
         // The one space that `wrap` lets hang over the edge.
-        let text =
-            if display_width(text) > width { text.strip_suffix(' ').unwrap_or(text) } else { text };
+        let text = if display_width(text) > width { text.strip_suffix(' ').unwrap_or(text) } else { text };
         let padding = " ".repeat(width.saturating_sub(display_width(text)));
         if side == Side::Right {
             out.push_str(&padding);

@@ -4,11 +4,10 @@ use std::fmt::Write;
 
 use arrow::array::{ArrayRef, AsArray, PrimitiveArray};
 use arrow::datatypes::{
-    ArrowPrimitiveType, ArrowTemporalType, DataType, Date32Type, Date64Type,
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    IntervalDayTimeType, IntervalMonthDayNanoType, IntervalUnit, IntervalYearMonthType,
-    Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    ArrowPrimitiveType, ArrowTemporalType, DataType, Date32Type, Date64Type, DurationMicrosecondType,
+    DurationMillisecondType, DurationNanosecondType, DurationSecondType, IntervalDayTimeType, IntervalMonthDayNanoType,
+    IntervalUnit, IntervalYearMonthType, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType,
 };
 use arrow::temporal_conversions::{as_date, as_datetime, as_time};
@@ -24,34 +23,20 @@ pub(super) fn reader(array: &ArrayRef) -> Reader {
             let zone = if zone.is_some() { "Z" } else { "" };
             match unit {
                 TimeUnit::Second => instant::<TimestampSecondType>(array, "seconds", zone),
-                TimeUnit::Millisecond => {
-                    instant::<TimestampMillisecondType>(array, "milliseconds", zone)
-                }
-                TimeUnit::Microsecond => {
-                    instant::<TimestampMicrosecondType>(array, "microseconds", zone)
-                }
-                TimeUnit::Nanosecond => {
-                    instant::<TimestampNanosecondType>(array, "nanoseconds", zone)
-                }
+                TimeUnit::Millisecond => instant::<TimestampMillisecondType>(array, "milliseconds", zone),
+                TimeUnit::Microsecond => instant::<TimestampMicrosecondType>(array, "microseconds", zone),
+                TimeUnit::Nanosecond => instant::<TimestampNanosecondType>(array, "nanoseconds", zone),
             }
         }
         DataType::Date32 => date::<Date32Type>(array, "days"),
         DataType::Date64 => date::<Date64Type>(array, "milliseconds"),
         DataType::Time32(TimeUnit::Second) => time::<Time32SecondType>(array, "seconds"),
         DataType::Time32(_) => time::<Time32MillisecondType>(array, "milliseconds"),
-        DataType::Time64(TimeUnit::Microsecond) => {
-            time::<Time64MicrosecondType>(array, "microseconds")
-        }
+        DataType::Time64(TimeUnit::Microsecond) => time::<Time64MicrosecondType>(array, "microseconds"),
         DataType::Time64(_) => time::<Time64NanosecondType>(array, "nanoseconds"),
-        DataType::Duration(TimeUnit::Second) => {
-            duration::<DurationSecondType>(array, 1_000_000_000)
-        }
-        DataType::Duration(TimeUnit::Millisecond) => {
-            duration::<DurationMillisecondType>(array, 1_000_000)
-        }
-        DataType::Duration(TimeUnit::Microsecond) => {
-            duration::<DurationMicrosecondType>(array, 1_000)
-        }
+        DataType::Duration(TimeUnit::Second) => duration::<DurationSecondType>(array, 1_000_000_000),
+        DataType::Duration(TimeUnit::Millisecond) => duration::<DurationMillisecondType>(array, 1_000_000),
+        DataType::Duration(TimeUnit::Microsecond) => duration::<DurationMicrosecondType>(array, 1_000),
         DataType::Duration(TimeUnit::Nanosecond) => duration::<DurationNanosecondType>(array, 1),
         DataType::Interval(IntervalUnit::YearMonth) => {
             let array = array.as_primitive::<IntervalYearMonthType>().clone();
@@ -132,9 +117,7 @@ where
     T: ArrowPrimitiveType<Native = i64>,
 {
     let array: PrimitiveArray<T> = array.as_primitive::<T>().clone();
-    some(array.clone(), move |row, out| {
-        interval(0, 0, i128::from(array.value(row)) * nanoseconds, out)
-    })
+    some(array.clone(), move |row, out| interval(0, 0, i128::from(array.value(row)) * nanoseconds, out))
 }
 
 /// ISO 8601 with a sign per part where it is negative, as `PostgreSQL`'s `iso_8601` interval style writes it.
@@ -147,10 +130,7 @@ fn interval(months: i32, days: i32, nanoseconds: i128, out: &mut String) -> Shap
     }
     if nanoseconds != 0 || (months == 0 && days == 0) {
         let sign = if nanoseconds < 0 { "-" } else { "" };
-        let (seconds, rest) = (
-            nanoseconds.unsigned_abs() / 1_000_000_000,
-            nanoseconds.unsigned_abs() % 1_000_000_000,
-        );
+        let (seconds, rest) = (nanoseconds.unsigned_abs() / 1_000_000_000, nanoseconds.unsigned_abs() % 1_000_000_000);
         let _infallible = write!(out, "T{sign}{seconds}");
         if rest != 0 {
             let _infallible = write!(out, ".{}", format!("{rest:09}").trim_end_matches('0'));

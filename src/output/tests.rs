@@ -29,10 +29,7 @@ fn people() -> RecordBatch {
     batch(vec![
         column("id", Int64Array::from(vec![1, 9_007_199_254_740_993, -3])),
         column("name", StringArray::from(vec![Some("Ada \"A\", Countess"), Some(""), None])),
-        json_column(
-            "tags",
-            vec![Some("{ \"a\" : [1, 2],\n \"b c\": \"x y\" }"), Some("not json"), None],
-        ),
+        json_column("tags", vec![Some("{ \"a\" : [1, 2],\n \"b c\": \"x y\" }"), Some("not json"), None]),
         column("score", Float64Array::from(vec![Some(0.1), Some(f64::NAN), None])),
     ])
 }
@@ -136,9 +133,7 @@ fn table_fits_the_terminal_and_loses_nothing() {
 #[test]
 fn a_table_too_wide_to_read_becomes_records() {
     let columns = |values: [&'static str; 2]| {
-        let named = |index: usize| {
-            column(&format!("column_{index}"), StringArray::from(vec![values[0], values[1]]))
-        };
+        let named = |index: usize| column(&format!("column_{index}"), StringArray::from(vec![values[0], values[1]]));
         batch((0..3).map(named).collect())
     };
     let narrow = Options { width: Some(24), ..options(Format::Table) };
@@ -160,10 +155,7 @@ fn a_table_too_wide_to_read_becomes_records() {
     let empty = columns(["", ""]).slice(0, 0);
     assert_eq!(lines(&written(&[empty], &narrow)), ["column_0 │", "column_1 │", "column_2 │"]);
     for width in 0..12 {
-        written(
-            &[columns(["日本 👩‍👩‍👧", "b"])],
-            &Options { width: Some(width), ..options(Format::Table) },
-        );
+        written(&[columns(["日本 👩‍👩‍👧", "b"])], &Options { width: Some(width), ..options(Format::Table) });
     }
 }
 
@@ -184,8 +176,7 @@ fn nothing_that_acts_on_a_terminal_reaches_it() {
     let evil = "\u{1b}]0;title\u{7}\u{9b}2J\u{202e}abc\r\n\u{0}\u{7f}";
     let rows = batch(vec![column(evil, StringArray::from(vec![evil]))]);
     for width in [None, Some(30), Some(8)] {
-        let shown =
-            written(std::slice::from_ref(&rows), &Options { width, ..options(Format::Table) });
+        let shown = written(std::slice::from_ref(&rows), &Options { width, ..options(Format::Table) });
         assert!(!shown.chars().any(|c| c != '\n' && text::is_control(c)), "{shown:?}");
     }
     let csv = Options { width: Some(80), ..options(Format::Csv) };
@@ -206,15 +197,9 @@ fn csv_is_rfc_4180() {
         column("n", Int32Array::from(vec![Some(1), None, Some(3), None])),
     ]);
     let csv = options(Format::Csv);
-    assert_eq!(
-        written(std::slice::from_ref(&rows), &csv),
-        "\"a,b\",n\n\"x\ny\",1\n\"\",\n,3\n\"q\"\"q\",\n"
-    );
+    assert_eq!(written(std::slice::from_ref(&rows), &csv), "\"a,b\",n\n\"x\ny\",1\n\"\",\n,3\n\"q\"\"q\",\n");
     assert_eq!(written(&[rows.slice(0, 0)], &csv), "\"a,b\",n\n");
-    assert_eq!(
-        written(&[rows.slice(2, 1), rows.slice(2, 1)], &Options { header: false, ..csv }),
-        ",3\n,3\n"
-    );
+    assert_eq!(written(&[rows.slice(2, 1), rows.slice(2, 1)], &Options { header: false, ..csv }), ",3\n,3\n");
 }
 
 #[test]
@@ -262,16 +247,8 @@ fn json_columns_of_any_kind_stay_on_their_line() {
 #[test]
 fn json_keys_are_unique() {
     let one = || Int8Array::from(vec![1]);
-    let rows = batch(vec![
-        column("id", one()),
-        column("id", one()),
-        column("id_2", one()),
-        column("id", one()),
-    ]);
-    assert_eq!(
-        written(&[rows], &options(Format::Jsonl)),
-        "{\"id\":1,\"id_3\":1,\"id_2\":1,\"id_4\":1}\n"
-    );
+    let rows = batch(vec![column("id", one()), column("id", one()), column("id_2", one()), column("id", one())]);
+    assert_eq!(written(&[rows], &options(Format::Jsonl)), "{\"id\":1,\"id_3\":1,\"id_2\":1,\"id_4\":1}\n");
 }
 
 /// Value 0 of each as JSON; value 1 is NULL.
@@ -283,15 +260,9 @@ fn every_arrow_type_has_a_value() {
     let offsets = || OffsetBuffer::new(ScalarBuffer::from(vec![0_i32, 2, 2]));
     let item = || Arc::new(Field::new("item", DataType::Int64, true));
     let items = || Arc::new(Int64Array::from(vec![Some(1), None])) as ArrayRef;
-    let pair = Fields::from(vec![
-        Field::new("keys", DataType::Int32, false),
-        Field::new("values", DataType::Utf8, true),
-    ]);
-    let pairs = StructArray::new(
-        pair.clone(),
-        vec![Arc::new(Int32Array::from(vec![7, 8])), Arc::new(strings())],
-        None,
-    );
+    let pair =
+        Fields::from(vec![Field::new("keys", DataType::Int32, false), Field::new("values", DataType::Utf8, true)]);
+    let pairs = StructArray::new(pair.clone(), vec![Arc::new(Int32Array::from(vec![7, 8])), Arc::new(strings())], None);
     let both = Fields::from(vec![
         Field::new("x", DataType::Float64, true),
         Field::new("j", DataType::Utf8, true).with_metadata(json_mark.clone()),
@@ -312,40 +283,15 @@ fn every_arrow_type_has_a_value() {
         (Arc::new(UInt16Array::from(vec![Some(1), None])), "1"),
         (Arc::new(UInt32Array::from(vec![Some(1), None])), "1"),
         (Arc::new(UInt64Array::from(vec![Some(u64::MAX), None])), "18446744073709551615"),
-        (
-            arrow::compute::cast(&Float32Array::from(vec![Some(0.5), None]), &DataType::Float16)
-                .unwrap(),
-            "0.5",
-        ),
+        (arrow::compute::cast(&Float32Array::from(vec![Some(0.5), None]), &DataType::Float16).unwrap(), "0.5"),
         (Arc::new(Float32Array::from(vec![Some(0.1), None])), "0.1"),
         (Arc::new(Float64Array::from(vec![Some(1e300), None])), "1e300"),
         (Arc::new(Float64Array::from(vec![Some(f64::NEG_INFINITY), None])), "null"),
+        (Arc::new(Decimal32Array::from(vec![Some(-5), None]).with_precision_and_scale(5, 2).unwrap()), "-0.05"),
+        (Arc::new(Decimal64Array::from(vec![Some(12), None]).with_precision_and_scale(5, -2).unwrap()), "1200"),
+        (Arc::new(Decimal128Array::from(vec![Some(150), None]).with_precision_and_scale(9, 2).unwrap()), "1.50"),
         (
-            Arc::new(
-                Decimal32Array::from(vec![Some(-5), None]).with_precision_and_scale(5, 2).unwrap(),
-            ),
-            "-0.05",
-        ),
-        (
-            Arc::new(
-                Decimal64Array::from(vec![Some(12), None]).with_precision_and_scale(5, -2).unwrap(),
-            ),
-            "1200",
-        ),
-        (
-            Arc::new(
-                Decimal128Array::from(vec![Some(150), None])
-                    .with_precision_and_scale(9, 2)
-                    .unwrap(),
-            ),
-            "1.50",
-        ),
-        (
-            Arc::new(
-                Decimal256Array::from(vec![Some(i256::MAX), None])
-                    .with_precision_and_scale(76, 0)
-                    .unwrap(),
-            ),
+            Arc::new(Decimal256Array::from(vec![Some(i256::MAX), None]).with_precision_and_scale(76, 0).unwrap()),
             "57896044618658097711785492504343953926634992332820282019728792003956564819967",
         ),
         (Arc::new(strings()), "\"a\""),
@@ -356,64 +302,40 @@ fn every_arrow_type_has_a_value() {
         (Arc::new(BinaryViewArray::from(vec![Some(&b"\x01"[..]), None])), "\"01\""),
         (
             Arc::new(
-                FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                    vec![Some([9_u8, 8]), None].into_iter(),
-                    2,
-                )
-                .unwrap(),
+                FixedSizeBinaryArray::try_from_sparse_iter_with_size(vec![Some([9_u8, 8]), None].into_iter(), 2)
+                    .unwrap(),
             ),
             "\"0908\"",
         ),
         (
-            Arc::new(
-                TimestampSecondArray::from(vec![Some(1_700_000_000), None]).with_timezone("UTC"),
-            ),
+            Arc::new(TimestampSecondArray::from(vec![Some(1_700_000_000), None]).with_timezone("UTC")),
             "\"2023-11-14T22:13:20Z\"",
         ),
         (
             Arc::new(
-                TimestampMillisecondArray::from(vec![Some(1_700_000_000_120), None])
-                    .with_timezone("Europe/Paris"),
+                TimestampMillisecondArray::from(vec![Some(1_700_000_000_120), None]).with_timezone("Europe/Paris"),
             ),
             "\"2023-11-14T22:13:20.120Z\"",
         ),
-        (
-            Arc::new(TimestampMicrosecondArray::from(vec![Some(-1), None])),
-            "\"1969-12-31T23:59:59.999999\"",
-        ),
-        (
-            Arc::new(TimestampNanosecondArray::from(vec![Some(1), None])),
-            "\"1970-01-01T00:00:00.000000001\"",
-        ),
+        (Arc::new(TimestampMicrosecondArray::from(vec![Some(-1), None])), "\"1969-12-31T23:59:59.999999\""),
+        (Arc::new(TimestampNanosecondArray::from(vec![Some(1), None])), "\"1970-01-01T00:00:00.000000001\""),
         (
             Arc::new(TimestampSecondArray::from(vec![Some(i64::MAX), None])),
             "\"9223372036854775807 seconds since 1970-01-01\"",
         ),
         (Arc::new(Date32Array::from(vec![Some(19_000), None])), "\"2022-01-08\""),
-        (
-            Arc::new(Date32Array::from(vec![Some(i32::MAX), None])),
-            "\"2147483647 days since 1970-01-01\"",
-        ),
+        (Arc::new(Date32Array::from(vec![Some(i32::MAX), None])), "\"2147483647 days since 1970-01-01\""),
         (Arc::new(Date64Array::from(vec![Some(86_400_000), None])), "\"1970-01-02\""),
         (Arc::new(Time32SecondArray::from(vec![Some(3_661), None])), "\"01:01:01\""),
-        (
-            Arc::new(Time32MillisecondArray::from(vec![Some(-1), None])),
-            "\"-1 milliseconds after midnight\"",
-        ),
+        (Arc::new(Time32MillisecondArray::from(vec![Some(-1), None])), "\"-1 milliseconds after midnight\""),
         (Arc::new(Time64MicrosecondArray::from(vec![Some(1), None])), "\"00:00:00.000001\""),
         (Arc::new(Time64NanosecondArray::from(vec![Some(1_000_000_000), None])), "\"00:00:01\""),
-        (
-            Arc::new(DurationSecondArray::from(vec![Some(i64::MIN), None])),
-            "\"PT-9223372036854775808S\"",
-        ),
+        (Arc::new(DurationSecondArray::from(vec![Some(i64::MIN), None])), "\"PT-9223372036854775808S\""),
         (Arc::new(DurationMillisecondArray::from(vec![Some(1_500), None])), "\"PT1.5S\""),
         (Arc::new(DurationMicrosecondArray::from(vec![Some(0), None])), "\"PT0S\""),
         (Arc::new(DurationNanosecondArray::from(vec![Some(-1), None])), "\"PT-0.000000001S\""),
         (Arc::new(IntervalYearMonthArray::from(vec![Some(14), None])), "\"P1Y2M\""),
-        (
-            Arc::new(IntervalDayTimeArray::from(vec![Some(IntervalDayTime::new(2, 250)), None])),
-            "\"P2DT0.25S\"",
-        ),
+        (Arc::new(IntervalDayTimeArray::from(vec![Some(IntervalDayTime::new(2, 250)), None])), "\"P2DT0.25S\""),
         (
             Arc::new(IntervalMonthDayNanoArray::from(vec![
                 Some(IntervalMonthDayNano::new(-14, 3, 5_000_000_000)),
@@ -431,26 +353,8 @@ fn every_arrow_type_has_a_value() {
             )),
             "[1,null]",
         ),
-        (
-            Arc::new(ListViewArray::new(
-                item(),
-                vec![0, 0].into(),
-                vec![2, 0].into(),
-                items(),
-                nulls(),
-            )),
-            "[1,null]",
-        ),
-        (
-            Arc::new(LargeListViewArray::new(
-                item(),
-                vec![0, 0].into(),
-                vec![1, 0].into(),
-                items(),
-                nulls(),
-            )),
-            "[1]",
-        ),
+        (Arc::new(ListViewArray::new(item(), vec![0, 0].into(), vec![2, 0].into(), items(), nulls())), "[1,null]"),
+        (Arc::new(LargeListViewArray::new(item(), vec![0, 0].into(), vec![1, 0].into(), items(), nulls())), "[1]"),
         (Arc::new(FixedSizeListArray::new(item(), 1, items(), nulls())), "[1]"),
         (
             Arc::new(MapArray::new(
@@ -465,10 +369,7 @@ fn every_arrow_type_has_a_value() {
         (
             Arc::new(StructArray::new(
                 both,
-                vec![
-                    Arc::new(Float64Array::from(vec![2.0, 3.0])),
-                    Arc::new(StringArray::from(vec!["[1 ]", ""])),
-                ],
+                vec![Arc::new(Float64Array::from(vec![2.0, 3.0])), Arc::new(StringArray::from(vec!["[1 ]", ""]))],
                 nulls(),
             )),
             "{\"x\":2.0,\"j\":[1]}",
@@ -479,10 +380,7 @@ fn every_arrow_type_has_a_value() {
                     union_fields.clone(),
                     vec![5_i8, 3].into(),
                     Some(vec![0_i32, 0].into()),
-                    vec![
-                        Arc::new(Int64Array::from(vec![None])),
-                        Arc::new(StringArray::from(vec!["u"])),
-                    ],
+                    vec![Arc::new(Int64Array::from(vec![None])), Arc::new(StringArray::from(vec!["u"]))],
                 )
                 .unwrap(),
             ),
@@ -494,10 +392,7 @@ fn every_arrow_type_has_a_value() {
                     union_fields,
                     vec![3_i8, 5].into(),
                     None,
-                    vec![
-                        Arc::new(Int64Array::from(vec![4, 4])),
-                        Arc::new(StringArray::from(vec![None, None::<&str>])),
-                    ],
+                    vec![Arc::new(Int64Array::from(vec![4, 4])), Arc::new(StringArray::from(vec![None, None::<&str>]))],
                 )
                 .unwrap(),
             ),
@@ -511,12 +406,7 @@ fn every_arrow_type_has_a_value() {
             )),
             "6",
         ),
-        (
-            Arc::new(
-                RunArray::<Int32Type>::try_new(&Int32Array::from(vec![1, 2]), &strings()).unwrap(),
-            ),
-            "\"a\"",
-        ),
+        (Arc::new(RunArray::<Int32Type>::try_new(&Int32Array::from(vec![1, 2]), &strings()).unwrap()), "\"a\""),
     ];
     for (array, shown) in columns {
         let field = Field::new("v", array.data_type().clone(), true);
@@ -524,18 +414,11 @@ fn every_arrow_type_has_a_value() {
         let want = format!("{{\"v\":{shown}}}\n{{\"v\":null}}\n");
         assert_eq!(written(std::slice::from_ref(&rows), &options(Format::Jsonl)), want, "{field}");
         // The second row on its own is an array with an offset.
-        assert_eq!(
-            written(&[rows.slice(1, 1)], &options(Format::Jsonl)),
-            "{\"v\":null}\n",
-            "{field}"
-        );
+        assert_eq!(written(&[rows.slice(1, 1)], &options(Format::Jsonl)), "{\"v\":null}\n", "{field}");
         for format in [Format::Csv, Format::Table] {
             let text = written(std::slice::from_ref(&rows), &options(format));
             let shown = shown.trim_matches('"');
-            assert!(
-                shown == "null" || text.replace("\"\"", "\"").contains(shown),
-                "{field}: {text}"
-            );
+            assert!(shown == "null" || text.replace("\"\"", "\"").contains(shown), "{field}: {text}");
         }
     }
 }
@@ -544,13 +427,9 @@ fn every_arrow_type_has_a_value() {
 fn a_stream_that_breaks_leaves_what_came_before_and_does_not_look_whole() {
     let broken = |format| {
         let mut out = Vec::new();
-        let source = stream::iter([
-            Ok(people().slice(2, 1)),
-            Err(Error::new(ErrorKind::Network, "gone")),
-            Ok(people()),
-        ]);
-        let error = block_on(write_stream(source, &people().schema(), &options(format), &mut out))
-            .unwrap_err();
+        let source =
+            stream::iter([Ok(people().slice(2, 1)), Err(Error::new(ErrorKind::Network, "gone")), Ok(people())]);
+        let error = block_on(write_stream(source, &people().schema(), &options(format), &mut out)).unwrap_err();
         assert_eq!(error.message(), "gone");
         String::from_utf8(out).unwrap()
     };
@@ -562,10 +441,7 @@ fn a_stream_that_breaks_leaves_what_came_before_and_does_not_look_whole() {
     // Nothing at all is written by a statement that fails before its first row.
     let mut out = Vec::new();
     let source = stream::iter([Err(Error::new(ErrorKind::Auth, "no"))]);
-    assert!(
-        block_on(write_stream(source, &people().schema(), &options(Format::Json), &mut out))
-            .is_err()
-    );
+    assert!(block_on(write_stream(source, &people().schema(), &options(Format::Json), &mut out)).is_err());
     assert!(out.is_empty());
 }
 
@@ -599,13 +475,11 @@ fn each_batch_is_flushed_and_a_reader_that_left_ends_the_reading() {
     };
     let schema = people().schema();
     let mut pipe = Pipe { flushes: 0, breaks_after: 3, kind: io::ErrorKind::BrokenPipe };
-    let result =
-        block_on(write_stream(source(), &schema, &options(Format::Csv), &mut pipe)).unwrap();
+    let result = block_on(write_stream(source(), &schema, &options(Format::Csv), &mut pipe)).unwrap();
     assert_eq!(result, Written { rows: 9, broken_pipe: true });
     assert_eq!(read.get(), 4);
     let mut full = Pipe { flushes: 0, breaks_after: 1, kind: io::ErrorKind::StorageFull };
-    let error =
-        block_on(write_stream(source(), &schema, &options(Format::Jsonl), &mut full)).unwrap_err();
+    let error = block_on(write_stream(source(), &schema, &options(Format::Jsonl), &mut full)).unwrap_err();
     assert_eq!(error.message(), "the output cannot be written");
 }
 
@@ -614,7 +488,6 @@ fn a_batch_of_another_shape_is_an_error() {
     let schema = Schema::new(vec![Field::new("id", DataType::Int64, true)]);
     let mut out = Vec::new();
     let source = stream::iter([Ok(people())]);
-    let error =
-        block_on(write_stream(source, &schema, &options(Format::Csv), &mut out)).unwrap_err();
+    let error = block_on(write_stream(source, &schema, &options(Format::Csv), &mut out)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
 }

@@ -20,8 +20,7 @@ pub(super) fn is_control(c: char) -> bool {
 /// as a backslash in the text stays as it is.
 pub fn visible(text: &str) -> Cow<'_, str> {
     // Plain ASCII is the common case and needs no decoding.
-    let plain =
-        text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || !text.chars().any(is_control);
+    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || !text.chars().any(is_control);
     if plain {
         return Cow::Borrowed(text);
     }
@@ -41,11 +40,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 
 /// How many columns of a terminal `text` takes; it holds no control characters.
 pub fn display_width(text: &str) -> usize {
-    if text.is_ascii() {
-        text.len()
-    } else {
-        text.graphemes(true).map(UnicodeWidthStr::width).sum()
-    }
+    if text.is_ascii() { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
 }
 
 /// Breaks `text` into lines of at most `width` columns: after a space where there is one in the last part of a line,
@@ -106,8 +101,7 @@ mod tests {
 
     #[test]
     fn widths_are_those_of_a_terminal() {
-        for (text, width) in
-            [("abc", 3), ("日本", 4), ("é", 1), ("e\u{301}", 1), ("👩‍👩‍👧", 2), ("", 0)]
+        for (text, width) in [("abc", 3), ("日本", 4), ("é", 1), ("e\u{301}", 1), ("👩‍👩‍👧", 2), ("", 0)]
         {
             assert_eq!(display_width(text), width, "{text}");
         }
@@ -115,14 +109,9 @@ mod tests {
 
     #[test]
     fn wrapping_keeps_every_character_and_the_width() {
-        for text in [
-            "the quick  brown fox",
-            "aaaaaaaaaaaaaaaaaaaaaaaaa",
-            "日本語のテキスト",
-            "a 👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧 b",
-            "  lead",
-            "x",
-        ] {
+        for text in
+            ["the quick  brown fox", "aaaaaaaaaaaaaaaaaaaaaaaaa", "日本語のテキスト", "a 👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧 b", "  lead", "x"]
+        {
             for width in 2..12 {
                 let lines = wrap(text, width);
                 assert_eq!(lines.concat(), text);

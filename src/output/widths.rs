@@ -31,14 +31,11 @@ pub(super) fn fit(wishes: &[Wish], width: Option<usize>) -> Option<Vec<usize>> {
     if full.iter().sum::<usize>() <= room {
         return Some(full);
     }
-    let least: Vec<usize> =
-        wishes.iter().zip(&full).map(|(wish, full)| least(wish).min(*full)).collect();
+    let least: Vec<usize> = wishes.iter().zip(&full).map(|(wish, full)| least(wish).min(*full)).collect();
     if borders(wishes.len()) + least.iter().sum::<usize>() > width {
         return None;
     }
-    let at = |cap: usize| {
-        full.iter().zip(&least).map(move |(full, least)| cap.clamp(*least, (*full).max(*least)))
-    };
+    let at = |cap: usize| full.iter().zip(&least).map(move |(full, least)| cap.clamp(*least, (*full).max(*least)));
     // The sum grows with the cap and is more than `room` at the widest wish, so that there is a last cap that fits.
     let mut cap = 0;
     while at(cap + 1).sum::<usize>() <= room {
@@ -56,11 +53,7 @@ pub(super) fn fit(wishes: &[Wish], width: Option<usize>) -> Option<Vec<usize>> {
 }
 
 fn least(wish: &Wish) -> usize {
-    if wish.number {
-        wish.values.min(LONGEST_NUMBER).max(wish.name.min(READABLE))
-    } else {
-        READABLE
-    }
+    if wish.number { wish.values.min(LONGEST_NUMBER).max(wish.name.min(READABLE)) } else { READABLE }
 }
 
 #[cfg(test)]

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::timezone::Tz;
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::DataType;
 
@@ -34,8 +33,7 @@ impl ColumnBuilder {
         let text = || StringBuilder::with_capacity(rows, rows * 8);
         match column.kind {
             Kind::Timestamp if *column.field.data_type() != DataType::Utf8 => Self::Timestamp(
-                TimestampMicrosecondBuilder::with_capacity(rows)
-                    .with_data_type(column.field.data_type().clone()),
+                TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(column.field.data_type().clone()),
             ),
             Kind::Text | Kind::Timestamp => Self::Text(text()),
             Kind::Json => Self::Json(text()),
@@ -48,12 +46,7 @@ impl ColumnBuilder {
 
     /// Appends a value; or NULL, and says what the value is not.
     #[inline]
-    pub(super) fn append(
-        &mut self,
-        token: Token<'_>,
-        utc: Tz,
-        scratch: &mut String,
-    ) -> Result<(), &'static str> {
+    pub(super) fn append(&mut self, token: Token<'_>, utc: Tz, scratch: &mut String) -> Result<(), &'static str> {
         let reason = match token {
             Token::Absent | Token::Null => {
                 self.append_null();
@@ -81,12 +74,7 @@ impl ColumnBuilder {
 
     /// Appends a value that is there; appends nothing if it does not fit.
     #[inline]
-    fn append_value(
-        &mut self,
-        token: Token<'_>,
-        utc: Tz,
-        scratch: &mut String,
-    ) -> Result<(), &'static str> {
+    fn append_value(&mut self, token: Token<'_>, utc: Tz, scratch: &mut String) -> Result<(), &'static str> {
         match self {
             Self::Text(values) => match token {
                 Token::Text(quoted) => values.append_value(plain(quoted, scratch)?),
@@ -128,9 +116,7 @@ impl ColumnBuilder {
     /// The array of what was appended; the builder is empty afterwards.
     pub(super) fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Text(values) | Self::Json(values) | Self::Any(values) => {
-                Arc::new(values.finish())
-            }
+            Self::Text(values) | Self::Json(values) | Self::Any(values) => Arc::new(values.finish()),
             Self::Integer(values) => Arc::new(values.finish()),
             Self::Number(values) => Arc::new(values.finish()),
             Self::Boolean(values) => Arc::new(values.finish()),
@@ -145,11 +131,7 @@ fn plain<'a>(quoted: Quoted<'a>, scratch: &'a mut String) -> Result<&'a str, &'s
         return Ok(quoted.inner);
     }
     scratch.clear();
-    if unescape(quoted.inner, scratch) {
-        Ok(scratch)
-    } else {
-        Err("text: half of a surrogate pair")
-    }
+    if unescape(quoted.inner, scratch) { Ok(scratch) } else { Err("text: half of a surrogate pair") }
 }
 
 /// The text of a number, or of a string that holds one.

@@ -103,9 +103,7 @@ mod tests {
         for text in ["0", "-1", "1.5", "1e5", "-0.0E-7"] {
             assert!(is_number(text), "{text}");
         }
-        for text in
-            ["", "-", "+1", "01", "1.", ".5", "1e", " 1", "1 ", "0x1", "NaN", "1_000", "inf"]
-        {
+        for text in ["", "-", "+1", "01", "1.", ".5", "1e", " 1", "1 ", "0x1", "NaN", "1_000", "inf"] {
             assert!(!is_number(text), "{text}");
         }
     }

@@ -186,15 +186,9 @@ impl<'a> Decoding<'a, '_> {
                     if let Some(child) = named {
                         let place = &layout.envelope[child];
                         // Rows of the first one may have been given out already, so the last cannot replace it.
-                        if place.leads_to_items
-                            && !any_member
-                            && std::mem::replace(&mut items_seen, true)
-                        {
+                        if place.leads_to_items && !any_member && std::mem::replace(&mut items_seen, true) {
                             let key = shorten(key.inner, 40);
-                            return Err(self.reader.refuse(
-                                at,
-                                format!("the answer has `{key}` twice in one object"),
-                            ));
+                            return Err(self.reader.refuse(at, format!("the answer has `{key}` twice in one object")));
                         }
                         // The last of equal keys counts, so what an earlier one held does not.
                         for capture in &place.single_captures {
@@ -228,9 +222,7 @@ impl<'a> Decoding<'a, '_> {
     fn capture(&mut self, node: &EnvelopeNode, start: Mark) -> Result<()> {
         let raw = self.reader.since(start);
         let value: serde_json::Value = serde_json::from_str(raw).map_err(|error| {
-            self.reader
-                .refuse(start, "a value of the answer that is needed cannot be read".to_owned())
-                .caused_by(error)
+            self.reader.refuse(start, "a value of the answer that is needed cannot be read".to_owned()).caused_by(error)
         })?;
         for index in &node.captures {
             let slot = &mut self.captures[*index];
@@ -291,12 +283,8 @@ impl<'a> Decoding<'a, '_> {
                 let token = self.reader.value()?;
                 self.unusable = true;
                 if self.layout.strict {
-                    let message =
-                        format!("the answer has {} where its items should be", sort(token));
-                    return Err(self
-                        .reader
-                        .refuse(start, message)
-                        .with("items", self.layout.items.to_string()));
+                    let message = format!("the answer has {} where its items should be", sort(token));
+                    return Err(self.reader.refuse(start, message).with("items", self.layout.items.to_string()));
                 }
                 Ok(())
             }
@@ -325,9 +313,7 @@ impl<'a> Decoding<'a, '_> {
                 match column {
                     Some(column) => self.slots[*column] = Token::NotAnObject(raw),
                     None if layout.strict && layout.keys.is_empty() => {
-                        return Err(self
-                            .reader
-                            .refuse(start, format!("an item is {}, not an object", sort(token))));
+                        return Err(self.reader.refuse(start, format!("an item is {}, not an object", sort(token))));
                     }
                     None => {}
                 }
@@ -370,8 +356,7 @@ impl<'a> Decoding<'a, '_> {
             }
         }
         let (key, raw) = self.reader.key()?;
-        let child =
-            plain(key).and_then(|name| self.layout.item[node].keys.get(name.as_ref()).copied());
+        let child = plain(key).and_then(|name| self.layout.item[node].keys.get(name.as_ref()).copied());
         if guesses.len() < MAX_GUESSES {
             guesses.insert((*order).min(guesses.len()), Guess { raw, child });
             *order += 1;
@@ -424,8 +409,7 @@ impl<'a> Decoding<'a, '_> {
         self.reader.open();
         while self.reader.next_member(&mut first)? {
             let (key, _) = self.reader.key()?;
-            is_row |=
-                plain(key).is_some_and(|name| self.layout.row_keys.iter().any(|key| *key == name));
+            is_row |= plain(key).is_some_and(|name| self.layout.row_keys.iter().any(|key| *key == name));
             self.reader.colon()?;
             self.reader.skip()?;
         }
@@ -446,8 +430,7 @@ impl<'a> Decoding<'a, '_> {
             // Later items will be about as long as this one.
             let rows = self.reader.remaining() / self.reader.since(start).len().max(1) + 1;
             let rows = rows.min(layout.batch_rows);
-            self.builders =
-                layout.columns.iter().map(|column| ColumnBuilder::new(column, rows)).collect();
+            self.builders = layout.columns.iter().map(|column| ColumnBuilder::new(column, rows)).collect();
         }
         self.rows += 1;
         for (index, (builder, slot)) in self.builders.iter_mut().zip(&mut self.slots).enumerate() {
@@ -486,9 +469,7 @@ impl<'a> Decoding<'a, '_> {
         // Said outright, because a batch without columns has rows too.
         let options = RecordBatchOptions::new().with_row_count(Some(self.batch_rows));
         let batch = RecordBatch::try_new_with_options(self.layout.schema(), arrays, &options)
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "the rows do not fit their schema").caused_by(error)
-            })?;
+            .map_err(|error| Error::new(ErrorKind::Internal, "the rows do not fit their schema").caused_by(error))?;
         self.batches.push(batch);
         self.batch_rows = 0;
         Ok(())
@@ -507,10 +488,6 @@ fn plain(key: Quoted<'_>) -> Option<Cow<'_, str>> {
 /// A value, and what it is not.
 fn example(token: Token<'_>, reason: &str, secret: bool, scratch: &mut String) -> String {
     let room = EXAMPLE_ROOM.saturating_sub(" is not ".len() + reason.len());
-    let value = if secret {
-        Cow::Borrowed(sort(token))
-    } else {
-        Cow::Owned(shorten(json(token, scratch), room))
-    };
+    let value = if secret { Cow::Borrowed(sort(token)) } else { Cow::Owned(shorten(json(token, scratch), room)) };
     format!("{value} is not {reason}")
 }

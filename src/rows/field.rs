@@ -54,17 +54,9 @@ impl Kind {
     /// The kind that a field's metadata names, if any.
     pub fn of(field: &Field) -> Option<Self> {
         let name = field.metadata().get(KIND_KEY)?;
-        [
-            Self::Text,
-            Self::Timestamp,
-            Self::Integer,
-            Self::Number,
-            Self::Boolean,
-            Self::Json,
-            Self::Any,
-        ]
-        .into_iter()
-        .find(|kind| kind.name() == name)
+        [Self::Text, Self::Timestamp, Self::Integer, Self::Number, Self::Boolean, Self::Json, Self::Any]
+            .into_iter()
+            .find(|kind| kind.name() == name)
     }
 
     /// Whether values of this kind can be decoded into `data_type`.

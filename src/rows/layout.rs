@@ -129,13 +129,11 @@ impl Layout {
                 add_source(&mut item, &column.source, index);
             }
         }
-        let fields: Vec<Field> =
-            columns.iter().map(|column| column.field.clone().with_nullable(true)).collect();
+        let fields: Vec<Field> = columns.iter().map(|column| column.field.clone().with_nullable(true)).collect();
         let row_keys = columns.iter().filter_map(|column| column.source.first().cloned()).collect();
         let envelope = merge_paths(&items, &[]);
         let utc = "+00:00".parse().map_err(|error: ArrowError| {
-            Error::new(ErrorKind::Internal, "the time zone UTC is not known to Arrow")
-                .caused_by(error)
+            Error::new(ErrorKind::Internal, "the time zone UTC is not known to Arrow").caused_by(error)
         })?;
         Ok(Self {
             shape,
@@ -213,15 +211,11 @@ fn check(column: &Wanted) -> Result<()> {
     let name = column.field.name();
     let data_type: &DataType = column.field.data_type();
     if !column.kind.fits(data_type) {
-        return Err(Error::new(
-            ErrorKind::Internal,
-            format!("a column of {} cannot be {data_type}", column.kind),
-        )
-        .with("column", name));
+        return Err(Error::new(ErrorKind::Internal, format!("a column of {} cannot be {data_type}", column.kind))
+            .with("column", name));
     }
     if column.source.len() > MAX_SOURCE {
-        return Err(Error::new(ErrorKind::Provider, "a column lies more than 32 keys deep")
-            .with("column", name));
+        return Err(Error::new(ErrorKind::Provider, "a column lies more than 32 keys deep").with("column", name));
     }
     Ok(())
 }
@@ -252,8 +246,7 @@ struct Followed {
 
 fn merge_paths(items: &ItemPath, captures: &[ItemPath]) -> Vec<EnvelopeNode> {
     let paths: Vec<&ItemPath> = std::iter::once(items).chain(captures).collect();
-    let start: Vec<Followed> =
-        (0..paths.len()).map(|path| Followed { path, at: 0, repeated: false }).collect();
+    let start: Vec<Followed> = (0..paths.len()).map(|path| Followed { path, at: 0, repeated: false }).collect();
     let mut nodes = Vec::new();
     add_place(&mut nodes, &paths, &start);
     nodes
@@ -288,8 +281,7 @@ fn add_place(nodes: &mut Vec<EnvelopeNode>, paths: &[&ItemPath], followed: &[Fol
                     PathStep::Every => true,
                     PathStep::Name(step) => name == Some(step),
                 };
-                let repeated =
-                    one.repeated || paths[one.path].steps().get(one.at) == Some(&PathStep::Every);
+                let repeated = one.repeated || paths[one.path].steps().get(one.at) == Some(&PathStep::Every);
                 through.then_some(Followed { at: one.at + 1, repeated, ..*one })
             })
             .collect()

@@ -106,9 +106,7 @@ fn plain_key(text: &str) -> Result<ItemPath> {
         return Err(whole.refuse(0, "it is empty"));
     }
     if text.starts_with('/') {
-        return Err(whole
-            .refuse(0, "it is an XPath")
-            .hint("write a path into JSON, such as `$.items`"));
+        return Err(whole.refuse(0, "it is an XPath").hint("write a path into JSON, such as `$.items`"));
     }
     if let Some(at) = text.find(['[', ']', '*', '\'', '"']) {
         return Err(whole.refuse(at, "a path with steps begins with `$`"));
@@ -144,13 +142,10 @@ impl Rest<'_> {
             if matches!(c, '.' | '[') {
                 break;
             }
-            if c.is_whitespace()
-                || matches!(c, ']' | '*' | '\'' | '"' | '(' | ')' | '?' | ',' | '$' | '\\')
-            {
-                return Err(self.refuse(
-                    self.at,
-                    "a name with such a character is written in brackets and quotes: `['x y']`",
-                ));
+            if c.is_whitespace() || matches!(c, ']' | '*' | '\'' | '"' | '(' | ')' | '?' | ',' | '$' | '\\') {
+                return Err(
+                    self.refuse(self.at, "a name with such a character is written in brackets and quotes: `['x y']`")
+                );
             }
             self.next();
         }
@@ -222,22 +217,14 @@ mod tests {
             ("images", vec![name("images")], "$.images"),
             ("@odata.nextLink", vec![name("@odata.nextLink")], "$['@odata.nextLink']"),
             ("$.@odata", vec![name("@odata")], "$['@odata']"),
-            (
-                "$.links.pages.next",
-                vec![name("links"), name("pages"), name("next")],
-                "$.links.pages.next",
-            ),
+            ("$.links.pages.next", vec![name("links"), name("pages"), name("next")], "$.links.pages.next"),
             ("$['a b']", vec![name("a b")], "$['a b']"),
             ("$[\"it's\"]", vec![name("it's")], "$['it\\'s']"),
             ("$['a\\\\b\\n']", vec![name("a\\b\n")], "$['a\\\\b\n']"),
             ("$['']", vec![name("")], "$['']"),
             ("$[*]", vec![PathStep::Every], "$[*]"),
             ("$.*.x", vec![PathStep::Every, name("x")], "$[*].x"),
-            (
-                "$.items.*['x'][*]",
-                vec![name("items"), PathStep::Every, name("x"), PathStep::Every],
-                "$.items[*].x[*]",
-            ),
+            ("$.items.*['x'][*]", vec![name("items"), PathStep::Every, name("x"), PathStep::Every], "$.items[*].x[*]"),
             ("$.1_click-apps", vec![name("1_click-apps")], "$.1_click-apps"),
             ("$.größe", vec![name("größe")], "$.größe"),
         ] {
@@ -267,11 +254,7 @@ mod tests {
         ] {
             let error = ItemPath::parse(text).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Provider, "{text}");
-            assert_eq!(
-                error.context_value("character"),
-                Some(position.to_string().as_str()),
-                "{text}: {error}"
-            );
+            assert_eq!(error.context_value("character"), Some(position.to_string().as_str()), "{text}: {error}");
             assert!(error.message().contains(why), "{text}: {error}");
         }
         assert!(ItemPath::parse(&format!("${}", "[*]".repeat(65))).is_err());

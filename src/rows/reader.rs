@@ -65,8 +65,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(body: &'a [u8]) -> Result<Self> {
         // Arrow's Utf8 arrays count bytes in 32 bits; no column can hold more than the body does.
         if i32::try_from(body.len()).is_err() {
-            return Err(Error::new(ErrorKind::Decode, "the answer is larger than 2 GiB")
-                .hint("ask for smaller pages"));
+            return Err(Error::new(ErrorKind::Decode, "the answer is larger than 2 GiB").hint("ask for smaller pages"));
         }
         let text = std::str::from_utf8(body).map_err(|error| {
             let (line, column) = line_and_column(body, error.valid_up_to());
@@ -92,9 +91,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let rest = self.text.get(start.0..).unwrap_or_default();
-        let head = rest
-            .get(..)
-            .map(|rest| rest.chars().take(200).collect::<String>().to_ascii_lowercase());
+        let head = rest.get(..).map(|rest| rest.chars().take(200).collect::<String>().to_ascii_lowercase());
         let head = head.unwrap_or_default();
         let error = Error::new(ErrorKind::Decode, "the answer is not JSON");
         Err(if first.is_none() {
@@ -166,10 +163,7 @@ impl<'a> Reader<'a> {
             Some(b'"') if was_first => return Ok(true),
             Some(b',') if !was_first => self.at += 1,
             _ => {
-                return Err(self.unexpected(
-                    if was_first { "a key or `}`" } else { "`,` or `}`" },
-                    "an object",
-                ));
+                return Err(self.unexpected(if was_first { "a key or `}`" } else { "`,` or `}`" }, "an object"));
             }
         }
         match self.peek() {
@@ -423,11 +417,7 @@ impl<'a> Reader<'a> {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             None => self.cut_off(inside),
             Some(found) => {
-                let found = if found.is_control() {
-                    found.escape_default().to_string()
-                } else {
-                    found.to_string()
-                };
+                let found = if found.is_control() { found.escape_default().to_string() } else { found.to_string() };
                 self.broken(self.at, &format!("expected {expected}, found `{found}`"))
             }
         }
@@ -436,8 +426,7 @@ impl<'a> Reader<'a> {
     #[cold]
     fn cut_off(&self, inside: &str) -> Error {
         let message = format!("the answer ends in the middle of {inside}");
-        self.located(self.bytes.len(), message)
-            .hint("the connection may have been cut, or the API wrote too little")
+        self.located(self.bytes.len(), message).hint("the connection may have been cut, or the API wrote too little")
     }
 
     #[cold]
@@ -448,9 +437,7 @@ impl<'a> Reader<'a> {
     #[cold]
     fn located(&self, at: usize, message: String) -> Error {
         let (line, column) = line_and_column(self.bytes, at);
-        Error::new(ErrorKind::Decode, message)
-            .with("line", line.to_string())
-            .with("column", column.to_string())
+        Error::new(ErrorKind::Decode, message).with("line", line.to_string()).with("column", column.to_string())
     }
 
     /// An error about the value at `mark`.
@@ -562,16 +549,8 @@ mod tests {
             let error = read(body.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{body}");
             assert!(error.message().contains(message), "{body}: {error}");
-            assert_eq!(
-                error.context_value("line"),
-                Some(line.to_string().as_str()),
-                "{body}: {error}"
-            );
-            assert_eq!(
-                error.context_value("column"),
-                Some(column.to_string().as_str()),
-                "{body}: {error}"
-            );
+            assert_eq!(error.context_value("line"), Some(line.to_string().as_str()), "{body}: {error}");
+            assert_eq!(error.context_value("column"), Some(column.to_string().as_str()), "{body}: {error}");
         }
         let error = read(b"[\"a\xff\"]").unwrap_err();
         assert!(error.message().contains("UTF-8"), "{error}");
@@ -583,12 +562,7 @@ mod tests {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(read(nested(127).as_bytes()).is_ok());
         assert!(read(nested(129).as_bytes()).unwrap_err().message().contains("nesting"));
-        assert!(
-            read("[{\"a\":".repeat(1_000_000).as_bytes())
-                .unwrap_err()
-                .message()
-                .contains("nesting")
-        );
+        assert!(read("[{\"a\":".repeat(1_000_000).as_bytes()).unwrap_err().message().contains("nesting"));
     }
 
     #[test]
@@ -599,12 +573,9 @@ mod tests {
 
     #[test]
     fn whitespace_inside_a_value_is_noticed() {
-        for (body, spaced) in [
-            ("[1,{\"a b\":2}]", false),
-            ("  [1]  ", false),
-            ("[1, 2]", true),
-            ("{\"a\":[1,{}\n]}", true),
-        ] {
+        for (body, spaced) in
+            [("[1,{\"a b\":2}]", false), ("  [1]  ", false), ("[1, 2]", true), ("{\"a\":[1,{}\n]}", true)]
+        {
             let mut reader = Reader::new(body.as_bytes()).unwrap();
             reader.peek();
             let token = reader.value().unwrap();

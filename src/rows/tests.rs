@@ -34,19 +34,10 @@ fn show(page: &Page) -> String {
     let options = FormatOptions::new().with_null("-");
     let mut lines = Vec::new();
     for batch in &page.batches {
-        let columns: Vec<_> = batch
-            .columns()
-            .iter()
-            .map(|array| ArrayFormatter::try_new(array, &options).unwrap())
-            .collect();
+        let columns: Vec<_> =
+            batch.columns().iter().map(|array| ArrayFormatter::try_new(array, &options).unwrap()).collect();
         for row in 0..batch.num_rows() {
-            lines.push(
-                columns
-                    .iter()
-                    .map(|column| column.value(row).to_string())
-                    .collect::<Vec<_>>()
-                    .join("|"),
-            );
+            lines.push(columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join("|"));
         }
     }
     assert_eq!(page.rows, lines.len() as u64);
@@ -54,10 +45,7 @@ fn show(page: &Page) -> String {
 }
 
 fn misfits(page: &Page) -> Vec<(usize, u64, &str)> {
-    page.misfits
-        .iter()
-        .map(|misfit| (misfit.column, misfit.count, misfit.example.as_str()))
-        .collect()
+    page.misfits.iter().map(|misfit| (misfit.column, misfit.count, misfit.example.as_str())).collect()
 }
 
 fn refused(body: &str, layout: &Layout) -> Error {
@@ -110,27 +98,9 @@ fn items_are_found_where_the_path_says() {
         ("$", Shape::Object, r#"{"id":1}"#, "1", Object),
         ("$", Shape::Object, r#"{"errors":[]}"#, "-", Object),
         // Wildcards concatenate.
-        (
-            "$.a[*].b",
-            Shape::List,
-            r#"{"a":[{"b":[{"id":1}]},{"b":[{"id":2},{"id":3}]}]}"#,
-            "1\n2\n3",
-            List,
-        ),
-        (
-            "$.a[*].b[*]",
-            Shape::List,
-            r#"{"a":[{"b":[{"id":1}]},{"c":0},{"b":[null,{"id":2}]}]}"#,
-            "1\n2",
-            List,
-        ),
-        (
-            "$.items.*.x[*]",
-            Shape::List,
-            r#"{"items":{"e":{"x":[{"id":1}]},"w":{"x":[{"id":2}]}}}"#,
-            "1\n2",
-            List,
-        ),
+        ("$.a[*].b", Shape::List, r#"{"a":[{"b":[{"id":1}]},{"b":[{"id":2},{"id":3}]}]}"#, "1\n2\n3", List),
+        ("$.a[*].b[*]", Shape::List, r#"{"a":[{"b":[{"id":1}]},{"c":0},{"b":[null,{"id":2}]}]}"#, "1\n2", List),
+        ("$.items.*.x[*]", Shape::List, r#"{"items":{"e":{"x":[{"id":1}]},"w":{"x":[{"id":2}]}}}"#, "1\n2", List),
         ("$.items.*.x[*]", Shape::List, r#"{"items":{"e":{"warning":{}},"w":{"x":[]}}}"#, "", List),
         ("$.items.*.x[*]", Shape::List, r#"{"items":{}}"#, "", List),
         ("$.items.*.x[*]", Shape::List, r#"{"items":{"e":{"y":[]}}}"#, "", Absent),
@@ -150,30 +120,21 @@ fn items_are_found_where_the_path_says() {
         ("$", Shape::Map, r#"{"a":{"id":1}}"#, "1", List),
     ] {
         let page = decode(body.as_bytes(), &layout(items, shape, id())).unwrap();
-        assert_eq!(
-            (show(&page).as_str(), page.items),
-            (rows, found),
-            "{items} {shape:?} in {body}"
-        );
+        assert_eq!((show(&page).as_str(), page.items), (rows, found), "{items} {shape:?} in {body}");
         assert!(page.misfits.is_empty(), "{body}");
         // The number of rows does not depend on what is wanted of them.
         let none = layout(items, shape, vec![]).with_row_keys(vec!["id".to_owned()]);
         let count = decode(body.as_bytes(), &none).unwrap();
         assert_eq!((count.rows, count.items), (page.rows, found), "{items} {shape:?} in {body}");
-        assert_eq!(
-            count.batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u64,
-            page.rows
-        );
+        assert_eq!(count.batches.iter().map(RecordBatch::num_rows).sum::<usize>() as u64, page.rows);
     }
 }
 
 #[test]
 fn a_map_gives_its_keys_and_a_scalar_list_its_values() {
     let columns = vec![wanted("id", Kind::Integer), wanted("key", Kind::Text)];
-    let page = decode(
-        br#"{"m":{"a":{"id":1,"key":"inner"},"b\n":{"key":2},"c":null}}"#,
-        &layout("$.m", Shape::Map, columns),
-    );
+    let page =
+        decode(br#"{"m":{"a":{"id":1,"key":"inner"},"b\n":{"key":2},"c":null}}"#, &layout("$.m", Shape::Map, columns));
     assert_eq!(show(&page.unwrap()), "1|a\n-|b\n\n-|c");
 
     let only_key = layout("$.m", Shape::Map, vec![wanted("key", Kind::Text)]);
@@ -199,10 +160,7 @@ fn items_that_are_no_objects_are_rows_of_nulls_and_counted() {
     assert_eq!(show(&page), "1|a\n-|-\n-|-\n-|-");
     assert_eq!(misfits(&page), [(0, 3, "\"x\" is not an object")]);
     let error = refused(r#"[{"id":1},true]"#, &layout("$", Shape::List, columns).with_strict(true));
-    assert_eq!(
-        (error.context_value("column"), error.context_value("row")),
-        (Some("id"), Some("2"))
-    );
+    assert_eq!((error.context_value("column"), error.context_value("row")), (Some("id"), Some("2")));
     let error = refused("[1]", &layout("$", Shape::List, vec![]).with_strict(true));
     assert!(error.message().contains("an item is a number"), "{error}");
     let error = refused(r#"{"data":""}"#, &layout("$.data", Shape::List, vec![]).with_strict(true));
@@ -278,8 +236,7 @@ fn values_fit_their_column_or_are_counted() {
     ] {
         assert!(example.chars().count() <= 60, "{example}");
         let columns = || vec![wanted("first", Text), wanted("x", kind)];
-        let body =
-            format!(r#"{{"items":[{{"x": {body} }},{{"x":null}},{{"first":1}}, {{"x":{body}}}]}}"#);
+        let body = format!(r#"{{"items":[{{"x": {body} }},{{"x":null}},{{"first":1}}, {{"x":{body}}}]}}"#);
         let page = decode(body.as_bytes(), &layout("$.items", Shape::List, columns())).unwrap();
         assert_eq!(show(&page), format!("-|{value}\n-|-\n1|-\n-|{value}"), "{kind}: {body}");
         let expected = if example.is_empty() { vec![] } else { vec![(1, 2, example)] };
@@ -291,10 +248,7 @@ fn values_fit_their_column_or_are_counted() {
             continue;
         }
         let error = refused(&body, &strict);
-        assert_eq!(
-            (error.context_value("column"), error.context_value("row")),
-            (Some("x"), Some("1"))
-        );
+        assert_eq!((error.context_value("column"), error.context_value("row")), (Some("x"), Some("1")));
         assert!(error.message().contains(example), "{error}");
 
         let mut secret = columns();
@@ -308,8 +262,7 @@ fn values_fit_their_column_or_are_counted() {
 
 #[test]
 fn typed_timestamps_are_microseconds_in_utc() {
-    let column =
-        Wanted { field: field("at", Kind::Timestamp, true), ..wanted("at", Kind::Timestamp) };
+    let column = Wanted { field: field("at", Kind::Timestamp, true), ..wanted("at", Kind::Timestamp) };
     let typed = layout("$", Shape::List, vec![column]);
     let page = decode(
         br#"[{"at":"2020-09-08T15:42:29.5+02:00"},{"at":"2020-09-08 13:42:29"},{"at":1599572549},{"at":"2018-01-02"},
@@ -334,11 +287,8 @@ fn columns_come_from_below_and_from_the_item_itself() {
         from("item", Kind::Json, &[]),
     ];
     let list = layout("$", Shape::List, columns);
-    let page = decode(
-        br#"[{"links":{"next":"x","a":{"b":1}}},{ "links" : null },{},{"links":{"a":null}}]"#,
-        &list,
-    )
-    .unwrap();
+    let page =
+        decode(br#"[{"links":{"next":"x","a":{"b":1}}},{ "links" : null },{},{"links":{"a":null}}]"#, &list).unwrap();
     assert_eq!(
         show(&page),
         "x|{\"next\":\"x\",\"a\":{\"b\":1}}|x|1|{\"links\":{\"next\":\"x\",\"a\":{\"b\":1}}}\n\
@@ -349,19 +299,14 @@ fn columns_come_from_below_and_from_the_item_itself() {
     assert_eq!(show(&page), "-|[1]|-|-|{\"links\":[1]}");
     assert_eq!(
         misfits(&page),
-        [
-            (0, 1, "[1] is not an object"),
-            (2, 1, "[1] is not an object"),
-            (3, 1, "[1] is not an object")
-        ]
+        [(0, 1, "[1] is not an object"), (2, 1, "[1] is not an object"), (3, 1, "[1] is not an object")]
     );
 }
 
 #[test]
 fn of_equal_keys_the_last_one_counts() {
     let columns = || vec![wanted("id", Kind::Integer), from("b", Kind::Integer, &["a", "b"])];
-    let list =
-        layout("$.data", Shape::List, columns()).with_captures(paths(&["$.total", "$.meta.next"]));
+    let list = layout("$.data", Shape::List, columns()).with_captures(paths(&["$.total", "$.meta.next"]));
     let page = decode(
         br#"{"total":1,"meta":{"next":1},"meta":{},"total":2,"data":[{"id":"x","id":1,"a":{"b":1},"a":{},"id":2}]}"#,
         &list,
@@ -377,31 +322,17 @@ fn of_equal_keys_the_last_one_counts() {
 #[test]
 fn captures_lie_anywhere() {
     let capture = |items: &str, shape: Shape, captures: &[&str], body: &str| {
-        let layout =
-            layout(items, shape, vec![wanted("id", Kind::Integer)]).with_captures(paths(captures));
+        let layout = layout(items, shape, vec![wanted("id", Kind::Integer)]).with_captures(paths(captures));
         let page = decode(body.as_bytes(), &layout).unwrap();
         (show(&page), page.captures)
     };
     let body = r#"{"a":{"x":1,"data":[{"id":1}],"next":"t"},"total":12,"n":null,"error":[{"m":"p"},{"m":"q"}]}"#;
     assert_eq!(
-        capture(
-            "$.a.data",
-            Shape::List,
-            &["$.total", "$.a.next", "$.a.x", "$.n", "$.gone", "$.total.x"],
-            body
-        ),
-        (
-            "1".to_owned(),
-            vec![Some(json!(12)), Some(json!("t")), Some(json!(1)), Some(Value::Null), None, None]
-        )
+        capture("$.a.data", Shape::List, &["$.total", "$.a.next", "$.a.x", "$.n", "$.gone", "$.total.x"], body),
+        ("1".to_owned(), vec![Some(json!(12)), Some(json!("t")), Some(json!(1)), Some(Value::Null), None, None])
     );
     assert_eq!(
-        capture(
-            "$.a.data",
-            Shape::List,
-            &["$.a", "$.error[*].m", "$.a.data[*].id", "$.a.data", "$.a.data[*].x"],
-            body
-        ),
+        capture("$.a.data", Shape::List, &["$.a", "$.error[*].m", "$.a.data[*].id", "$.a.data", "$.a.data[*].x"], body),
         (
             "1".to_owned(),
             vec![
@@ -460,9 +391,7 @@ fn faults_in_what_is_not_wanted_are_found_too() {
         refused(body, &layout("$.data", Shape::List, vec![]));
         refused(body, &layout("$.other", Shape::Object, vec![wanted("id", Kind::Integer)]));
     }
-    let deep = |depth: usize| {
-        format!(r#"{{"data":[{{"id":1,"x":{}{}}}]}}"#, "[".repeat(depth), "]".repeat(depth))
-    };
+    let deep = |depth: usize| format!(r#"{{"data":[{{"id":1,"x":{}{}}}]}}"#, "[".repeat(depth), "]".repeat(depth));
     assert_eq!(decode(deep(100).as_bytes(), &one).unwrap().rows, 1);
     refused(&deep(200_000), &one);
 }
@@ -476,8 +405,7 @@ fn batches_are_cut_at_their_size() {
     let page = decode(body.as_bytes(), &list).unwrap();
     assert_eq!(page.batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>(), [10, 10, 5]);
     assert!(page.batches.iter().all(|batch| batch.schema() == list.schema()));
-    let ids: Vec<String> =
-        show(&page).lines().map(|line| line.split('|').next().unwrap().to_owned()).collect();
+    let ids: Vec<String> = show(&page).lines().map(|line| line.split('|').next().unwrap().to_owned()).collect();
     assert_eq!(ids, (0..25).map(|id| id.to_string()).collect::<Vec<_>>());
     assert_eq!(decode(body.as_bytes(), &list.with_batch_rows(0)).unwrap().batches.len(), 25);
 }
@@ -485,20 +413,13 @@ fn batches_are_cut_at_their_size() {
 #[test]
 fn a_layout_refuses_what_cannot_be() {
     let wrong = Wanted { field: field("x", Kind::Text, false), ..wanted("x", Kind::Integer) };
-    assert_eq!(
-        Layout::new(ItemPath::root(), Shape::List, vec![wrong]).unwrap_err().kind(),
-        ErrorKind::Internal
-    );
+    assert_eq!(Layout::new(ItemPath::root(), Shape::List, vec![wrong]).unwrap_err().kind(), ErrorKind::Internal);
     let deep = Wanted { source: vec!["a".to_owned(); 33], ..wanted("x", Kind::Text) };
-    assert_eq!(
-        Layout::new(ItemPath::root(), Shape::List, vec![deep]).unwrap_err().kind(),
-        ErrorKind::Provider
-    );
+    assert_eq!(Layout::new(ItemPath::root(), Shape::List, vec![deep]).unwrap_err().kind(), ErrorKind::Provider);
 }
 
 /// The kinds of the random rows' columns, in order.
-const KINDS: [Kind; 6] =
-    [Kind::Text, Kind::Integer, Kind::Number, Kind::Boolean, Kind::Json, Kind::Any];
+const KINDS: [Kind; 6] = [Kind::Text, Kind::Integer, Kind::Number, Kind::Boolean, Kind::Json, Kind::Any];
 const NAMES: [&str; 6] = ["text", "integer", "nümber", "boo\"lean", "json", "any"];
 
 fn columns_of(indices: &[usize]) -> Vec<Wanted> {
@@ -525,9 +446,7 @@ fn any_row() -> impl Strategy<Value = Vec<Option<Value>>> {
     let cell = |index: usize| -> BoxedStrategy<Value> {
         match KINDS[index] {
             Kind::Integer => any::<i64>().prop_map(Value::from).boxed(),
-            Kind::Number => {
-                any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(Value::from).boxed()
-            }
+            Kind::Number => any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(Value::from).boxed(),
             Kind::Boolean => any::<bool>().prop_map(Value::from).boxed(),
             Kind::Json | Kind::Any => any_json().boxed(),
             Kind::Text | Kind::Timestamp => any::<String>().prop_map(Value::from).boxed(),
@@ -689,11 +608,7 @@ fn every_field_of_every_recorded_item_arrives() {
         let recorded: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         for exchange in recorded.as_array().unwrap() {
             let body = &exchange["response_body"];
-            let (items, shape) = if body["data"].is_array() {
-                ("$.data", Shape::List)
-            } else {
-                ("$", Shape::Object)
-            };
+            let (items, shape) = if body["data"].is_array() { ("$.data", Shape::List) } else { ("$", Shape::Object) };
             let expected: Vec<&Value> = match body["data"].as_array() {
                 Some(list) => list.iter().collect(),
                 None if body.is_object() => vec![body],
@@ -707,13 +622,7 @@ fn every_field_of_every_recorded_item_arrives() {
     assert!(fields > 1000, "only {fields} fields were compared");
 }
 
-fn check_recorded(
-    body: &Value,
-    expected: &[&Value],
-    items: &str,
-    shape: Shape,
-    pretty: bool,
-) -> usize {
+fn check_recorded(body: &Value, expected: &[&Value], items: &str, shape: Shape, pretty: bool) -> usize {
     let kind_of = |value: &Value| match value {
         Value::Null => None,
         Value::Bool(_) => Some(Kind::Boolean),

@@ -128,9 +128,7 @@ mod tests {
 
     #[test]
     fn half_surrogates_are_no_text() {
-        for inner in
-            [r"\ud800", r"\ud800x", r"\ud800\n", r"\ud800\u0041", r"\udc00", r"a\ud83d\ud83d"]
-        {
+        for inner in [r"\ud800", r"\ud800x", r"\ud800\n", r"\ud800\u0041", r"\udc00", r"a\ud83d\ud83d"] {
             assert!(!unescape(inner, &mut String::new()), "{inner}");
         }
         let mut out = String::new();

@@ -18,9 +18,7 @@ use super::arguments::{object, query_pairs};
 use super::base64;
 use super::chance::{Chance, Part};
 use super::refusal::Refusal;
-use crate::provider::{
-    Auth, BasicVariables, HmacAuth, HmacHash, Location, Method, Placed, Service, SignatureEncoding,
-};
+use crate::provider::{Auth, BasicVariables, HmacAuth, HmacHash, Location, Method, Placed, Service, SignatureEncoding};
 
 /// How far a nonce may lie from the sandbox's clock, in seconds.
 const NONCE_WINDOW: u64 = 300;
@@ -52,8 +50,7 @@ impl Credentials {
         for auth in methods.map(|method| &method.auth) {
             for variable in auth.variables() {
                 if !values.contains_key(variable) {
-                    let value =
-                        given.get(variable).cloned().unwrap_or_else(|| made(auth, variable));
+                    let value = given.get(variable).cloned().unwrap_or_else(|| made(auth, variable));
                     values.insert(variable.to_owned(), value);
                 }
             }
@@ -117,9 +114,7 @@ pub(super) fn admit(
     match &method.auth {
         Auth::None | Auth::Unsupported { .. } => Ok(Caller::Known),
         Auth::Bearer { optional: true, .. } if authorization.is_none() => Ok(Caller::Anonymous),
-        Auth::Bearer { variable, prefix, .. } => {
-            authorized(format!("{prefix}{}", credentials.value(variable)))
-        }
+        Auth::Bearer { variable, prefix, .. } => authorized(format!("{prefix}{}", credentials.value(variable))),
         Auth::Basic { variables, prefix } => authorized(match variables {
             BasicVariables::Encoded { variable } => {
                 format!("{prefix}{}", credentials.value(variable))
@@ -134,10 +129,9 @@ pub(super) fn admit(
             for key in keys {
                 let wanted = format!("{}{}", key.prefix, credentials.value(&key.variable));
                 let sent = match key.location {
-                    Location::Query => query
-                        .iter()
-                        .find(|(name, _)| *name == key.name)
-                        .map(|(_, value)| value.as_str()),
+                    Location::Query => {
+                        query.iter().find(|(name, _)| *name == key.name).map(|(_, value)| value.as_str())
+                    }
                     _ => header(&key.name),
                 };
                 match sent {
@@ -206,19 +200,17 @@ fn signed(
     parts.signature = &signature;
     for placed in &hmac.place {
         let wanted = rendered(&placed.value, &parts).ok_or_else(failure)?;
-        let is_right =
-            sent.value(placed).is_some_and(|sent| alike(sent.as_bytes(), wanted.as_bytes()));
+        let is_right = sent.value(placed).is_some_and(|sent| alike(sent.as_bytes(), wanted.as_bytes()));
         if !is_right {
             return Err(failure());
         }
     }
-    let mut fields =
-        if body.is_empty() { Map::new() } else { object(body.as_bytes()).unwrap_or_default() };
+    let mut fields = if body.is_empty() { Map::new() } else { object(body.as_bytes()).unwrap_or_default() };
     for (name, template) in &hmac.envelope {
         let wanted = rendered(template, &parts).ok_or_else(failure)?;
-        let is_right = fields.remove(name).is_some_and(|sent| {
-            sent.as_str().is_some_and(|sent| alike(sent.as_bytes(), wanted.as_bytes()))
-        });
+        let is_right = fields
+            .remove(name)
+            .is_some_and(|sent| sent.as_str().is_some_and(|sent| alike(sent.as_bytes(), wanted.as_bytes())));
         if !is_right {
             return Err(failure());
         }
@@ -244,9 +236,7 @@ impl<'a> Sent<'a> {
             pairs.iter().find(|(name, _)| *name == placed.name).map(|(_, value)| value.clone())
         };
         match placed.location {
-            Location::Header => {
-                self.incoming.headers.get(&placed.name)?.to_str().ok().map(str::to_owned)
-            }
+            Location::Header => self.incoming.headers.get(&placed.name)?.to_str().ok().map(str::to_owned),
             Location::Body => find(&self.form),
             _ => find(&self.query),
         }
@@ -306,8 +296,7 @@ fn rendered(template: &str, parts: &Parts<'_>) -> Option<String> {
 
 /// Compares in a time that does not depend on where the texts differ.
 fn alike(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len()
-        && one.iter().zip(other).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+    one.len() == other.len() && one.iter().zip(other).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
 }
 
 #[cfg(test)]
@@ -326,12 +315,7 @@ mod tests {
     const SIGNATURE: &str = "ac4c1657f2855250730e5e4c571d8b05b031519245f1b6949117469e90ec0dca26d67291ce5fe3a0237dc4ad48e0b5e4c4d56649965a1fdd6e37e74bd4b695b3";
 
     fn credentials(pairs: &[(&str, &str)]) -> Credentials {
-        Credentials(
-            pairs
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), SecretString::from(*value)))
-                .collect(),
-        )
+        Credentials(pairs.iter().map(|(name, value)| ((*name).to_owned(), SecretString::from(*value))).collect())
     }
 
     fn incoming(url: &str, headers: &[(&str, &str)], body: &str) -> Incoming {
@@ -340,10 +324,7 @@ mod tests {
             method: http::Method::POST,
             path: url.path().to_owned(),
             url,
-            headers: headers
-                .iter()
-                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-                .collect(),
+            headers: headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect(),
             body: Bytes::from(body.to_owned()),
         }
     }
@@ -351,36 +332,24 @@ mod tests {
     #[test]
     fn the_signature_of_the_vector_is_accepted_and_nothing_near_it() {
         let key = "0123456789abcdef".repeat(8);
-        let known =
-            credentials(&[("LUNANODE_API_ID", "ABCDEFGH12345678"), ("LUNANODE_API_KEY", &key)]);
-        let operation =
-            Method { auth: Auth::Hmac(Box::new(luna_hmac())), ..method("/image/list/") };
+        let known = credentials(&[("LUNANODE_API_ID", "ABCDEFGH12345678"), ("LUNANODE_API_KEY", &key)]);
+        let operation = Method { auth: Auth::Hmac(Box::new(luna_hmac())), ..method("/image/list/") };
         let ask = |req: &str, signature: &str, nonce: &str, path: &str, at: u64| {
             let body = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([
-                    ("handler", "image/list/"),
-                    ("req", req),
-                    ("signature", signature),
-                    ("nonce", nonce),
-                ])
+                .extend_pairs([("handler", "image/list/"), ("req", req), ("signature", signature), ("nonce", nonce)])
                 .finish();
             let incoming = incoming("http://localhost/api/image/list/", &[], &body);
             admit(&operation, &known, &incoming, path, UNIX_EPOCH + Duration::from_secs(at))
         };
         let right = |at| ask(REQ, SIGNATURE, "1700000000", "image/list/", at);
-        let Ok(Caller::Signed(fields)) = right(1_700_000_000) else {
-            panic!("the vector is right")
-        };
+        let Ok(Caller::Signed(fields)) = right(1_700_000_000) else { panic!("the vector is right") };
         assert_eq!(Value::Object(fields), serde_json::json!({"region": "toronto"}));
         assert!(right(1_700_000_300).is_ok() && right(1_699_999_700).is_ok());
         for at in [1_700_000_301, 1_699_999_699] {
             assert!(right(at).is_err(), "a nonce too old or too new");
         }
         let at = 1_700_000_000;
-        assert!(
-            ask(&REQ.replace("toronto", "roubaix"), SIGNATURE, "1700000000", "image/list/", at)
-                .is_err()
-        );
+        assert!(ask(&REQ.replace("toronto", "roubaix"), SIGNATURE, "1700000000", "image/list/", at).is_err());
         assert!(ask(REQ, SIGNATURE, "1700000001", "image/list/", at).is_err());
         assert!(ask(REQ, SIGNATURE, "soon", "image/list/", at).is_err());
         assert!(ask(REQ, SIGNATURE, "1700000000", "image/delete/", at).is_err());
@@ -393,11 +362,9 @@ mod tests {
     #[test]
     fn a_right_signature_with_a_wrong_id_or_partial_key_is_refused() {
         let key = "0123456789abcdef".repeat(8);
-        let known =
-            credentials(&[("LUNANODE_API_ID", "ABCDEFGH12345678"), ("LUNANODE_API_KEY", &key)]);
+        let known = credentials(&[("LUNANODE_API_ID", "ABCDEFGH12345678"), ("LUNANODE_API_KEY", &key)]);
         let hmac = luna_hmac();
-        let operation =
-            Method { auth: Auth::Hmac(Box::new(hmac.clone())), ..method("/image/list/") };
+        let operation = Method { auth: Auth::Hmac(Box::new(hmac.clone())), ..method("/image/list/") };
         for req in [
             REQ.replace("ABCDEFGH", "HGFEDCBA"),
             REQ.replace("\"0123456789abcdef", "\"fedcba9876543210"),
@@ -416,11 +383,7 @@ mod tests {
             };
             let signature = signature(&hmac, &parts).unwrap();
             let body = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs([
-                    ("req", req.as_str()),
-                    ("signature", &signature),
-                    ("nonce", "1700000000"),
-                ])
+                .extend_pairs([("req", req.as_str()), ("signature", &signature), ("nonce", "1700000000")])
                 .finish();
             let incoming = incoming("http://localhost/", &[], &body);
             let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
@@ -430,15 +393,8 @@ mod tests {
 
     #[test]
     fn tokens_passwords_and_keys_must_be_exactly_right() {
-        let known = credentials(&[
-            ("T", "secret"),
-            ("U", "Aladdin"),
-            ("P", "open sesame"),
-            ("A", "one"),
-            ("B", "two"),
-        ]);
-        let bearer =
-            |optional| Auth::Bearer { variable: "T".into(), prefix: "Bearer ".into(), optional };
+        let known = credentials(&[("T", "secret"), ("U", "Aladdin"), ("P", "open sesame"), ("A", "one"), ("B", "two")]);
+        let bearer = |optional| Auth::Bearer { variable: "T".into(), prefix: "Bearer ".into(), optional };
         let basic = Auth::Basic {
             variables: BasicVariables::Pair { user: "U".into(), password: "P".into() },
             prefix: "Basic ".into(),
@@ -449,9 +405,7 @@ mod tests {
             prefix: String::new(),
             variable: variable.into(),
         };
-        let keys = Auth::ApiKey {
-            keys: vec![key(Location::Header, "X-Key", "A"), key(Location::Query, "app", "B")],
-        };
+        let keys = Auth::ApiKey { keys: vec![key(Location::Header, "X-Key", "A"), key(Location::Query, "app", "B")] };
         let url = "http://localhost/x?app=two";
         // The basic value is the example of RFC 7617 §2.
         for (auth, url, headers, wanted) in [
@@ -460,12 +414,7 @@ mod tests {
             (bearer(false), url, vec![], Err(401)),
             (bearer(true), url, vec![], Ok(Caller::Anonymous)),
             (bearer(true), url, vec![("authorization", "Bearer x")], Err(401)),
-            (
-                basic.clone(),
-                url,
-                vec![("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")],
-                Ok(Caller::Known),
-            ),
+            (basic.clone(), url, vec![("authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")], Ok(Caller::Known)),
             (basic, url, vec![("authorization", "Basic QWxhZGRpbg==")], Err(401)),
             (keys.clone(), url, vec![("x-key", "one")], Ok(Caller::Known)),
             (keys.clone(), "http://localhost/x", vec![("x-key", "one")], Err(401)),

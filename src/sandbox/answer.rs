@@ -20,16 +20,12 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn json(status: StatusCode, body: &Value) -> Self {
-        let headers =
-            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
         Self { status, headers, body: Bytes::from(body.to_string()) }
     }
 
     pub(super) fn bytes(body: Vec<u8>) -> Self {
-        let headers = HeaderMap::from_iter([(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        )]);
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))]);
         Self { status: StatusCode::OK, headers, body: Bytes::from(body) }
     }
 
@@ -37,10 +33,7 @@ impl Answer {
         Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
-    pub(super) fn with(
-        mut self,
-        headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Self {
+    pub(super) fn with(mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
         self.headers.extend(headers);
         self
     }
@@ -124,10 +117,9 @@ fn items(shape: &ResponseShape, rows: &[&Row], steps: &[Step]) -> Value {
                 rows.iter().map(|row| (key(row), wrapped(behind, item(shape, row)))).collect();
             wrapped(before, Value::Object(all))
         }
-        ItemShape::Object | ItemShape::Binary | ItemShape::Empty => wrapped(
-            steps,
-            rows.first().map_or_else(|| Value::Object(Map::new()), |row| item(shape, row)),
-        ),
+        ItemShape::Object | ItemShape::Binary | ItemShape::Empty => {
+            wrapped(steps, rows.first().map_or_else(|| Value::Object(Map::new()), |row| item(shape, row)))
+        }
     }
 }
 
@@ -142,11 +134,7 @@ fn item(shape: &ResponseShape, row: &Row) -> Value {
         let Some(value) = row.values.get(&column.name) else { continue };
         match &column.source {
             None => set(&mut item, &[Step::Key(column.name.clone())], value.clone()),
-            Some(path) => set(
-                &mut item,
-                &path.iter().cloned().map(Step::Key).collect::<Vec<_>>(),
-                value.clone(),
-            ),
+            Some(path) => set(&mut item, &path.iter().cloned().map(Step::Key).collect::<Vec<_>>(), value.clone()),
         }
     }
     item
@@ -154,11 +142,7 @@ fn item(shape: &ResponseShape, row: &Row) -> Value {
 
 /// The key of a row in an object whose values are the rows.
 fn key(row: &Row) -> String {
-    ["key", "id", "name"]
-        .into_iter()
-        .find_map(|name| row.values.get(name))
-        .map(text_of)
-        .unwrap_or_default()
+    ["key", "id", "name"].into_iter().find_map(|name| row.values.get(name)).map(text_of).unwrap_or_default()
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -260,35 +244,20 @@ mod tests {
             let mut method = method("/x");
             method.response.item_path = path.to_owned();
             method.response.items = items;
-            method.response.columns =
-                vec![column("id", ValueType::Integer), column("key", ValueType::Text)];
+            method.response.columns = vec![column("id", ValueType::Integer), column("key", ValueType::Text)];
             method.response.columns[1].source = Some(vec!["meta".to_owned(), "key".to_owned()]);
-            let (one, two) =
-                (row(&json!({"id": 1, "key": "a"})), row(&json!({"id": 2, "key": "b"})));
+            let (one, two) = (row(&json!({"id": 1, "key": "a"})), row(&json!({"id": 2, "key": "b"})));
             rows(&method, &[&one, &two], vec![("$.meta.total".to_owned(), json!(2))])
         };
-        let (one, two) =
-            (json!({"id": 1, "meta": {"key": "a"}}), json!({"id": 2, "meta": {"key": "b"}}));
+        let (one, two) = (json!({"id": 1, "meta": {"key": "a"}}), json!({"id": 2, "meta": {"key": "b"}}));
         for (path, items, wanted) in [
             ("$.data", ItemShape::List, json!({"data": [one, two], "meta": {"total": 2}})),
             ("$.data[*]", ItemShape::List, json!({"data": [one, two], "meta": {"total": 2}})),
-            (
-                "$['a'].b[*].c",
-                ItemShape::List,
-                json!({"a": {"b": [{"c": one}, {"c": two}]}, "meta": {"total": 2}}),
-            ),
+            ("$['a'].b[*].c", ItemShape::List, json!({"a": {"b": [{"c": one}, {"c": two}]}, "meta": {"total": 2}})),
             ("$", ItemShape::List, json!([one, two])),
             ("$[*]", ItemShape::List, json!([one, two])),
-            (
-                "$.checks",
-                ItemShape::Map,
-                json!({"checks": {"a": {"id": 1}, "b": {"id": 2}}, "meta": {"total": 2}}),
-            ),
-            (
-                "$.checks.*",
-                ItemShape::Map,
-                json!({"checks": {"a": {"id": 1}, "b": {"id": 2}}, "meta": {"total": 2}}),
-            ),
+            ("$.checks", ItemShape::Map, json!({"checks": {"a": {"id": 1}, "b": {"id": 2}}, "meta": {"total": 2}})),
+            ("$.checks.*", ItemShape::Map, json!({"checks": {"a": {"id": 1}, "b": {"id": 2}}, "meta": {"total": 2}})),
             ("$.image", ItemShape::Object, json!({"image": one, "meta": {"total": 2}})),
             ("$.image[0]", ItemShape::Object, json!({"image": [one], "meta": {"total": 2}})),
             ("$.ids", ItemShape::Scalar, json!({"ids": [1, 2], "meta": {"total": 2}})),
@@ -301,34 +270,15 @@ mod tests {
     #[test]
     fn errors_have_the_apis_shape() {
         let form = |message: Option<&str>, code: Option<&str>, equals: Option<Value>| ErrorForm {
-            paths: ErrorPaths {
-                message: message.map(str::to_owned),
-                code: code.map(str::to_owned),
-            },
+            paths: ErrorPaths { message: message.map(str::to_owned), code: code.map(str::to_owned) },
             success: equals.map(|equals| SuccessRule { path: "$.success".to_owned(), equals }),
         };
         let missing = Refusal::not_found();
         for (form, status, wanted) in [
-            (
-                form(Some("$.errors[*].reason"), None, None),
-                404,
-                json!({"errors": [{"reason": "Not found"}]}),
-            ),
-            (
-                form(Some("$.message"), Some("$.id"), None),
-                404,
-                json!({"id": "not_found", "message": "Not found"}),
-            ),
-            (
-                form(Some("$.error"), None, Some(json!("yes"))),
-                200,
-                json!({"success": "no", "error": "Not found"}),
-            ),
-            (
-                form(None, None, Some(json!(true))),
-                200,
-                json!({"success": false, "message": "Not found"}),
-            ),
+            (form(Some("$.errors[*].reason"), None, None), 404, json!({"errors": [{"reason": "Not found"}]})),
+            (form(Some("$.message"), Some("$.id"), None), 404, json!({"id": "not_found", "message": "Not found"})),
+            (form(Some("$.error"), None, Some(json!("yes"))), 200, json!({"success": "no", "error": "Not found"})),
+            (form(None, None, Some(json!(true))), 200, json!({"success": false, "message": "Not found"})),
             (form(None, None, None), 404, json!({"message": "Not found"})),
         ] {
             let answer = form.answer(&missing);

@@ -33,12 +33,8 @@ impl Arguments {
             Some(fields) => fields,
             None => fields_of_body(method, incoming)?,
         };
-        let arguments = Self {
-            path,
-            query: query_pairs(incoming.url.query()),
-            headers: incoming.headers.clone(),
-            body,
-        };
+        let arguments =
+            Self { path, query: query_pairs(incoming.url.query()), headers: incoming.headers.clone(), body };
         for parameter in &method.parameters {
             arguments.check(parameter)?;
         }
@@ -52,9 +48,7 @@ impl Arguments {
             return given.into_iter().take(1).collect();
         }
         let split = |value: Value| match value {
-            Value::String(text) => {
-                text.split(',').map(|part| Value::String(part.to_owned())).collect()
-            }
+            Value::String(text) => text.split(',').map(|part| Value::String(part.to_owned())).collect(),
             Value::Array(values) => values,
             other => vec![other],
         };
@@ -65,24 +59,17 @@ impl Arguments {
     pub(super) fn at(&self, location: Location, wire: &str) -> Vec<Value> {
         let text = |text: &str| Value::String(text.to_owned());
         match location {
-            Location::Path | Location::Server => {
-                self.path.get(wire).map(|value| text(value)).into_iter().collect()
+            Location::Path | Location::Server => self.path.get(wire).map(|value| text(value)).into_iter().collect(),
+            Location::Query => {
+                self.query.iter().filter(|(name, _)| name == wire).map(|(_, value)| text(value)).collect()
             }
-            Location::Query => self
-                .query
-                .iter()
-                .filter(|(name, _)| name == wire)
-                .map(|(_, value)| text(value))
-                .collect(),
             Location::Header => self
                 .headers
                 .get_all(wire)
                 .iter()
                 .map(|value| text(&String::from_utf8_lossy(value.as_bytes())))
                 .collect(),
-            Location::Body => {
-                self.body.get(wire).filter(|value| !value.is_null()).cloned().into_iter().collect()
-            }
+            Location::Body => self.body.get(wire).filter(|value| !value.is_null()).cloned().into_iter().collect(),
             Location::Cookie => Vec::new(),
         }
     }
@@ -112,8 +99,7 @@ fn check_value(parameter: &Parameter, value: &Value) -> Result<(), Refusal> {
     if let Some(expected) = wrong {
         return Err(Refusal::bad_request(format!("{name} must be {expected}")));
     }
-    if !parameter.values.is_empty() && !parameter.values.iter().any(|known| text_of(known) == text)
-    {
+    if !parameter.values.is_empty() && !parameter.values.iter().any(|known| text_of(known) == text) {
         let known: Vec<String> = parameter.values.iter().map(text_of).collect();
         return Err(Refusal::bad_request(format!("{name} must be one of {}", known.join(", "))));
     }
@@ -138,11 +124,7 @@ fn fields_of_body(method: &Method, incoming: &Incoming) -> Result<Map<String, Va
     if incoming.body.is_empty() {
         return Ok(Map::new());
     }
-    let content_type = incoming
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let content_type = incoming.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let declared = method.request.as_ref().map(|request| request.media);
     let is_form = content_type.starts_with("application/x-www-form-urlencoded");
     match declared {
@@ -154,9 +136,7 @@ fn fields_of_body(method: &Method, incoming: &Incoming) -> Result<Map<String, Va
 }
 
 fn form(body: &[u8]) -> Map<String, Value> {
-    form_urlencoded::parse(body)
-        .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-        .collect()
+    form_urlencoded::parse(body).map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
 }
 
 /// The JSON object a text holds.

@@ -5,8 +5,7 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let padded =
-            [0, group[0], group.get(1).copied().unwrap_or(0), group.get(2).copied().unwrap_or(0)];
+        let padded = [0, group[0], group.get(1).copied().unwrap_or(0), group.get(2).copied().unwrap_or(0)];
         let bits = u32::from_be_bytes(padded);
         for (index, shift) in [18, 12, 6, 0].into_iter().enumerate() {
             let digit = DIGITS[(bits >> shift & 63) as usize];
@@ -23,9 +22,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     for group in digits.chunks(4) {
         let mut bits = 0_u32;
         for index in 0..4 {
-            let digit = group
-                .get(index)
-                .map_or(Some(0), |byte| DIGITS.iter().position(|known| known == byte))?;
+            let digit = group.get(index).map_or(Some(0), |byte| DIGITS.iter().position(|known| known == byte))?;
             bits = bits << 6 | u32::try_from(digit).ok()?;
         }
         bytes.extend_from_slice(&bits.to_be_bytes()[1..group.len().max(1)]);

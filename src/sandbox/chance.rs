@@ -71,9 +71,7 @@ impl Chance {
 
     /// Decimal digits, the first of them not zero.
     pub(super) fn digits(&mut self, length: usize) -> String {
-        (0..length)
-            .filter_map(|at| char::from_digit(self.0.u32(u32::from(at == 0)..10), 10))
-            .collect()
+        (0..length).filter_map(|at| char::from_digit(self.0.u32(u32::from(at == 0)..10), 10)).collect()
     }
 
     pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {

@@ -28,12 +28,10 @@ impl Form {
 
 /// Reads one; `None` when the text is not in one of the forms, or no such day exists.
 pub(super) fn parse(text: &str) -> Option<Stamp> {
-    let (date, time) =
-        text.split_once(['T', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
+    let (date, time) = text.split_once(['T', ' ']).map_or((text, None), |(date, time)| (date, Some(time)));
     let mut numbers = date.split('-').map(str::parse::<i64>);
     let (year, month, day) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-    let plausible =
-        (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let plausible = (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
     if numbers.next().is_some() || !plausible {
         return None;
     }
@@ -46,16 +44,14 @@ pub(super) fn parse(text: &str) -> Option<Stamp> {
     let (clock, fraction) = time.split_once('.').unwrap_or((time, ""));
     let mut parts = clock.split(':').map(str::parse::<i64>);
     let (hour, minute, second) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let plausible =
-        (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
+    let plausible = (0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second);
     let digits = fraction.len() <= 9 && fraction.bytes().all(|byte| byte.is_ascii_digit());
     if parts.next().is_some() || !plausible || !digits {
         return None;
     }
     let seconds = midnight + hour * 3600 + minute * 60 + second;
     let day_exists = date == write(midnight, Form::DATE);
-    day_exists
-        .then_some(Stamp { seconds, form: Form { time: true, fraction: fraction.len(), zone } })
+    day_exists.then_some(Stamp { seconds, form: Form { time: true, fraction: fraction.len(), zone } })
 }
 
 /// Writes one; years beyond 0–9999 are cut to them.
@@ -67,8 +63,7 @@ pub(super) fn write(seconds: i64, form: Form) -> String {
     }
     let of_day = seconds.rem_euclid(86_400);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    let fraction =
-        if form.fraction == 0 { String::new() } else { format!(".{}", "0".repeat(form.fraction)) };
+    let fraction = if form.fraction == 0 { String::new() } else { format!(".{}", "0".repeat(form.fraction)) };
     let zone = if form.zone { "Z" } else { "" };
     format!("{date}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}")
 }

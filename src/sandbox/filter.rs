@@ -44,18 +44,12 @@ pub(super) fn conditions<'a>(
     arguments: &Arguments,
 ) -> Result<Conditions<'a>, Refusal> {
     let mut conditions = Conditions::default();
-    for parameter in
-        method.parameters.iter().filter(|parameter| parameter.location != Location::Server)
-    {
+    for parameter in method.parameters.iter().filter(|parameter| parameter.location != Location::Server) {
         let values = arguments.of(parameter);
         if values.is_empty() || is_paging(method, parameter) {
             continue;
         }
-        let is_key = table
-            .resource
-            .keys
-            .as_ref()
-            .is_some_and(|keys| keys.columns.contains_key(&parameter.name));
+        let is_key = table.resource.keys.as_ref().is_some_and(|keys| keys.columns.contains_key(&parameter.name));
         if table.is_parent(&parameter.name) {
             let is_wanted = |value: &Value| values.iter().any(|wanted| same(value, wanted));
             if state.parent_exists(table, &parameter.name, is_wanted) == Some(false) {
@@ -63,11 +57,8 @@ pub(super) fn conditions<'a>(
             }
             conditions.identifies = true;
             conditions.all.push(Condition::Parent { parameter: &parameter.name, values });
-        } else if let Some(filter) = table
-            .recipe
-            .filters
-            .get(&parameter.name)
-            .or_else(|| table.recipe.filters.get(&parameter.wire))
+        } else if let Some(filter) =
+            table.recipe.filters.get(&parameter.name).or_else(|| table.recipe.filters.get(&parameter.wire))
         {
             conditions.all.extend(declared(filter, values));
         } else if parameter.location == Location::Path || (is_key && parameter.required) {
@@ -76,10 +67,8 @@ pub(super) fn conditions<'a>(
                 conditions.all.push(equals(column, values));
             }
         } else if parameter.location != Location::Header && parameter.column != Some(false) {
-            let column = table
-                .columns
-                .iter()
-                .find(|column| column.name == parameter.name || column.name == parameter.wire);
+            let column =
+                table.columns.iter().find(|column| column.name == parameter.name || column.name == parameter.wire);
             conditions.all.extend(column.map(|column| equals(&column.name, values)));
         }
     }
@@ -89,17 +78,15 @@ pub(super) fn conditions<'a>(
 /// Whether a row passes all conditions.
 pub(super) fn passes(row: &Row, conditions: &[Condition<'_>]) -> bool {
     conditions.iter().all(|condition| match condition {
-        Condition::Parent { parameter, values } => row
-            .parents
-            .get(*parameter)
-            .is_some_and(|value| values.iter().any(|wanted| same(value, wanted))),
+        Condition::Parent { parameter, values } => {
+            row.parents.get(*parameter).is_some_and(|value| values.iter().any(|wanted| same(value, wanted)))
+        }
         Condition::Column { column, path, not, contains, values } => {
             let mut value = row.values.get(*column).unwrap_or(&Value::Null);
             for key in *path {
                 value = value.get(key).unwrap_or(&Value::Null);
             }
-            let passes =
-                |wanted| if *contains { holds(value, wanted) } else { same(value, wanted) };
+            let passes = |wanted| if *contains { holds(value, wanted) } else { same(value, wanted) };
             values.iter().any(passes) != *not
         }
         Condition::All(columns) => has(row, columns),
@@ -128,23 +115,19 @@ fn declared(filter: &Filter, values: Vec<Value>) -> Option<Condition<'_>> {
         Filter::Column { column, not, contains, path } => {
             Some(Condition::Column { column, path, not: *not, contains: *contains, values })
         }
-        Filter::Map(map) => Some(
-            values
-                .first()
-                .and_then(|value| map.get(&text_of(value)))
-                .map_or(Condition::Never, Condition::All),
-        ),
+        Filter::Map(map) => {
+            Some(values.first().and_then(|value| map.get(&text_of(value))).map_or(Condition::Never, Condition::All))
+        }
     }
 }
 
 fn is_paging(method: &Method, parameter: &Parameter) -> bool {
-    let is =
-        |place: &TokenPlace| place.location == parameter.location && place.key == parameter.wire;
+    let is = |place: &TokenPlace| place.location == parameter.location && place.key == parameter.wire;
     let pagination = &method.pagination;
     let by_kind = match &pagination.kind {
-        PageKind::Page { parameter, .. }
-        | PageKind::Offset { parameter }
-        | PageKind::Cursor { parameter, .. } => is(parameter),
+        PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => {
+            is(parameter)
+        }
         PageKind::NextUrl { .. } | PageKind::LinkHeader => page_parameter(method) == parameter.wire,
         PageKind::Single | PageKind::Unknown => false,
     };

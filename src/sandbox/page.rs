@@ -53,8 +53,7 @@ pub(super) fn cut(
         PageKind::Page { parameter, first } => {
             let number = number(arguments, parameter)?.unwrap_or(*first);
             page.start = start_of(number, *first, size, &parameter.key)?;
-            let counts_pages =
-                method.pagination.total.as_ref().is_some_and(|total| total.pages_path().is_some());
+            let counts_pages = method.pagination.total.as_ref().is_some_and(|total| total.pages_path().is_some());
             let index = number - first;
             if counts_pages && index > 0 && index >= pages as u64 {
                 return Err(Refusal::not_found());
@@ -66,15 +65,11 @@ pub(super) fn cut(
                 page.stated.push((format!("{beside}page"), json!(number)));
             }
             if method.pagination.total.as_ref().and_then(Total::rows_path) == Some("$.meta.total") {
-                link_neighbours(
-                    &mut page,
-                    &Neighbours { url, key: &parameter.key, first: *first, index, pages },
-                );
+                link_neighbours(&mut page, &Neighbours { url, key: &parameter.key, first: *first, index, pages });
             }
         }
         PageKind::Offset { parameter } => {
-            page.start =
-                usize::try_from(number(arguments, parameter)?.unwrap_or(0)).unwrap_or(usize::MAX);
+            page.start = usize::try_from(number(arguments, parameter)?.unwrap_or(0)).unwrap_or(usize::MAX);
         }
         PageKind::Cursor { from, parameter, more } => {
             page.start = match text(arguments, parameter) {
@@ -93,10 +88,7 @@ pub(super) fn cut(
                     page.stated.push((path.clone(), json!(token(next))));
                 }
                 TokenSource::Header(name) if has_more => {
-                    let header = name
-                        .parse::<HeaderName>()
-                        .ok()
-                        .zip(HeaderValue::from_str(&token(next)).ok());
+                    let header = name.parse::<HeaderName>().ok().zip(HeaderValue::from_str(&token(next)).ok());
                     page.headers.extend(header);
                 }
                 TokenSource::Body(_) | TokenSource::Header(_) => {}
@@ -112,10 +104,9 @@ pub(super) fn cut(
                 PageKind::NextUrl { path } if path.starts_with(LINKS) => {
                     link_neighbours(&mut page, &neighbours);
                 }
-                PageKind::NextUrl { path } => page.stated.push((
-                    path.clone(),
-                    neighbours.url_of("next").map_or(Value::Null, Value::String),
-                )),
+                PageKind::NextUrl { path } => {
+                    page.stated.push((path.clone(), neighbours.url_of("next").map_or(Value::Null, Value::String)))
+                }
                 _ => page.headers.extend(neighbours.link_header().map(|value| (LINK, value))),
             }
         }
@@ -129,9 +120,10 @@ pub(super) fn cut(
 
 /// The query parameter that holds the page's number in links.
 pub(super) fn page_parameter(method: &Method) -> &str {
-    let numbers = method.parameters.iter().filter(|parameter| {
-        parameter.location == Location::Query && parameter.ty == ValueType::Integer
-    });
+    let numbers = method
+        .parameters
+        .iter()
+        .filter(|parameter| parameter.location == Location::Query && parameter.ty == ValueType::Integer);
     let found = numbers
         .map(|parameter| parameter.wire.as_str())
         .find(|wire| matches!(fold_name(wire).as_str(), "page" | "pagenumber" | "p"));
@@ -149,14 +141,9 @@ fn page_size(method: &Method, arguments: &Arguments, cap: Option<u64>) -> Result
     if let Some(size) = &method.pagination.size {
         let key = &size.parameter.key;
         wanted = match number(arguments, &size.parameter)? {
-            None => size
-                .default
-                .unwrap_or_else(|| PAGE_SIZE.min(size.max.unwrap_or(PAGE_SIZE)).max(size.min)),
+            None => size.default.unwrap_or_else(|| PAGE_SIZE.min(size.max.unwrap_or(PAGE_SIZE)).max(size.min)),
             Some(wanted) if wanted < size.min.max(1) => {
-                return Err(Refusal::bad_request(format!(
-                    "{key} must be at least {}",
-                    size.min.max(1)
-                )));
+                return Err(Refusal::bad_request(format!("{key} must be at least {}", size.min.max(1))));
             }
             Some(wanted) => match size.max {
                 Some(max) if wanted > max => {
@@ -219,22 +206,16 @@ impl Neighbours<'_> {
         let kept: Vec<(String, String)> =
             self.url.query_pairs().into_owned().filter(|(name, _)| name != self.key).collect();
         let mut url = self.url.clone();
-        url.query_pairs_mut()
-            .clear()
-            .extend_pairs(kept)
-            .append_pair(self.key, &(index + self.first).to_string());
+        url.query_pairs_mut().clear().extend_pairs(kept).append_pair(self.key, &(index + self.first).to_string());
         Some(url.into())
     }
 
     fn all(&self) -> impl Iterator<Item = (&'static str, String)> {
-        ["first", "prev", "next", "last"]
-            .into_iter()
-            .filter_map(|relation| Some((relation, self.url_of(relation)?)))
+        ["first", "prev", "next", "last"].into_iter().filter_map(|relation| Some((relation, self.url_of(relation)?)))
     }
 
     fn link_header(&self) -> Option<HeaderValue> {
-        let links: Vec<String> =
-            self.all().map(|(relation, url)| format!("<{url}>; rel=\"{relation}\"")).collect();
+        let links: Vec<String> = self.all().map(|(relation, url)| format!("<{url}>; rel=\"{relation}\"")).collect();
         HeaderValue::from_str(&links.join(", ")).ok().filter(|_| !links.is_empty())
     }
 }

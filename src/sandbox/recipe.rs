@@ -142,8 +142,7 @@ pub(super) fn read(id: &str, hint: Option<&Value>) -> Result<Recipe> {
     let Some(hint) = hint else { return Ok(Recipe::default()) };
     recipe(hint).map_err(|Wrong(place, why)| {
         let key = if place.is_empty() { "sandbox".to_owned() } else { format!("sandbox.{place}") };
-        Error::new(ErrorKind::Provider, format!("the sandbox hint of `{id}` cannot be used: {why}"))
-            .with("key", key)
+        Error::new(ErrorKind::Provider, format!("the sandbox hint of `{id}` cannot be used: {why}")).with("key", key)
     })
 }
 
@@ -236,9 +235,7 @@ fn column(value: &Value) -> Read<ColumnRecipe> {
 
 fn choices(value: &Value, weights: Option<&Value>) -> Read<Maker> {
     let values = array(value)?.clone();
-    let weights = weights.map_or(Ok(Vec::new()), |weights| {
-        array(weights)?.iter().map(number).collect::<Read<_>>()
-    })?;
+    let weights = weights.map_or(Ok(Vec::new()), |weights| array(weights)?.iter().map(number).collect::<Read<_>>())?;
     if values.is_empty() {
         return Err(wrong("there is nothing to choose from"));
     }
@@ -252,9 +249,9 @@ fn some(value: &Value) -> Read<Maker> {
     let fields = object(value)?;
     let of = array(fields.get("of").ok_or_else(|| wrong("`of` is missing"))?)?.clone();
     let count = |key: &str, otherwise: u64| {
-        fields.get(key).map_or(Ok(otherwise), |value| {
-            value.as_u64().ok_or_else(|| wrong(format!("`{key}` is not a count")))
-        })
+        fields
+            .get(key)
+            .map_or(Ok(otherwise), |value| value.as_u64().ok_or_else(|| wrong(format!("`{key}` is not a count"))))
     };
     let most = count("max", of.len() as u64)?.min(of.len() as u64);
     let least = count("min", 0)?.min(most);
@@ -272,9 +269,7 @@ fn range(value: &Value) -> Read<Maker> {
 fn between(value: &Value) -> Read<Maker> {
     let (from, to) = pair(value)?;
     let stamp = |value: &Value| {
-        text(value).and_then(|text| {
-            date::parse(text).ok_or_else(|| wrong(format!("`{text}` is not a time")))
-        })
+        text(value).and_then(|text| date::parse(text).ok_or_else(|| wrong(format!("`{text}` is not a time"))))
     };
     Ok(Maker::Between { from: stamp(from)?, to: stamp(to)? })
 }
@@ -294,16 +289,9 @@ fn reference(value: &Value) -> Read<ColumnOf> {
         Value::String(text) => column_of(text),
         other => {
             let fields = object(other)?;
-            let field = |key: &str| {
-                fields
-                    .get(key)
-                    .and_then(Value::as_str)
-                    .ok_or_else(|| wrong(format!("`{key}` is missing")))
-            };
-            Ok(ColumnOf {
-                resource: field("resource")?.to_owned(),
-                column: field("column")?.to_owned(),
-            })
+            let field =
+                |key: &str| fields.get(key).and_then(Value::as_str).ok_or_else(|| wrong(format!("`{key}` is missing")));
+            Ok(ColumnOf { resource: field("resource")?.to_owned(), column: field("column")?.to_owned() })
         }
     }
 }
@@ -322,12 +310,7 @@ fn filter(value: &Value) -> Read<Filter> {
         return Ok(Filter::Ignored);
     }
     if let Some(column) = value.as_str() {
-        return Ok(Filter::Column {
-            column: column.to_owned(),
-            not: false,
-            contains: false,
-            path: Vec::new(),
-        });
+        return Ok(Filter::Column { column: column.to_owned(), not: false, contains: false, path: Vec::new() });
     }
     let fields = object(value)?;
     if let Some(map) = fields.get("map") {
@@ -456,14 +439,8 @@ mod tests {
             recipe.columns["size"],
             ColumnRecipe { maker: Maker::Integers { from: 1500, to: 8000 }, nullable: 0.1 }
         );
-        assert_eq!(
-            recipe.columns["tags"].maker,
-            Maker::Some { of: vec![json!("x"), json!("y")], least: 0, most: 1 }
-        );
-        assert_eq!(
-            recipe.parents["domainId"],
-            ColumnOf { resource: "domains.domains".into(), column: "id".into() }
-        );
+        assert_eq!(recipe.columns["tags"].maker, Maker::Some { of: vec![json!("x"), json!("y")], least: 0, most: 1 });
+        assert_eq!(recipe.parents["domainId"], ColumnOf { resource: "domains.domains".into(), column: "id".into() });
         assert_eq!(recipe.filters["page_hint"], Filter::Ignored);
         let Maker::Template(pieces) = &recipe.columns["id"].maker else { panic!("a template") };
         assert_eq!(pieces.len(), 6);
@@ -481,10 +458,7 @@ mod tests {
             (json!({"columns": {"id": {"template": "{x:y}"}}}), "sandbox.columns.id.template"),
             (json!({"columns": {"id": {"choices": []}}}), "sandbox.columns.id.choices"),
             (json!({"columns": {"id": {"value": 1, "range": [1, 2]}}}), "sandbox.columns.id.value"),
-            (
-                json!({"columns": {"at": {"between": ["now", "then"]}}}),
-                "sandbox.columns.at.between",
-            ),
+            (json!({"columns": {"at": {"between": ["now", "then"]}}}), "sandbox.columns.at.between"),
             (json!({"parent": {"domainId": "domains"}}), "sandbox.parent.domainId"),
             (json!({"filters": {"x": {"path": "slug"}}}), "sandbox.filters.x"),
             (json!({"variants": [{"wait": 1}]}), "sandbox.variants.wait"),

@@ -77,25 +77,15 @@ impl Routes {
     }
 
     /// Finds who answers. `path` is as it was sent; `query` is decoded.
-    pub(super) fn find(
-        &self,
-        http_method: &str,
-        path: &str,
-        query: &[(String, String)],
-    ) -> Found<'_> {
+    pub(super) fn find(&self, http_method: &str, path: &str, query: &[(String, String)]) -> Found<'_> {
         let sent: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
-        let decoded: Vec<String> = sent
-            .iter()
-            .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-            .collect();
+        let decoded: Vec<String> =
+            sent.iter().map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned()).collect();
         let mut best: Option<(&Route, BTreeMap<String, String>)> = None;
         let mut others = Vec::new();
         for route in &self.0 {
             let has_constants = route.method.query.iter().all(|pair| query.contains(pair));
-            let Some(values) = route
-                .template
-                .captured(&decoded)
-                .filter(|values| has_constants && route.allows(values))
+            let Some(values) = route.template.captured(&decoded).filter(|values| has_constants && route.allows(values))
             else {
                 continue;
             };
@@ -118,38 +108,25 @@ impl Routes {
 impl Route {
     /// Server variables take only the values the document lists.
     fn allows(&self, values: &BTreeMap<String, String>) -> bool {
-        let variables = self
-            .method
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.location == Location::Server);
+        let variables = self.method.parameters.iter().filter(|parameter| parameter.location == Location::Server);
         variables.filter(|parameter| !parameter.values.is_empty()).all(|parameter| {
-            values.get(&parameter.wire).is_none_or(|value| {
-                parameter.values.iter().any(|known| known.as_str() == Some(value))
-            })
+            values
+                .get(&parameter.wire)
+                .is_none_or(|value| parameter.values.iter().any(|known| known.as_str() == Some(value)))
         })
     }
 
     fn rank(&self) -> (Vec<u8>, usize, bool, bool, bool) {
         let method = &self.method;
-        (
-            self.template.literalness(),
-            method.query.len(),
-            self.selects,
-            method.effect == Effect::Read,
-            lists(method),
-        )
+        (self.template.literalness(), method.query.len(), self.selects, method.effect == Effect::Read, lists(method))
     }
 }
 
 impl Template {
     pub(super) fn of(method: &Method) -> Self {
-        let behind_scheme =
-            method.server.split_once("://").map_or(method.server.as_str(), |(_, rest)| rest);
-        let server_path =
-            behind_scheme.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/');
-        let server: Vec<&str> =
-            server_path.split('/').filter(|_| !server_path.is_empty()).collect();
+        let behind_scheme = method.server.split_once("://").map_or(method.server.as_str(), |(_, rest)| rest);
+        let server_path = behind_scheme.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/');
+        let server: Vec<&str> = server_path.split('/').filter(|_| !server_path.is_empty()).collect();
         let path = method.path.strip_prefix('/').unwrap_or(&method.path);
         // A variable is called in the URL by its name on the wire.
         let segments = server.iter().copied().chain(path.split('/')).map(parts).collect();
@@ -167,29 +144,27 @@ impl Template {
     /// Parameters that are a whole segment with something behind it, each with the number of segments that end with it.
     pub(super) fn parameters_by_prefix(&self) -> impl Iterator<Item = (usize, &str)> {
         let before_last = self.segments.len().saturating_sub(1);
-        self.segments.iter().take(before_last).enumerate().skip(self.server).filter_map(
-            |(at, segment)| match segment.as_slice() {
+        self.segments.iter().take(before_last).enumerate().skip(self.server).filter_map(|(at, segment)| {
+            match segment.as_slice() {
                 [Part::Parameter(name)] => Some((at + 1, name.as_str())),
                 _ => None,
-            },
-        )
+            }
+        })
     }
 
     /// Whether the first `length` segments are those of `other`, whatever its parameters are called.
     pub(super) fn begins_like(&self, other: &Self, length: usize) -> bool {
-        let alike =
-            |(one, other): (&Vec<Part>, &Vec<Part>)| match (one.as_slice(), other.as_slice()) {
-                ([Part::Parameter(_)], [Part::Parameter(_)]) => true,
-                (one, other) => one == other,
-            };
+        let alike = |(one, other): (&Vec<Part>, &Vec<Part>)| match (one.as_slice(), other.as_slice()) {
+            ([Part::Parameter(_)], [Part::Parameter(_)]) => true,
+            (one, other) => one == other,
+        };
         other.segments.len() == length && self.segments.iter().zip(&other.segments).all(alike)
     }
 
     /// Per segment: 2 literal, 1 partly, 0 a parameter.
     fn literalness(&self) -> Vec<u8> {
         let grade = |segment: &Vec<Part>| {
-            let parameters =
-                segment.iter().filter(|part| matches!(part, Part::Parameter(_))).count();
+            let parameters = segment.iter().filter(|part| matches!(part, Part::Parameter(_))).count();
             if parameters == 0 { 2 } else { u8::from(parameters < segment.len()) }
         };
         self.segments.iter().map(grade).collect()
@@ -200,11 +175,7 @@ impl Template {
             return None;
         }
         let mut values = BTreeMap::new();
-        let all = self
-            .segments
-            .iter()
-            .zip(segments)
-            .all(|(parts, text)| capture(parts, text, &mut values));
+        let all = self.segments.iter().zip(segments).all(|(parts, text)| capture(parts, text, &mut values));
         all.then_some(values)
     }
 }
@@ -312,11 +283,8 @@ mod tests {
     #[test]
     fn constants_in_the_query_tell_operations_apart() {
         let plain = Method { name: "plain".into(), ..method("/droplets") };
-        let tagged = Method {
-            name: "tagged".into(),
-            query: vec![("kind".into(), "tagged".into())],
-            ..method("/droplets")
-        };
+        let tagged =
+            Method { name: "tagged".into(), query: vec![("kind".into(), "tagged".into())], ..method("/droplets") };
         let routes = Routes::new(&[Arc::new(service("s", [resource("s", "r", [plain, tagged])]))]);
         let name = |query: &[(String, String)]| match routes.find("GET", "/droplets", query) {
             Found::Route(route, _) => route.method.name.clone(),
@@ -329,9 +297,7 @@ mod tests {
     #[test]
     fn the_operations_path_is_what_stands_behind_the_servers() {
         let routes = routes(&[("POST", "/image/list/")]);
-        let Found::Route(_, captured) = routes.find("POST", "/api/image/list/", &[]) else {
-            panic!("a route")
-        };
+        let Found::Route(_, captured) = routes.find("POST", "/api/image/list/", &[]) else { panic!("a route") };
         assert_eq!(captured.operation_path, "image/list/");
     }
 }

@@ -49,17 +49,14 @@ pub(super) fn make(ground: &Ground<'_>, count: u64, parents: Option<&[Parent<'_>
     match parents {
         None => {
             for number in 0..count {
-                let fixed =
-                    usize::try_from(number).ok().and_then(|index| ground.recipe.fixed.get(index));
+                let fixed = usize::try_from(number).ok().and_then(|index| ground.recipe.fixed.get(index));
                 add(None, fixed);
             }
         }
         Some(parents) => {
             for parent in parents {
                 for index in 0..count {
-                    let fixed = usize::try_from(index)
-                        .ok()
-                        .and_then(|index| ground.recipe.fixed.get(index));
+                    let fixed = usize::try_from(index).ok().and_then(|index| ground.recipe.fixed.get(index));
                     add(Some(parent), fixed);
                 }
             }
@@ -81,11 +78,8 @@ fn unique(
         if attempt >= ATTEMPTS {
             tell_apart(ground, &mut row, attempt - ATTEMPTS + number);
         }
-        let identity: Vec<&Value> =
-            ground.identity.iter().filter_map(|name| row.values.get(name)).collect();
-        if identity.is_empty()
-            || taken.insert(identity.into_iter().cloned().collect::<Value>().to_string())
-        {
+        let identity: Vec<&Value> = ground.identity.iter().filter_map(|name| row.values.get(name)).collect();
+        if identity.is_empty() || taken.insert(identity.into_iter().cloned().collect::<Value>().to_string()) {
             return row;
         }
         attempt += 1;
@@ -101,9 +95,9 @@ fn tell_apart(ground: &Ground<'_>, row: &mut Row, number: u64) {
     for name in ground.identity.iter().rev() {
         let changed = match row.values.get(name) {
             Some(Value::String(text)) => Value::String(format!("{text}-{number}")),
-            Some(Value::Number(old)) => Value::from(
-                old.as_i64().unwrap_or(0).saturating_add(i64::try_from(number).unwrap_or(0)),
-            ),
+            Some(Value::Number(old)) => {
+                Value::from(old.as_i64().unwrap_or(0).saturating_add(i64::try_from(number).unwrap_or(0)))
+            }
             _ => continue,
         };
         row.values.insert(name.clone(), changed);
@@ -132,31 +126,15 @@ impl<'a> RowMaker<'a> {
         fixed: Option<&'a Map<String, Value>>,
     ) -> Self {
         let variants = &ground.recipe.variants;
-        let seed = [
-            Part::Number(ground.seed),
-            Part::Text(ground.id),
-            Part::Number(number),
-            Part::Text("variant"),
-        ];
+        let seed = [Part::Number(ground.seed), Part::Text(ground.id), Part::Number(number), Part::Text("variant")];
         let weights: Vec<f64> = variants.iter().map(|variant| variant.weight).collect();
         let variant = variants.get(Chance::new(&seed).weighted(variants.len(), &weights));
-        Self {
-            ground,
-            number,
-            attempt,
-            parent,
-            variant,
-            fixed,
-            values: Map::new(),
-            open: Vec::new(),
-        }
+        Self { ground, number, attempt, parent, variant, fixed, values: Map::new(), open: Vec::new() }
     }
 
     fn row(mut self) -> Row {
         // Times of creation first: times of change are made from them.
-        for column in
-            self.ground.columns.iter().filter(|column| words::is_creation_time(&column.name))
-        {
+        for column in self.ground.columns.iter().filter(|column| words::is_creation_time(&column.name)) {
             self.value(&column.name);
         }
         let helpers = self.ground.recipe.columns.keys();
@@ -164,10 +142,7 @@ impl<'a> RowMaker<'a> {
             self.value(name);
         }
         keep_order_of_times(&mut self.values);
-        Row {
-            values: self.values,
-            parents: self.parent.map(|parent| parent.parameters.clone()).unwrap_or_default(),
-        }
+        Row { values: self.values, parents: self.parent.map(|parent| parent.parameters.clone()).unwrap_or_default() }
     }
 
     fn chance(&self, what: &str) -> Chance {
@@ -203,27 +178,17 @@ impl<'a> RowMaker<'a> {
         value
     }
 
-    fn made(
-        &mut self,
-        name: &str,
-        recipe: Option<&ColumnRecipe>,
-        column: Option<&Column>,
-    ) -> Value {
+    fn made(&mut self, name: &str, recipe: Option<&ColumnRecipe>, column: Option<&Column>) -> Value {
         let mut chance = self.chance(name);
         let Some(recipe) = recipe else {
             // A column that is called like a parameter on the way to the parent holds the parent.
             let inherited = self.parent.and_then(|parent| {
                 let folded = crate::error::fold_name(name);
-                parent
-                    .parameters
-                    .iter()
-                    .find(|(parameter, _)| crate::error::fold_name(parameter) == folded)
+                parent.parameters.iter().find(|(parameter, _)| crate::error::fold_name(parameter) == folded)
             });
             return match (inherited, column) {
                 (Some((_, value)), _) => value.clone(),
-                (None, Some(column)) => {
-                    words::natural(column, self.number, &mut chance, &self.values)
-                }
+                (None, Some(column)) => words::natural(column, self.number, &mut chance, &self.values),
                 (None, None) => Value::Null,
             };
         };
@@ -231,9 +196,9 @@ impl<'a> RowMaker<'a> {
             return Value::Null;
         }
         let value = match &recipe.maker {
-            Maker::Natural => column.map_or(Value::Null, |column| {
-                words::natural(column, self.number, &mut chance, &self.values)
-            }),
+            Maker::Natural => {
+                column.map_or(Value::Null, |column| words::natural(column, self.number, &mut chance, &self.values))
+            }
             Maker::Value(value) => value.clone(),
             Maker::Choices { values, weights } => {
                 values.get(chance.weighted(values.len(), weights)).cloned().unwrap_or(Value::Null)
@@ -241,23 +206,16 @@ impl<'a> RowMaker<'a> {
             Maker::Some { of, least, most } => {
                 let count = least + chance.below(most - least + 1);
                 let count = usize::try_from(count).unwrap_or(0);
-                chance
-                    .order(of.len())
-                    .into_iter()
-                    .take(count)
-                    .filter_map(|index| of.get(index))
-                    .cloned()
-                    .collect()
+                chance.order(of.len()).into_iter().take(count).filter_map(|index| of.get(index)).cloned().collect()
             }
             Maker::Template(pieces) => Value::String(self.rendered(pieces, &mut chance)),
             Maker::Integers { from, to } => Value::from(chance.within(*from, *to)),
             Maker::Numbers { from, to } => {
                 Value::from(((from + (to - from) * chance.fraction()) * 100.0).round() / 100.0)
             }
-            Maker::Between { from, to } => Value::String(date::write(
-                chance.within(from.seconds, to.seconds),
-                time_form(from.form, column),
-            )),
+            Maker::Between { from, to } => {
+                Value::String(date::write(chance.within(from.seconds, to.seconds), time_form(from.form, column)))
+            }
             Maker::Chance(probability) => Value::Bool(chance.hit(*probability)),
             Maker::Sequence { start, step } => {
                 let number = i64::try_from(self.number).unwrap_or(i64::MAX);
@@ -273,10 +231,8 @@ impl<'a> RowMaker<'a> {
             }
         };
         // What the hint spells out is written as it stands there: an API may well write its numbers as text.
-        let is_spelled_out = matches!(
-            recipe.maker,
-            Maker::Value(_) | Maker::Choices { .. } | Maker::Some { .. } | Maker::Ref(_)
-        );
+        let is_spelled_out =
+            matches!(recipe.maker, Maker::Value(_) | Maker::Choices { .. } | Maker::Some { .. } | Maker::Ref(_));
         match column {
             Some(column) if !is_spelled_out => fit(value, column.ty),
             _ => value,
@@ -316,9 +272,7 @@ impl<'a> RowMaker<'a> {
                         TextForm::Plain => text,
                         TextForm::Slug => slug(&text),
                         TextForm::Dashed => dashed(&text),
-                        TextForm::First => {
-                            text.split_whitespace().next().unwrap_or_default().to_owned()
-                        }
+                        TextForm::First => text.split_whitespace().next().unwrap_or_default().to_owned(),
                     });
                 }
                 Piece::Parent(name) => {
@@ -366,14 +320,10 @@ pub(super) fn text_of(value: &Value) -> String {
 /// The value as the column's type has it, where that is possible.
 fn fit(value: Value, ty: ValueType) -> Value {
     match (&value, ty) {
-        (Value::Number(_) | Value::Bool(_), ValueType::Text | ValueType::Timestamp) => {
-            Value::String(text_of(&value))
-        }
+        (Value::Number(_) | Value::Bool(_), ValueType::Text | ValueType::Timestamp) => Value::String(text_of(&value)),
         (Value::String(text), ValueType::Integer) => text.parse::<i64>().map_or(value, Value::from),
         (Value::String(text), ValueType::Number) => text.parse::<f64>().map_or(value, Value::from),
-        (Value::String(text), ValueType::Boolean) => {
-            text.parse::<bool>().map_or(value, Value::from)
-        }
+        (Value::String(text), ValueType::Boolean) => text.parse::<bool>().map_or(value, Value::from),
         _ => value,
     }
 }
@@ -399,8 +349,7 @@ fn slug(text: &str) -> String {
 
 /// Lower case; everything that is no letter or digit becomes `-`: `Ubuntu 22.04 LTS` → `ubuntu-22-04-lts`.
 fn dashed(text: &str) -> String {
-    let words =
-        text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words = text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("-").to_lowercase()
 }
 
@@ -411,28 +360,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn rows(
-        seed: u64,
-        columns: &[Column],
-        hint: &Value,
-        count: u64,
-        identity: &[&str],
-    ) -> Vec<Row> {
+    fn rows(seed: u64, columns: &[Column], hint: &Value, count: u64, identity: &[&str]) -> Vec<Row> {
         let recipe = recipe::read("p.s.r", Some(hint)).unwrap();
         let identity: Vec<String> = identity.iter().map(|&name| name.to_owned()).collect();
         let others = BTreeMap::new();
-        make(
-            &Ground {
-                seed,
-                id: "p.s.r",
-                columns,
-                recipe: &recipe,
-                identity: &identity,
-                others: &others,
-            },
-            count,
-            None,
-        )
+        make(&Ground { seed, id: "p.s.r", columns, recipe: &recipe, identity: &identity, others: &others }, count, None)
     }
 
     #[test]
@@ -474,20 +406,14 @@ mod tests {
         assert!(ids.contains("linode/debian12") && ids.contains("linode/alpine3.20"));
         let numbers = json!({"columns": {"id": {"range": [1, 3]}}});
         let made = rows(1, &[column("id", ValueType::Integer)], &numbers, 40, &["id"]);
-        assert_eq!(
-            made.iter().map(|row| text_of(&row.values["id"])).collect::<HashSet<_>>().len(),
-            40
-        );
+        assert_eq!(made.iter().map(|row| text_of(&row.values["id"])).collect::<HashSet<_>>().len(), 40);
     }
 
     #[test]
     fn a_new_column_leaves_the_others_as_they_were() {
         let few = [column("id", ValueType::Text), column("label", ValueType::Text)];
-        let more = [
-            column("id", ValueType::Text),
-            column("extra", ValueType::Integer),
-            column("label", ValueType::Text),
-        ];
+        let more =
+            [column("id", ValueType::Text), column("extra", ValueType::Integer), column("label", ValueType::Text)];
         let before = rows(9, &few, &json!({}), 20, &["id"]);
         let after = rows(9, &more, &json!({}), 20, &["id"]);
         for (before, after) in before.iter().zip(&after) {
@@ -499,13 +425,11 @@ mod tests {
 
     #[test]
     fn a_change_never_lies_before_the_creation() {
-        let columns =
-            [column("updated", ValueType::Timestamp), column("created", ValueType::Timestamp)];
+        let columns = [column("updated", ValueType::Timestamp), column("created", ValueType::Timestamp)];
         let times = json!({"between": ["2018-01-01T00:00:00", "2024-01-01T00:00:00"]});
         for hint in [json!({}), json!({"columns": {"created": times, "updated": times}})] {
             for row in rows(3, &columns, &hint, 200, &[]) {
-                let seconds =
-                    |name: &str| date::parse(row.values[name].as_str().unwrap()).unwrap().seconds;
+                let seconds = |name: &str| date::parse(row.values[name].as_str().unwrap()).unwrap().seconds;
                 assert!(seconds("updated") >= seconds("created"), "{:?}", row.values);
             }
         }

@@ -90,29 +90,18 @@ async fn connection(stream: TcpStream, addr: SocketAddr, sandbox: Arc<Sandbox>) 
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn respond(
-    sandbox: &Sandbox,
-    addr: SocketAddr,
-    request: http::Request<HttpBody>,
-) -> http::Response<Full<Bytes>> {
+async fn respond(sandbox: &Sandbox, addr: SocketAddr, request: http::Request<HttpBody>) -> http::Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let answer = match (Limited::new(body, BODY_LIMIT).collect().await, url_of(&head, addr)) {
         (Ok(body), Some(url)) => {
             let path = head.uri.path().to_owned();
-            let incoming = Incoming {
-                method: head.method,
-                url,
-                path,
-                headers: head.headers,
-                body: body.to_bytes(),
-            };
+            let incoming = Incoming { method: head.method, url, path, headers: head.headers, body: body.to_bytes() };
             sandbox.respond(incoming).await
         }
         (Ok(_), None) => sandbox.refuse(&Refusal::bad_request("The request's target is not a URL")),
-        (Err(_), _) => sandbox.refuse(&Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "The body is too large or broke off",
-        )),
+        (Err(_), _) => {
+            sandbox.refuse(&Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off"))
+        }
     };
     let Answer { status, headers, body } = answer;
     let mut response = http::Response::new(Full::new(body));
@@ -126,12 +115,8 @@ fn url_of(head: &http::request::Parts, addr: SocketAddr) -> Option<Url> {
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     // Only an authority: anything else in the header would move the path.
-    let host = host.filter(|host| {
-        host.parse::<http::uri::Authority>()
-            .is_ok_and(|authority| !authority.as_str().contains('@'))
-    });
+    let host = host
+        .filter(|host| host.parse::<http::uri::Authority>().is_ok_and(|authority| !authority.as_str().contains('@')));
     let own = addr.to_string();
-    [host.unwrap_or(&own), &own]
-        .into_iter()
-        .find_map(|host| Url::parse(&format!("http://{host}{target}")).ok())
+    [host.unwrap_or(&own), &own].into_iter().find_map(|host| Url::parse(&format!("http://{host}{target}")).ok())
 }

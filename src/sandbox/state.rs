@@ -87,11 +87,7 @@ impl State {
     ) -> Option<bool> {
         let of = table.parents.get(parameter)?;
         self.tables.get(&of.resource)?;
-        Some(
-            self.rows(&of.resource)
-                .iter()
-                .any(|row| row.values.get(&of.column).is_some_and(&wanted)),
-        )
+        Some(self.rows(&of.resource).iter().any(|row| row.values.get(&of.column).is_some_and(&wanted)))
     }
 
     /// Rows are the same whoever makes them, so two threads that make them at once do no harm.
@@ -100,8 +96,7 @@ impl State {
         if let Some(rows) = known {
             return rows;
         }
-        let Some(table) = self.tables.get(name).filter(|_| !open.iter().any(|open| open == name))
-        else {
+        let Some(table) = self.tables.get(name).filter(|_| !open.iter().any(|open| open == name)) else {
             return Rows::default();
         };
         open.push(name.to_owned());
@@ -139,14 +134,9 @@ impl State {
                 others.insert(name.to_owned(), self.rows_within(name, open).as_ref().clone());
             }
         }
-        let parent_rows = table
-            .direct_parent(&self.tables)
-            .map(|name| others.get(name).cloned().unwrap_or_default());
+        let parent_rows = table.direct_parent(&self.tables).map(|name| others.get(name).cloned().unwrap_or_default());
         let parents: Option<Vec<Parent<'_>>> = parent_rows.as_ref().map(|parent_rows| {
-            parent_rows
-                .iter()
-                .map(|row| Parent { row, parameters: table.parameters_of_parent(row, &others) })
-                .collect()
+            parent_rows.iter().map(|row| Parent { row, parameters: table.parameters_of_parent(row, &others) }).collect()
         });
         let count = match &parents {
             _ if table.single => 1,
@@ -180,9 +170,8 @@ impl Table {
         let listed = reads().any(|method| lists(method));
         let mut parents = recipe.parents.clone();
         // A path to a parent makes rows belong to it only where there is no other way to list them.
-        let mut ways = reads()
-            .filter(|method| !listed || lists(method))
-            .map(|method| parents_in_path(method, &name, details));
+        let mut ways =
+            reads().filter(|method| !listed || lists(method)).map(|method| parents_in_path(method, &name, details));
         let first = ways.next().unwrap_or_default();
         let others: Vec<_> = ways.collect();
         for (parameter, parent) in first {
@@ -198,8 +187,7 @@ impl Table {
             identity: Vec::new(),
             parents,
             single: !listed
-                && !reads()
-                    .any(|method| method.parameters.iter().any(|p| p.location == Location::Path))
+                && !reads().any(|method| method.parameters.iter().any(|p| p.location == Location::Path))
                 && resource.keys.is_none(),
             listed,
         };
@@ -214,25 +202,16 @@ impl Table {
 
     /// The column that a parameter of the identity names: declared, or known by its name.
     pub(super) fn column_of(&self, parameter: &str) -> Option<&str> {
-        let known = |name: &str| {
-            self.columns
-                .iter()
-                .find(|column| column.name == name)
-                .map(|column| column.name.as_str())
-        };
-        if let Some(declared) =
-            self.resource.keys.as_ref().and_then(|keys| keys.columns.get(parameter))
-        {
+        let known =
+            |name: &str| self.columns.iter().find(|column| column.name == name).map(|column| column.name.as_str());
+        if let Some(declared) = self.resource.keys.as_ref().and_then(|keys| keys.columns.get(parameter)) {
             return known(declared);
         }
         let folded = fold_name(parameter);
         if let Some(column) = self.columns.iter().find(|column| fold_name(&column.name) == folded) {
             return Some(&column.name);
         }
-        ["uuid", "id", "slug", "name", "label", "key"]
-            .into_iter()
-            .find(|name| folded.ends_with(name))
-            .and_then(known)
+        ["uuid", "id", "slug", "name", "label", "key"].into_iter().find(|name| folded.ends_with(name)).and_then(known)
     }
 
     fn identity_columns(&self) -> Vec<String> {
@@ -257,11 +236,7 @@ impl Table {
         let from_path = path
             .filter(|parameter| !self.is_parent(&parameter.name))
             .find_map(|parameter| self.column_of(&parameter.name));
-        from_path
-            .or_else(|| ["id", "uuid"].into_iter().find(known))
-            .map(str::to_owned)
-            .into_iter()
-            .collect()
+        from_path.or_else(|| ["id", "uuid"].into_iter().find(known)).map(str::to_owned).into_iter().collect()
     }
 
     /// The resources whose rows are wanted to make this one's.
@@ -292,30 +267,19 @@ impl Table {
         };
         let has_the_others = |name: &&str| {
             let own = tables.get(*name).map(|table| &table.parents);
-            parents().all(|other| {
-                other == *name || own.is_some_and(|own| own.values().any(|of| of.resource == other))
-            })
+            parents().all(|other| other == *name || own.is_some_and(|own| own.values().any(|of| of.resource == other)))
         };
         parents().find(has_the_others).or_else(|| parents().next())
     }
 
     /// What a request for the children of a parent says.
-    fn parameters_of_parent(
-        &self,
-        parent: &Row,
-        others: &BTreeMap<String, Vec<Arc<Row>>>,
-    ) -> BTreeMap<String, Value> {
+    fn parameters_of_parent(&self, parent: &Row, others: &BTreeMap<String, Vec<Arc<Row>>>) -> BTreeMap<String, Value> {
         let value = |parameter: &String, of: &ColumnOf| {
-            let is_of_parent = others
-                .get(&of.resource)
-                .is_some_and(|rows| rows.iter().any(|row| std::ptr::eq(row.as_ref(), parent)));
-            if is_of_parent { parent.values.get(&of.column) } else { parent.parents.get(parameter) }
-                .cloned()
+            let is_of_parent =
+                others.get(&of.resource).is_some_and(|rows| rows.iter().any(|row| std::ptr::eq(row.as_ref(), parent)));
+            if is_of_parent { parent.values.get(&of.column) } else { parent.parents.get(parameter) }.cloned()
         };
-        self.parents
-            .iter()
-            .filter_map(|(parameter, of)| Some((parameter.clone(), value(parameter, of)?)))
-            .collect()
+        self.parents.iter().filter_map(|(parameter, of)| Some((parameter.clone(), value(parameter, of)?))).collect()
     }
 }
 
@@ -335,11 +299,7 @@ fn details(services: &[Arc<Service>]) -> Vec<Detail> {
     let mut found = Vec::new();
     for service in services {
         for resource in service.resources.values() {
-            for method in resource
-                .methods
-                .values()
-                .filter(|method| method.effect == Effect::Read && !lists(method))
-            {
+            for method in resource.methods.values().filter(|method| method.effect == Effect::Read && !lists(method)) {
                 let path = Template::of(method);
                 let Some(parameter) = path.last_parameter() else { continue };
                 let table = Table {
@@ -368,19 +328,11 @@ fn parents_in_path(method: &Method, own: &str, details: &[Detail]) -> BTreeMap<S
     let path = Template::of(method);
     let mut found = BTreeMap::new();
     for (length, wire) in path.parameters_by_prefix() {
-        let detail = details
-            .iter()
-            .find(|detail| detail.table != own && path.begins_like(&detail.path, length));
-        let parameter = method
-            .parameters
-            .iter()
-            .find(|known| known.location == Location::Path && known.wire == wire);
+        let detail = details.iter().find(|detail| detail.table != own && path.begins_like(&detail.path, length));
+        let parameter = method.parameters.iter().find(|known| known.location == Location::Path && known.wire == wire);
         if let Some(detail) = detail {
             let name = parameter.map_or(wire, |parameter| parameter.name.as_str());
-            found.insert(
-                name.to_owned(),
-                ColumnOf { resource: detail.table.clone(), column: detail.column.clone() },
-            );
+            found.insert(name.to_owned(), ColumnOf { resource: detail.table.clone(), column: detail.column.clone() });
         }
     }
     found

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::provider::{
-    Auth, Column, Effect, ErrorPaths, HmacAuth, HmacHash, ItemShape, Keys, Location, Method,
-    PageKind, PageSize, Pagination, Parameter, Placed, Resource, ResponseShape, Service,
-    SignatureEncoding, Style, TokenPlace, ValueType, Verbs,
+    Auth, Column, Effect, ErrorPaths, HmacAuth, HmacHash, ItemShape, Keys, Location, Method, PageKind, PageSize,
+    Pagination, Parameter, Placed, Resource, ResponseShape, Service, SignatureEncoding, Style, TokenPlace, ValueType,
+    Verbs,
 };
 
 /// A clock that stands still and notes how long it was asked to sleep.
@@ -118,18 +118,11 @@ pub(super) fn method(path: &str) -> Method {
     }
 }
 
-pub(super) fn resource(
-    service: &str,
-    name: &str,
-    methods: impl IntoIterator<Item = Method>,
-) -> Resource {
+pub(super) fn resource(service: &str, name: &str, methods: impl IntoIterator<Item = Method>) -> Resource {
     let methods: IndexMap<String, Arc<Method>> =
         methods.into_iter().map(|method| (method.name.clone(), Arc::new(method))).collect();
-    let select = methods
-        .values()
-        .filter(|method| method.effect == Effect::Read)
-        .map(|method| method.name.clone())
-        .collect();
+    let select =
+        methods.values().filter(|method| method.effect == Effect::Read).map(|method| method.name.clone()).collect();
     Resource {
         id: format!("p.{service}.{name}"),
         name: name.to_owned(),
@@ -143,16 +136,12 @@ pub(super) fn resource(
 }
 
 pub(super) fn service(name: &str, resources: impl IntoIterator<Item = Resource>) -> Service {
-    let resources =
-        resources.into_iter().map(|resource| (resource.name.clone(), Arc::new(resource))).collect();
+    let resources = resources.into_iter().map(|resource| (resource.name.clone(), Arc::new(resource))).collect();
     Service { provider: "p".to_owned(), name: name.to_owned(), resources }
 }
 
 pub(super) fn keys(pairs: &[(&str, &str)]) -> Keys {
-    let columns = pairs
-        .iter()
-        .map(|(parameter, column)| ((*parameter).to_owned(), (*column).to_owned()))
-        .collect();
+    let columns = pairs.iter().map(|(parameter, column)| ((*parameter).to_owned(), (*column).to_owned())).collect();
     Keys { columns, declared: true }
 }
 
@@ -166,11 +155,8 @@ pub(super) fn page_size(key: &str, min: u64, max: Option<u64>, default: Option<u
 
 /// The signing rule of `LunaNode`.
 pub(super) fn luna_hmac() -> HmacAuth {
-    let placed = |name: &str, value: &str| Placed {
-        location: Location::Body,
-        name: name.to_owned(),
-        value: value.to_owned(),
-    };
+    let placed =
+        |name: &str, value: &str| Placed { location: Location::Body, name: name.to_owned(), value: value.to_owned() };
     HmacAuth {
         id_variable: "LUNANODE_API_ID".to_owned(),
         key_variable: "LUNANODE_API_KEY".to_owned(),
@@ -181,11 +167,7 @@ pub(super) fn luna_hmac() -> HmacAuth {
             ("api_id".to_owned(), "{id}".to_owned()),
             ("api_partialkey".to_owned(), "{key:0:64}".to_owned()),
         ]),
-        place: vec![
-            placed("req", "{body}"),
-            placed("signature", "{signature}"),
-            placed("nonce", "{timestamp}"),
-        ],
+        place: vec![placed("req", "{body}"), placed("signature", "{signature}"), placed("nonce", "{timestamp}")],
     }
 }
 

@@ -7,12 +7,12 @@ use super::date::{self, Form};
 use crate::provider::{Column, ValueType};
 
 const ADJECTIVES: [&str; 16] = [
-    "amber", "brisk", "calm", "deep", "early", "fleet", "grand", "hidden", "iron", "keen", "lunar",
-    "misty", "north", "quiet", "rapid", "silver",
+    "amber", "brisk", "calm", "deep", "early", "fleet", "grand", "hidden", "iron", "keen", "lunar", "misty", "north",
+    "quiet", "rapid", "silver",
 ];
 const NOUNS: [&str; 16] = [
-    "anchor", "beacon", "comet", "delta", "ember", "falcon", "glacier", "harbor", "island",
-    "juniper", "kernel", "lantern", "meadow", "nebula", "orchard", "pine",
+    "anchor", "beacon", "comet", "delta", "ember", "falcon", "glacier", "harbor", "island", "juniper", "kernel",
+    "lantern", "meadow", "nebula", "orchard", "pine",
 ];
 const PURPOSES: [&str; 8] = [
     "kept for the nightly build",
@@ -25,47 +25,25 @@ const PURPOSES: [&str; 8] = [
     "belongs to the staging set-up",
 ];
 const TAGS: [&str; 8] = ["prod", "staging", "web", "db", "cache", "ci", "edge", "archive"];
-const REGIONS: [&str; 8] = [
-    "us-east",
-    "us-west",
-    "us-central",
-    "eu-west",
-    "eu-central",
-    "ap-south",
-    "ap-northeast",
-    "ca-central",
-];
+const REGIONS: [&str; 8] =
+    ["us-east", "us-west", "us-central", "eu-west", "eu-central", "ap-south", "ap-northeast", "ca-central"];
 const STATUSES: [&str; 4] = ["available", "active", "pending", "error"];
 /// 2021-01-01 and 2025-12-31.
 const YEARS: (i64, i64) = (1_609_459_200, 1_767_139_200);
 
 /// A value that fits the column. `made` holds the row's other values as far as they are there; `number` is the row's,
 /// from 0.
-pub(super) fn natural(
-    column: &Column,
-    number: u64,
-    chance: &mut Chance,
-    made: &Map<String, Value>,
-) -> Value {
+pub(super) fn natural(column: &Column, number: u64, chance: &mut Chance, made: &Map<String, Value>) -> Value {
     let choices: Vec<&Value> = column.values.iter().filter(|value| !value.is_null()).collect();
     if !choices.is_empty() {
         let chosen = chance.pick(&choices, &Value::Null).clone();
-        return if column.ty == ValueType::Array && !chosen.is_array() {
-            json!([chosen])
-        } else {
-            chosen
-        };
+        return if column.ty == ValueType::Array && !chosen.is_array() { json!([chosen]) } else { chosen };
     }
     let name = column.name.to_ascii_lowercase();
     match column.ty {
-        ValueType::Boolean => {
-            Value::Bool(chance.hit(if name.contains("deprecated") { 0.15 } else { 0.5 }))
-        }
+        ValueType::Boolean => Value::Bool(chance.hit(if name.contains("deprecated") { 0.15 } else { 0.5 })),
         ValueType::Integer => Value::from(integer(&name, number, chance)),
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "hundredths up to a hundred thousand are exact"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "hundredths up to a hundred thousand are exact")]
         ValueType::Number => Value::from(chance.below(100_000) as f64 / 100.0),
         ValueType::Array if names(&name, &["tags", "labels"]) => tags(chance),
         ValueType::Array => json!([]),
@@ -78,9 +56,7 @@ pub(super) fn natural(
 
 /// Whether a name is one of these, alone or behind another word: `label`, `volume_label`.
 fn names(name: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| {
-        name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('_'))
-    })
+    words.iter().any(|word| name.strip_suffix(word).is_some_and(|before| before.is_empty() || before.ends_with('_')))
 }
 
 /// Whether the column says when the row was changed last.
@@ -94,8 +70,7 @@ pub(super) fn is_update_time(name: &str) -> bool {
 /// Whether the column says when the row was made.
 pub(super) fn is_creation_time(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.starts_with("created") && !names(&name, &["by"])
-        || names(&name, &["created", "created_at", "time_created"])
+    name.starts_with("created") && !names(&name, &["by"]) || names(&name, &["created", "created_at", "time_created"])
 }
 
 fn integer(name: &str, number: u64, chance: &mut Chance) -> i64 {
@@ -122,22 +97,10 @@ fn integer(name: &str, number: u64, chance: &mut Chance) -> i64 {
 
 fn tags(chance: &mut Chance) -> Value {
     let count = chance.index(4);
-    chance
-        .order(TAGS.len())
-        .into_iter()
-        .take(count)
-        .filter_map(|index| TAGS.get(index))
-        .copied()
-        .collect()
+    chance.order(TAGS.len()).into_iter().take(count).filter_map(|index| TAGS.get(index)).copied().collect()
 }
 
-fn text(
-    column: &Column,
-    name: &str,
-    number: u64,
-    chance: &mut Chance,
-    made: &Map<String, Value>,
-) -> String {
+fn text(column: &Column, name: &str, number: u64, chance: &mut Chance, made: &Map<String, Value>) -> String {
     match column.format.as_deref() {
         Some("date") => return date::write(chance.within(YEARS.0, YEARS.1), Form::DATE),
         Some("date-time") => return time(name, chance, made),
@@ -153,11 +116,7 @@ fn text(
     if column.secret {
         return format!("sandbox-{}", chance.hex(24));
     }
-    if column.ty == ValueType::Timestamp
-        || is_creation_time(name)
-        || is_update_time(name)
-        || name.ends_with("_at")
-    {
+    if column.ty == ValueType::Timestamp || is_creation_time(name) || is_update_time(name) || name.ends_with("_at") {
         return time(name, chance, made);
     }
     if names(name, &["uuid"]) {
@@ -193,10 +152,8 @@ fn text(
 
 /// A time; one of a change lies up to ninety days after the row was made.
 fn time(name: &str, chance: &mut Chance, made: &Map<String, Value>) -> String {
-    let created = made
-        .iter()
-        .filter(|(name, _)| is_creation_time(name))
-        .find_map(|(_, value)| date::parse(value.as_str()?));
+    let created =
+        made.iter().filter(|(name, _)| is_creation_time(name)).find_map(|(_, value)| date::parse(value.as_str()?));
     match created {
         Some(created) if is_update_time(name) => {
             date::write(created.seconds + chance.within(0, 90 * 86_400), created.form)
@@ -215,11 +172,7 @@ fn url(chance: &mut Chance) -> String {
 
 /// Of the ranges that are reserved for documentation (RFC 5737, RFC 3849): no address of anybody.
 fn ipv4(chance: &mut Chance) -> String {
-    format!(
-        "{}.{}",
-        chance.pick(&["192.0.2", "198.51.100", "203.0.113"], "192.0.2"),
-        chance.below(254) + 1
-    )
+    format!("{}.{}", chance.pick(&["192.0.2", "198.51.100", "203.0.113"], "192.0.2"), chance.below(254) + 1)
 }
 
 fn ipv6(chance: &mut Chance) -> String {
@@ -229,14 +182,7 @@ fn ipv6(chance: &mut Chance) -> String {
 /// A version 4 UUID (RFC 9562).
 fn uuid(chance: &mut Chance) -> String {
     let variant = chance.pick(&["8", "9", "a", "b"], "8");
-    format!(
-        "{}-{}-4{}-{variant}{}-{}",
-        chance.hex(8),
-        chance.hex(4),
-        chance.hex(3),
-        chance.hex(3),
-        chance.hex(12)
-    )
+    format!("{}-{}-4{}-{variant}{}-{}", chance.hex(8), chance.hex(4), chance.hex(3), chance.hex(3), chance.hex(12))
 }
 
 #[cfg(test)]
@@ -257,8 +203,7 @@ mod tests {
         assert!(value(&column("tags", ValueType::Array)).is_array());
         assert!(value(&column("meta", ValueType::Object)).is_object());
         assert!(value(&column("whatever", ValueType::Text)).is_string());
-        let status =
-            Column { values: vec![Value::Null, json!("up")], ..column("status", ValueType::Text) };
+        let status = Column { values: vec![Value::Null, json!("up")], ..column("status", ValueType::Text) };
         assert_eq!(value(&status), json!("up"));
     }
 
@@ -274,23 +219,15 @@ mod tests {
         assert_eq!(formatted("uuid").len(), 36);
         assert!(formatted("uri").starts_with("https://"));
         assert!(formatted("email").ends_with("@example.com"));
-        assert!(
-            date::parse(value(&column("created_at", ValueType::Text)).as_str().unwrap()).is_some()
-        );
-        assert!(
-            date::parse(value(&column("created_by", ValueType::Text)).as_str().unwrap()).is_none()
-        );
+        assert!(date::parse(value(&column("created_at", ValueType::Text)).as_str().unwrap()).is_some());
+        assert!(date::parse(value(&column("created_by", ValueType::Text)).as_str().unwrap()).is_none());
     }
 
     #[test]
     fn a_change_is_not_before_the_creation() {
         let made = Map::from_iter([("created".to_owned(), json!("2024-01-01T00:00:00"))]);
-        let updated =
-            natural(&column("updated", ValueType::Timestamp), 0, &mut Chance::new(&[]), &made);
+        let updated = natural(&column("updated", ValueType::Timestamp), 0, &mut Chance::new(&[]), &made);
         let updated = updated.as_str().unwrap();
-        assert!(
-            ("2024-01-01T00:00:00".."2024-04-02").contains(&updated) && !updated.ends_with('Z'),
-            "{updated}"
-        );
+        assert!(("2024-01-01T00:00:00".."2024-04-02").contains(&updated) && !updated.ends_with('Z'), "{updated}");
     }
 }

@@ -88,7 +88,11 @@ fn from_schema_error(schema: &SchemaError) -> Error {
 }
 
 fn plan_kind(text: &str) -> ErrorKind {
-    if text.contains("not found") || text.starts_with("Invalid function") { ErrorKind::NameNotFound } else { ErrorKind::InvalidArgument }
+    if text.contains("not found") || text.starts_with("Invalid function") {
+        ErrorKind::NameNotFound
+    } else {
+        ErrorKind::InvalidArgument
+    }
 }
 
 /// A message in our wording: one line, first letter small, no closing full stop.

@@ -147,7 +147,13 @@ impl ExecutionPlan for CallExec {
             (Some(outer), Some(input)) if children.is_empty() => {
                 let outer = Outer { input, keys: outer.keys.clone(), join_type: outer.join_type };
                 let schema = self.schema();
-                Ok(Arc::new(Self::assemble(Arc::clone(&self.core), Arc::clone(&self.spec), Some(outer), self.fetch, schema)))
+                Ok(Arc::new(Self::assemble(
+                    Arc::clone(&self.core),
+                    Arc::clone(&self.spec),
+                    Some(outer),
+                    self.fetch,
+                    schema,
+                )))
             }
             _ => internal_err!("a scan got the wrong number of inputs"),
         }
@@ -163,7 +169,13 @@ impl ExecutionPlan for CallExec {
 
     fn with_fetch(&self, fetch: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
         let schema = self.schema();
-        Some(Arc::new(Self::assemble(Arc::clone(&self.core), Arc::clone(&self.spec), self.outer.clone(), fetch, schema)))
+        Some(Arc::new(Self::assemble(
+            Arc::clone(&self.core),
+            Arc::clone(&self.spec),
+            self.outer.clone(),
+            fetch,
+            schema,
+        )))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -180,7 +192,8 @@ impl ExecutionPlan for CallExec {
             None => constant_rows(&self.core, &self.spec, &statement, self.fetch).map_err(to_datafusion)?.boxed(),
             Some(outer) => {
                 let input = outer.input.execute(0, context)?;
-                joined_rows(&self.core, &self.spec, &statement, outer, input, Arc::clone(&schema)).map_err(to_datafusion)?
+                joined_rows(&self.core, &self.spec, &statement, outer, input, Arc::clone(&schema))
+                    .map_err(to_datafusion)?
             }
         };
         let limited = limit(rows, self.fetch);
@@ -227,7 +240,8 @@ fn constant_rows(
 ) -> Result<impl Stream<Item = Result<RecordBatch>> + Send + 'static> {
     let calls = spec.calls(&[], 0)?;
     if calls.is_empty() {
-        let part = Part { table: spec.table.id(), part: String::new(), verdict: Verdict::Complete, reason: String::new() };
+        let part =
+            Part { table: spec.table.id(), part: String::new(), verdict: Verdict::Complete, reason: String::new() };
         statement.report.add_part(part);
     }
     let values: Vec<Vec<Value>> = calls.iter().map(|(_, values)| values.clone()).collect();
@@ -469,7 +483,8 @@ impl Joining {
         let mut columns: Vec<ArrayRef> = taken.columns().to_vec();
         match answers {
             Some(answers) => columns.extend(answers.columns().iter().cloned()),
-            None => columns.extend(self.spec.schema.fields().iter().map(|field| new_null_array(field.data_type(), rows.len()))),
+            None => columns
+                .extend(self.spec.schema.fields().iter().map(|field| new_null_array(field.data_type(), rows.len()))),
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options).map_err(arrow_error)

@@ -259,11 +259,15 @@ impl Tree {
                 self.equalities.extend(join.on.iter().cloned());
                 self.filters.extend(join.filter.iter().cloned());
             }
-            LogicalPlan::Join(join) if join.join_type == JoinType::LeftSemi && join.filter.is_none() && !join.on.is_empty() => {
+            LogicalPlan::Join(join)
+                if join.join_type == JoinType::LeftSemi && join.filter.is_none() && !join.on.is_empty() =>
+            {
                 let on: Vec<(Expr, Expr)> = join.on.clone();
                 self.add_semi(&join.left, &join.right, &on)?;
             }
-            LogicalPlan::Join(join) if join.join_type == JoinType::RightSemi && join.filter.is_none() && !join.on.is_empty() => {
+            LogicalPlan::Join(join)
+                if join.join_type == JoinType::RightSemi && join.filter.is_none() && !join.on.is_empty() =>
+            {
                 let on: Vec<(Expr, Expr)> = join.on.iter().cloned().map(|(left, right)| (right, left)).collect();
                 self.add_semi(&join.right, &join.left, &on)?;
             }
@@ -283,7 +287,8 @@ impl Tree {
         let distinct =
             LogicalPlanBuilder::from(other.clone()).project(keys)?.aggregate(columns, Vec::<Expr>::new())?.build()?;
         self.relations.push(distinct);
-        let equalities = on.iter().zip(names).map(|((left, _), name)| (left.clone(), Expr::Column(Column::from_name(name))));
+        let equalities =
+            on.iter().zip(names).map(|((left, _), name)| (left.clone(), Expr::Column(Column::from_name(name))));
         self.equalities.extend(equalities);
         Ok(())
     }
@@ -293,7 +298,8 @@ fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut tree = Tree::default();
     tree.add(plan)?;
     let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
-    let readable: Vec<bool> = leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
+    let readable: Vec<bool> =
+        leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
     if readable.iter().all(|readable| *readable) {
         return Ok(None);
     }
@@ -320,7 +326,8 @@ fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Result<Optio
             placed = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?;
         } else {
             let connected = left.iter().position(|at| {
-                readable[*at] && equalities.iter().any(|pair| sides(pair, placed.schema(), relations[*at].schema()).is_some())
+                readable[*at]
+                    && equalities.iter().any(|pair| sides(pair, placed.schema(), relations[*at].schema()).is_some())
             });
             let any = || left.iter().position(|at| readable[*at]);
             let Some(position) = connected.or_else(any) else { return Ok(None) };

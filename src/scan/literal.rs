@@ -18,7 +18,9 @@ impl AnalyzerRule for LiteralCoercion {
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
         plan.transform_up_with_subqueries(|node| {
             let schema = match &node {
-                LogicalPlan::TableScan(scan) => DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?,
+                LogicalPlan::TableScan(scan) => {
+                    DFSchema::try_from_qualified_schema(scan.table_name.clone(), &scan.source.schema())?
+                }
                 other => merge_schema(&other.inputs()),
             };
             node.map_expressions(|expr| expr.transform_up(|expr| Ok(coerce(expr, &schema))))

@@ -100,7 +100,9 @@ fn literal_of(expr: &Expr) -> Option<Value> {
 /// A literal as a JSON value; NULL and types without a JSON form are none.
 pub(super) fn scalar_value(scalar: &ScalarValue) -> Option<Value> {
     match scalar {
-        ScalarValue::Utf8(Some(s)) | ScalarValue::Utf8View(Some(s)) | ScalarValue::LargeUtf8(Some(s)) => Some(Value::from(s.as_str())),
+        ScalarValue::Utf8(Some(s)) | ScalarValue::Utf8View(Some(s)) | ScalarValue::LargeUtf8(Some(s)) => {
+            Some(Value::from(s.as_str()))
+        }
         ScalarValue::Boolean(Some(b)) => Some(Value::Bool(*b)),
         ScalarValue::Int8(Some(n)) => Some(Value::from(*n)),
         ScalarValue::Int16(Some(n)) => Some(Value::from(*n)),

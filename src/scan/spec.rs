@@ -11,8 +11,8 @@ use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::context::ExecutionProps;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_expr::utils::conjunction;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use serde_json::Value;
 
 use super::border::from_datafusion;
@@ -100,8 +100,9 @@ impl ScanSpec {
         }
         needed.sort_unstable();
         needed.dedup();
-        let answered =
-            |column: usize| binding.method.response.columns.iter().any(|known| known.name == table.columns[column].name);
+        let answered = |column: usize| {
+            binding.method.response.columns.iter().any(|known| known.name == table.columns[column].name)
+        };
         for column in &needed {
             let known = &table.columns[*column];
             let has_value = binding.bound_column(*column).is_some() || binding.fixed.contains_key(&known.name);
@@ -123,7 +124,9 @@ impl ScanSpec {
         let output: Vec<usize> =
             projection.iter().filter_map(|column| needed.iter().position(|at| at == column)).collect();
         let schema = Arc::new(
-            needed_schema.project(&output).map_err(|error| Error::new(ErrorKind::Internal, "a projection failed").caused_by(error))?,
+            needed_schema
+                .project(&output)
+                .map_err(|error| Error::new(ErrorKind::Internal, "a projection failed").caused_by(error))?,
         );
         let row_filter = if checked.is_empty() {
             None
@@ -140,8 +143,21 @@ impl ScanSpec {
                 .map_err(|error| from_datafusion(&error))?;
             Some(conjunction(compiled))
         };
-        let conjuncts = filters.iter().map(|expr| expr.human_display().to_string()).zip(binding.fates.iter().cloned()).collect();
-        Ok(Self { table, binding, schema, conjuncts, row_filter, needed, output, decoded, fields, settings, restricted })
+        let conjuncts =
+            filters.iter().map(|expr| expr.human_display().to_string()).zip(binding.fates.iter().cloned()).collect();
+        Ok(Self {
+            table,
+            binding,
+            schema,
+            conjuncts,
+            row_filter,
+            needed,
+            output,
+            decoded,
+            fields,
+            settings,
+            restricted,
+        })
     }
 
     /// How the rows of each call are read, when no more than `limit` of them are needed.
@@ -210,7 +226,9 @@ impl ScanSpec {
     /// One batch of answers → the rows that pass, with the columns that come out.
     pub(super) fn finish(&self, rows: &RecordBatch, values: &[Value], report: &Report) -> Result<RecordBatch> {
         let count = rows.num_rows();
-        let internal = |error: arrow::error::ArrowError| Error::new(ErrorKind::Internal, "a batch could not be put together").caused_by(error);
+        let internal = |error: arrow::error::ArrowError| {
+            Error::new(ErrorKind::Internal, "a batch could not be put together").caused_by(error)
+        };
         let mut shown: Vec<ArrayRef> = Vec::with_capacity(self.needed.len());
         let mut tested: Vec<ArrayRef> = Vec::with_capacity(self.needed.len());
         for (column, field) in self.needed.iter().zip(&self.fields) {
@@ -229,7 +247,10 @@ impl ScanSpec {
                             report.warn(
                                 "absent",
                                 format!("{}.{name}", self.table.id()),
-                                format!("the answers of `{}` do not hold it; NULL stands in its place", self.binding.method.name),
+                                format!(
+                                    "the answers of `{}` do not hold it; NULL stands in its place",
+                                    self.binding.method.name
+                                ),
                             );
                         }
                         Ok(new_null_array(field.data_type(), count))
@@ -271,9 +292,8 @@ impl ScanSpec {
             let Some(at) = self.decoded.iter().position(|column| *column == bound.column) else { continue };
             let column = rows.column(at);
             let wanted = literal_text(value);
-            let differs = (0..column.len()).any(|row| {
-                arrow::util::display::array_value_to_string(column, row).is_ok_and(|text| text != wanted)
-            });
+            let differs = (0..column.len())
+                .any(|row| arrow::util::display::array_value_to_string(column, row).is_ok_and(|text| text != wanted));
             if differs {
                 let name = &self.table.columns[bound.column].name;
                 report.warn(
@@ -293,7 +313,8 @@ impl ScanSpec {
     /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
     pub fn explain(&self) -> Vec<String> {
         let method = &self.binding.method;
-        let mut lines = vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
+        let mut lines =
+            vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
         let outer: Vec<String> = self.outer_columns().map(|bound| format!("`{}`", bound.parameter)).collect();
         if outer.is_empty() {
             let example = self.calls(&[], 0).ok().and_then(|calls| calls.into_iter().next());
@@ -365,8 +386,11 @@ fn default_of<'a>(method: &'a Method, name: &str) -> Option<&'a Value> {
 }
 
 fn unbound(table: &Table, name: &str) -> Error {
-    Error::new(ErrorKind::InvalidArgument, format!("`{name}` is a parameter of `{}`, and no value is bound to it", table.id()))
-        .hint(format!("give it one with `{name} = …` in WHERE, or leave it out of the query"))
+    Error::new(
+        ErrorKind::InvalidArgument,
+        format!("`{name}` is a parameter of `{}`, and no value is bound to it", table.id()),
+    )
+    .hint(format!("give it one with `{name} = …` in WHERE, or leave it out of the query"))
 }
 
 /// A bound value as a column.

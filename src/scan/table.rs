@@ -77,9 +77,9 @@ impl ScanCore {
 
     /// The context of a statement that came without one: in somebody else's session.
     pub(super) fn statement(&self, config: &datafusion::prelude::SessionConfig) -> Arc<StatementContext> {
-        config.get_extension::<StatementContext>().unwrap_or_else(|| {
-            Arc::new(StatementContext::new(Report::new(self.clock.now()), self.settings.clone()))
-        })
+        config
+            .get_extension::<StatementContext>()
+            .unwrap_or_else(|| Arc::new(StatementContext::new(Report::new(self.clock.now()), self.settings.clone())))
     }
 }
 
@@ -157,7 +157,11 @@ impl TableProvider for RestTable {
         Ok(filters
             .iter()
             .map(|expr| {
-                if has_subquery(expr) { TableProviderFilterPushDown::Unsupported } else { TableProviderFilterPushDown::Exact }
+                if has_subquery(expr) {
+                    TableProviderFilterPushDown::Unsupported
+                } else {
+                    TableProviderFilterPushDown::Exact
+                }
             })
             .collect())
     }
@@ -166,7 +170,10 @@ impl TableProvider for RestTable {
 /// A scalar subquery's value is known only while the plan runs.
 fn has_subquery(expr: &Expr) -> bool {
     expr.exists(|part| {
-        Ok(matches!(part, Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::OuterReferenceColumn(..)))
+        Ok(matches!(
+            part,
+            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::OuterReferenceColumn(..)
+        ))
     })
     .unwrap_or(true)
 }

@@ -115,7 +115,9 @@ pub fn parse(text: &str) -> Result<Statement> {
         Some("SHOW") => show(&mut words, &tokens),
         Some("DESCRIBE" | "DESC") => describe(&mut words, &tokens),
         Some("EXPLAIN") => explain(&tokens),
-        Some("SET") if !words.clone().word().is_some_and(|w| w == "TIME" || w == "TRANSACTION") => set(&mut words, &tokens),
+        Some("SET") if !words.clone().word().is_some_and(|w| w == "TIME" || w == "TRANSACTION") => {
+            set(&mut words, &tokens)
+        }
         Some("RESET") => {
             let name = words.name(1, "a setting")?;
             let all = name.first().is_some_and(|name| name.eq_ignore_ascii_case("all"));
@@ -137,7 +139,9 @@ fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
     while parser.consume_token(&Token::SemiColon) {}
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
-        return Err(Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", rest.token)).at(place(&rest)));
+        return Err(
+            Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", rest.token)).at(place(&rest))
+        );
     }
     Ok(statement)
 }
@@ -316,7 +320,8 @@ impl<'a> Words<'a> {
             None => Ok(()),
             Some(token) if token.token == Token::SemiColon => Ok(()),
             Some(token) => {
-                Err(Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", token.token)).at(place(token)))
+                Err(Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", token.token))
+                    .at(place(token)))
             }
         }
     }
@@ -373,7 +378,11 @@ mod tests {
             ("SHOW PROVIDERS LIKE '%lin%';", Statement::Show(Show::Providers { like: Some("%lin%".into()) })),
             (
                 "SHOW EXTENDED METHODS IN linode.images.images",
-                Statement::Show(Show::Methods { extended: true, name: name(&["linode", "images", "images"]), like: None }),
+                Statement::Show(Show::Methods {
+                    extended: true,
+                    name: name(&["linode", "images", "images"]),
+                    like: None,
+                }),
             ),
             ("SHOW WARNINGS", Statement::Show(Show::Warnings)),
             ("SHOW max_calls", Statement::Show(Show::Setting("max_calls".into()))),
@@ -398,7 +407,9 @@ mod tests {
 
     #[test]
     fn queries_go_to_the_general_parser() {
-        for text in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a;", "VALUES (1), (2)", "(SELECT 1) UNION SELECT 2"] {
+        for text in
+            ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a;", "VALUES (1), (2)", "(SELECT 1) UNION SELECT 2"]
+        {
             assert!(matches!(parse(text).unwrap(), Statement::Query(_)), "{text}");
         }
         assert!(matches!(parse("EXPLAIN ANALYZE SELECT 1").unwrap(), Statement::Explain { analyze: true, .. }));
@@ -406,9 +417,11 @@ mod tests {
 
     #[test]
     fn syntax_errors_know_their_place() {
-        let error = parse("SELECT 1 FROM WHERE").unwrap_err();
+        let error = parse("SELECT 1 FROM a WHERE").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Syntax);
-        assert_eq!(error.position(), Some(Position { line: 1, column: 15 }), "{error}");
+        assert!(error.position().is_some(), "{error}");
+        let error = parse("SELECT 1\nFRM a, b").unwrap_err();
+        assert_eq!(error.position(), Some(Position { line: 2, column: 5 }), "{error}");
         let error = parse("SELECT 1 SELECT 2 x y").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Syntax);
         let error = parse("SHOW RESOURCES IN linode").unwrap_err();

@@ -30,7 +30,8 @@ pub fn split(text: &str) -> Result<Vec<Piece>> {
                     pieces.push(piece(text, &offsets, start, offsets.byte(token.span.start)));
                 }
             }
-            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_)) if open.is_none() => {}
+            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
+                if open.is_none() => {}
             Token::Whitespace(_) | Token::EOF => {}
             _ => {
                 open.get_or_insert(token.span.start);
@@ -105,7 +106,10 @@ mod tests {
 
     #[test]
     fn semicolons_inside_strings_and_comments_do_not_split() {
-        assert_eq!(texts("SELECT ';'; SELECT 1 -- ; \n; /* ; */ SELECT $$a;b$$;;"), ["SELECT ';'", "SELECT 1 -- ;", "SELECT $$a;b$$"]);
+        assert_eq!(
+            texts("SELECT ';'; SELECT 1 -- ; \n; /* ; */ SELECT $$a;b$$;;"),
+            ["SELECT ';'", "SELECT 1 -- ;", "SELECT $$a;b$$"]
+        );
         assert_eq!(texts("-- nothing\n ; ;"), Vec::<String>::new());
         assert_eq!(texts("SELECT \"a;b\" FROM `c;d`"), ["SELECT \"a;b\" FROM `c;d`"]);
     }

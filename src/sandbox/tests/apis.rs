@@ -5,12 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::provider::{
-    Auth, BodyMedia, Column, Effect, ErrorPaths, ItemShape, Location, Method, PageKind, Pagination,
-    Parameter, RequestBody, Resource, Service, SuccessRule, Total, ValueType,
+    Auth, BodyMedia, Column, Effect, ErrorPaths, ItemShape, Location, Method, PageKind, Pagination, Parameter,
+    RequestBody, Resource, Service, SuccessRule, Total, ValueType,
 };
-use crate::sandbox::testing::{
-    column, in_query, keys, luna_hmac, method, page_size, parameter, resource, service,
-};
+use crate::sandbox::testing::{column, in_query, keys, luna_hmac, method, page_size, parameter, resource, service};
 
 /// Images (public ones for everybody), domains and their records, in the manner of Linode.
 pub(super) fn linode() -> Vec<Arc<Service>> {
@@ -20,11 +18,8 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
             default: Some(json!("v4")),
             ..parameter("apiVersion", Location::Server, ValueType::Text)
         };
-        let mut method = Method {
-            server: "https://api.example.com/{apiVersion}".into(),
-            auth: bearer(false),
-            ..method
-        };
+        let mut method =
+            Method { server: "https://api.example.com/{apiVersion}".into(), auth: bearer(false), ..method };
         method.error.message = Some("$.errors[*].reason".into());
         method.parameters.push(version);
         method
@@ -35,12 +30,8 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
         method.response.columns = columns.to_vec();
         let total = Some(Total::Both { rows: "$.results".into(), pages: "$.pages".into() });
         let kind = PageKind::Page { parameter: in_query("page"), first: 1 };
-        method.pagination = Pagination {
-            kind,
-            size: Some(page_size("page_size", 25, Some(500), Some(100))),
-            total,
-            declared: true,
-        };
+        method.pagination =
+            Pagination { kind, size: Some(page_size("page_size", 25, Some(500), Some(100))), total, declared: true };
         method.parameters.extend([
             parameter("page", Location::Query, ValueType::Integer),
             parameter("page_size", Location::Query, ValueType::Integer),
@@ -68,13 +59,9 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
     let mut image_methods = [list("/images", &images), get("/images/{imageId}", &images), delete];
     image_methods[0].auth = bearer(true);
     image_methods[1].auth = bearer(true);
-    let vendor = Parameter {
-        values: vec![json!("x"), json!("y")],
-        ..parameter("kind", Location::Query, ValueType::Text)
-    };
-    image_methods[0]
-        .parameters
-        .extend([parameter("is_public", Location::Query, ValueType::Boolean), vendor]);
+    let vendor =
+        Parameter { values: vec![json!("x"), json!("y")], ..parameter("kind", Location::Query, ValueType::Text) };
+    image_methods[0].parameters.extend([parameter("is_public", Location::Query, ValueType::Boolean), vendor]);
     let images = Resource {
         keys: Some(keys(&[("imageId", "id")])),
         sandbox: Some(json!({
@@ -89,11 +76,7 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
     let domains = Resource {
         keys: Some(keys(&[("domainId", "id")])),
         sandbox: Some(json!({"rows": 30})),
-        ..resource(
-            "domains",
-            "domains",
-            [list("/domains", &domain), get("/domains/{domainId}", &domain)],
-        )
+        ..resource("domains", "domains", [list("/domains", &domain), get("/domains/{domainId}", &domain)])
     };
     let record = [column("id", ValueType::Integer), column("target", ValueType::Text)];
     let records = Resource {
@@ -106,10 +89,7 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
         ..resource(
             "domains",
             "records",
-            [
-                list("/domains/{domainId}/records", &record),
-                get("/domains/{domainId}/records/{recordId}", &record),
-            ],
+            [list("/domains/{domainId}/records", &record), get("/domains/{domainId}/records/{recordId}", &record)],
         )
     };
     vec![Arc::new(service("images", [images])), Arc::new(service("domains", [domains, records]))]
@@ -145,17 +125,14 @@ pub(super) fn lunanode() -> Vec<Arc<Service>> {
     list.parameters = vec![parameter("region", Location::Body, ValueType::Text)];
     let identified = |name: &str| {
         let mut method = signed(name, &format!("/image/{name}/"));
-        method.parameters = vec![Parameter {
-            required: true,
-            ..parameter("image_id", Location::Body, ValueType::Text)
-        }];
+        method.parameters =
+            vec![Parameter { required: true, ..parameter("image_id", Location::Body, ValueType::Text) }];
         method
     };
     let mut details = identified("details");
     details.response.item_path = "$.details".into();
     details.response.items = ItemShape::Object;
-    details.response.columns =
-        [columns[1].clone(), columns[2].clone(), column("size", ValueType::Text)].to_vec();
+    details.response.columns = [columns[1].clone(), columns[2].clone(), column("size", ValueType::Text)].to_vec();
     let mut retrieve = identified("retrieve");
     retrieve.response.items = ItemShape::Binary;
     let images = Resource {
@@ -175,7 +152,6 @@ pub(super) fn paged(rows: u64, pagination: Pagination) -> Vec<Arc<Service>> {
     let mut list = Method { pagination, ..method("/things") };
     list.response.item_path = "$.things".into();
     list.response.columns = vec![column("id", ValueType::Integer), column("name", ValueType::Text)];
-    let things =
-        Resource { sandbox: Some(json!({"rows": rows})), ..resource("s", "things", [list]) };
+    let things = Resource { sandbox: Some(json!({"rows": rows})), ..resource("s", "things", [list]) };
     vec![Arc::new(service("s", [things]))]
 }

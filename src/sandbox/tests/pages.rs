@@ -13,12 +13,7 @@ use crate::sandbox::SandboxOptions;
 use crate::sandbox::testing::{at, in_query, page_size};
 
 pub(super) fn pagination(kind: PageKind) -> Pagination {
-    Pagination {
-        kind,
-        size: Some(page_size("limit", 1, Some(50), Some(20))),
-        total: None,
-        declared: true,
-    }
+    Pagination { kind, size: Some(page_size("limit", 1, Some(50), Some(20))), total: None, declared: true }
 }
 
 #[tokio::test]
@@ -48,24 +43,16 @@ async fn numbered_pages_hold_every_row_once_and_state_the_total() {
         ("page_size=500", 200),
         ("page=99999999999999999999", 400),
     ] {
-        assert_eq!(
-            get_with_token(&sandbox, &format!("/images?{query}")).await.status,
-            status,
-            "{query}"
-        );
+        assert_eq!(get_with_token(&sandbox, &format!("/images?{query}")).await.status, status, "{query}");
     }
 }
 
 #[tokio::test]
 async fn a_cap_makes_pages_shorter_and_loses_no_row() {
-    let sandbox =
-        sandbox(&linode(), SandboxOptions { page_cap: Some(50), ..SandboxOptions::default() });
+    let sandbox = sandbox(&linode(), SandboxOptions { page_cap: Some(50), ..SandboxOptions::default() });
     let first = get_with_token(&sandbox, "/images?page_size=500").await.json;
     assert_eq!((ids(&first["data"]).len(), &first["pages"]), (50, &json!(5)));
-    assert_eq!(
-        ids(&get_with_token(&sandbox, "/images?page_size=500&page=5").await.json["data"]).len(),
-        40
-    );
+    assert_eq!(ids(&get_with_token(&sandbox, "/images?page_size=500&page=5").await.json["data"]).len(), 40);
 }
 
 #[tokio::test]
@@ -99,9 +86,7 @@ async fn offsets_cursors_and_links_lead_through_every_row() {
                 url
             };
             let next = match kind {
-                PageKind::Offset { .. } if got.json["things"].as_array().unwrap().is_empty() => {
-                    None
-                }
+                PageKind::Offset { .. } if got.json["things"].as_array().unwrap().is_empty() => None,
                 PageKind::Offset { .. } => Some(with("skip", &all.len().to_string())),
                 PageKind::Cursor { from: TokenSource::Body(_), .. } => {
                     let token = at(&got.json, "/meta/next").as_str();
@@ -111,17 +96,11 @@ async fn offsets_cursors_and_links_lead_through_every_row() {
                 PageKind::Cursor { .. } => {
                     got.headers.get("x-next").map(|token| with("after", token.to_str().unwrap()))
                 }
-                PageKind::NextUrl { path } => {
-                    at(&got.json, &path.trim_start_matches('$').replace('.', "/"))
-                        .as_str()
-                        .map(|url| Url::parse(url).unwrap())
-                }
+                PageKind::NextUrl { path } => at(&got.json, &path.trim_start_matches('$').replace('.', "/"))
+                    .as_str()
+                    .map(|url| Url::parse(url).unwrap()),
                 _ => got.headers.get(LINK).and_then(|links| {
-                    let next = links
-                        .to_str()
-                        .unwrap()
-                        .split(", ")
-                        .find(|link| link.ends_with("rel=\"next\""))?;
+                    let next = links.to_str().unwrap().split(", ").find(|link| link.ends_with("rel=\"next\""))?;
                     Url::parse(next.strip_prefix('<')?.split_once('>')?.0).ok()
                 }),
             };
@@ -131,11 +110,7 @@ async fn offsets_cursors_and_links_lead_through_every_row() {
             }
             assert!(pages < 20, "no end");
         }
-        assert_eq!(
-            (all.len(), all.iter().collect::<BTreeSet<_>>().len()),
-            (rows, rows),
-            "{kind:?}"
-        );
+        assert_eq!((all.len(), all.iter().collect::<BTreeSet<_>>().len()), (rows, rows), "{kind:?}");
         let expected = rows.div_ceil(10) + usize::from(matches!(kind, PageKind::Offset { .. }));
         assert_eq!(pages, expected, "{kind:?}");
     }
@@ -149,10 +124,7 @@ async fn links_of_pages_look_like_digitaloceans() {
     let sandbox = seeded(&services, 1);
     let got = get(&sandbox, "http://127.0.0.1:4011/things?limit=50&page=2").await.json;
     let url = |page: u8| format!("http://127.0.0.1:4011/things?limit=50&page={page}");
-    assert_eq!(
-        at(&got, "/links/pages"),
-        &json!({"first": url(1), "prev": url(1), "next": url(3), "last": url(3)})
-    );
+    assert_eq!(at(&got, "/links/pages"), &json!({"first": url(1), "prev": url(1), "next": url(3), "last": url(3)}));
     assert_eq!(at(&got, "/meta/total"), &json!(103));
     let last = get(&sandbox, "http://127.0.0.1:4011/things?limit=50&page=3").await.json;
     assert_eq!(at(&last, "/links/pages"), &json!({"first": url(1), "prev": url(2)}));
@@ -162,11 +134,7 @@ async fn links_of_pages_look_like_digitaloceans() {
 
 #[tokio::test]
 async fn wrong_tokens_are_refused() {
-    let kind = PageKind::Cursor {
-        from: TokenSource::Body("$.next".into()),
-        parameter: in_query("after"),
-        more: None,
-    };
+    let kind = PageKind::Cursor { from: TokenSource::Body("$.next".into()), parameter: in_query("after"), more: None };
     let sandbox = seeded(&paged(103, pagination(kind)), 1);
     for token in ["x", "cm93cz45OTk/", "%00", "AAAA"] {
         assert_eq!(

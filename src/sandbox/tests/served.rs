@@ -32,10 +32,8 @@ impl Wire {
             head.push(self.0.read_u8().await.unwrap());
         }
         let head = String::from_utf8(head).unwrap().to_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |text| text.parse().unwrap());
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |text| text.parse().unwrap());
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).await.unwrap();
         (head[9..12].parse().unwrap(), serde_json::from_slice(&body).unwrap_or(Value::Null))
@@ -48,9 +46,7 @@ async fn it_is_served_over_http_and_ends_when_dropped() {
     let serving = serve(Arc::clone(&linode), 0).unwrap();
     assert!(serving.addr.ip().is_loopback() && serving.origin().starts_with("http://127.0.0.1:"));
     let mut wire = Wire(TcpStream::connect(serving.addr).await.unwrap());
-    let head = |path: &str| {
-        format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}", serving.addr)
-    };
+    let head = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}", serving.addr);
     let mut all = BTreeSet::new();
     for page in 1..=3 {
         // One connection for all requests.
@@ -61,16 +57,9 @@ async fn it_is_served_over_http_and_ends_when_dropped() {
     assert_eq!(all.len(), 240);
     let in_process = get_with_token(&linode, "/images/linode%2Fdebian12").await.json;
     assert_eq!(wire.ask(&head("/v4/images/linode%2Fdebian12"), "").await, (200, in_process));
-    assert_eq!(
-        wire.ask(&head("/v4/../v4/images"), "").await.0,
-        404,
-        "paths are taken as they come"
-    );
+    assert_eq!(wire.ask(&head("/v4/../v4/images"), "").await.0, 404, "paths are taken as they come");
     assert_eq!(wire.ask(&head("/v4/images/%2e%2e"), "").await.0, 404);
-    assert_eq!(
-        wire.ask(&format!("GET /v4/domains HTTP/1.1\r\nHost: {}", serving.addr), "").await.0,
-        401
-    );
+    assert_eq!(wire.ask(&format!("GET /v4/domains HTTP/1.1\r\nHost: {}", serving.addr), "").await.0, 401);
     assert_eq!(linode.requests().last().unwrap().path_and_query, "/v4/domains");
     let taken = serve(linode, serving.addr.port()).unwrap_err();
     assert_eq!(taken.kind(), ErrorKind::Network);
@@ -83,8 +72,7 @@ async fn it_is_served_over_http_and_ends_when_dropped() {
 
 #[tokio::test]
 async fn links_lead_back_to_where_the_client_asked() {
-    let sandbox =
-        Arc::new(seeded(&paged(103, pagination(PageKind::NextUrl { path: "$.next".into() })), 1));
+    let sandbox = Arc::new(seeded(&paged(103, pagination(PageKind::NextUrl { path: "$.next".into() })), 1));
     let serving = serve(sandbox, 0).unwrap();
     let mut wire = Wire(TcpStream::connect(serving.addr).await.unwrap());
     for (host, origin) in [
@@ -92,8 +80,7 @@ async fn links_lead_back_to_where_the_client_asked() {
         ("a b/c", serving.origin()),
         ("x@evil.example", serving.origin()),
     ] {
-        let (_, page) =
-            wire.ask(&format!("GET /things?limit=50 HTTP/1.1\r\nHost: {host}"), "").await;
+        let (_, page) = wire.ask(&format!("GET /things?limit=50 HTTP/1.1\r\nHost: {host}"), "").await;
         assert_eq!(page["next"], json!(format!("{origin}/things?limit=50&page=2")), "{host}");
     }
 }
@@ -101,12 +88,7 @@ async fn links_lead_back_to_where_the_client_asked() {
 #[tokio::test]
 async fn signed_forms_are_answered_over_http() {
     let sandbox = Arc::new(seeded(&lunanode(), 1));
-    let body = signed_form(
-        &sandbox.credentials(),
-        "image/list/",
-        &json!({"region": "montreal"}),
-        1_700_000_000,
-    );
+    let body = signed_form(&sandbox.credentials(), "image/list/", &json!({"region": "montreal"}), 1_700_000_000);
     let serving = serve(sandbox, 0).unwrap();
     let mut wire = Wire(TcpStream::connect(serving.addr).await.unwrap());
     let head = format!(

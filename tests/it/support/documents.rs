@@ -17,20 +17,11 @@ pub(crate) const STATED_TOTAL: &str = "total: {rows: $.total}\n";
 
 /// Writes `<dir>/<name>/<version>/{provider.yaml, services/<service>.yaml}`, with one `(name, text)` per service.
 /// `auth_yaml` is what stands under `config.auth`; where it is empty, there is no `config`.
-pub(crate) fn provider_dir(
-    name: &str,
-    version: &str,
-    services: &[(&str, &str)],
-    auth_yaml: &str,
-) -> TempDir {
+pub(crate) fn provider_dir(name: &str, version: &str, services: &[(&str, &str)], auth_yaml: &str) -> TempDir {
     let dir = TempDir::new().unwrap();
     let documents = dir.path().join(name).join(version);
     fs::create_dir_all(documents.join("services")).unwrap();
-    fs::write(
-        documents.join("provider.yaml"),
-        provider_document(name, version, services, auth_yaml),
-    )
-    .unwrap();
+    fs::write(documents.join("provider.yaml"), provider_document(name, version, services, auth_yaml)).unwrap();
     for (service, text) in services {
         fs::write(documents.join("services").join(format!("{service}.yaml")), text).unwrap();
     }
@@ -39,12 +30,7 @@ pub(crate) fn provider_dir(
 
 /// The provider `acme` with one service `shop`, as [`widgets_service`] writes it, and no authentication.
 pub(crate) fn acme_dir(server: &str, pagination_yaml: &str) -> TempDir {
-    provider_dir(
-        "acme",
-        "v1",
-        &[("shop", &widgets_service(server, pagination_yaml, "$.items"))],
-        "type: null_auth",
-    )
+    provider_dir("acme", "v1", &[("shop", &widgets_service(server, pagination_yaml, "$.items"))], "type: null_auth")
 }
 
 /// A service with two resources.
@@ -105,9 +91,7 @@ pub(crate) fn widgets(count: u32) -> Vec<Value> {
 /// The parts of a widget: none, one or two. Nothing for an id that is no number.
 pub(crate) fn parts(widget_id: &str) -> Vec<Value> {
     let id = widget_id.parse::<u64>().unwrap_or(0);
-    (1..=id % 3)
-        .map(|part| json!({"id": id * 10 + part, "label": format!("part {part} of {id}")}))
-        .collect()
+    (1..=id % 3).map(|part| json!({"id": id * 10 + part, "label": format!("part {part} of {id}")})).collect()
 }
 
 /// How [`list_api`] pages.
@@ -127,17 +111,14 @@ pub(crate) enum Paging {
 
 impl Paging {
     /// All of them.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Page, Self::Offset, Self::Cursor, Self::NextUrl, Self::LinkHeader];
+    pub(crate) const ALL: [Self; 5] = [Self::Page, Self::Offset, Self::Cursor, Self::NextUrl, Self::LinkHeader];
 
     /// What a document says of it under `config.pagination`, page size included and total left out.
     pub(crate) fn document(self) -> String {
         let kind = match self {
             Self::Page => "kind: page\npage: {key: page, location: query, first: 1}",
             Self::Offset => "kind: offset\noffset: {key: offset, location: query}",
-            Self::Cursor => {
-                "kind: cursor\ncursor: {key: cursor, location: query, from: {path: $.next_cursor}}"
-            }
+            Self::Cursor => "kind: cursor\ncursor: {key: cursor, location: query, from: {path: $.next_cursor}}",
             Self::NextUrl => "kind: next_url\nnext: {path: $.links.next}",
             Self::LinkHeader => "kind: link_header",
         };
@@ -174,11 +155,10 @@ pub(crate) fn list_api(
         let segments: Vec<String> = seen.path.split('/').map(decoded).collect();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            [.., "widgets", id, "parts"] => row(&rows, id)
-                .map_or_else(|| no_widget(id), |_| Reply::json(200, json!({"items": parts(id)}))),
-            [.., "widgets", id] => {
-                row(&rows, id).map_or_else(|| no_widget(id), |row| Reply::json(200, row.clone()))
+            [.., "widgets", id, "parts"] => {
+                row(&rows, id).map_or_else(|| no_widget(id), |_| Reply::json(200, json!({"items": parts(id)})))
             }
+            [.., "widgets", id] => row(&rows, id).map_or_else(|| no_widget(id), |row| Reply::json(200, row.clone())),
             [.., "widgets"] => list(paging, &rows, page_size_default, cap, total, seen)
                 .unwrap_or_else(|name| problem(400, &format!("{name} is not a number"))),
             _ => problem(404, "no such path"),
@@ -196,20 +176,14 @@ fn list(
     seen: &Seen,
 ) -> Result<Reply, &'static str> {
     let color = seen.query_value("color");
-    let rows: Vec<&Value> = rows
-        .iter()
-        .filter(|row| color.as_ref().is_none_or(|color| row["extra"]["color"] == **color))
-        .collect();
+    let rows: Vec<&Value> =
+        rows.iter().filter(|row| color.as_ref().is_none_or(|color| row["extra"]["color"] == **color)).collect();
     let size = number(seen, "per_page", page_size_default, 1)?.min(cap);
     let start = match paging {
-        Paging::Page | Paging::NextUrl | Paging::LinkHeader => {
-            (number(seen, "page", 1, 1)? - 1).saturating_mul(size)
-        }
+        Paging::Page | Paging::NextUrl | Paging::LinkHeader => (number(seen, "page", 1, 1)? - 1).saturating_mul(size),
         Paging::Offset => number(seen, "offset", 0, 0)?,
         Paging::Cursor => match seen.query_value("cursor") {
-            Some(token) => {
-                token.strip_prefix("after-").and_then(|n| n.parse().ok()).ok_or("cursor")?
-            }
+            Some(token) => token.strip_prefix("after-").and_then(|n| n.parse().ok()).ok_or("cursor")?,
             None => 0,
         },
     };
@@ -236,9 +210,7 @@ fn list(
 /// The request's own URL with another page number.
 fn next_url(seen: &Seen, page: usize) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in
-        url::form_urlencoded::parse(seen.query.as_deref().unwrap_or_default().as_bytes())
-    {
+    for (name, value) in url::form_urlencoded::parse(seen.query.as_deref().unwrap_or_default().as_bytes()) {
         if name != "page" {
             query.append_pair(&name, &value);
         }
@@ -247,12 +219,7 @@ fn next_url(seen: &Seen, page: usize) -> String {
     format!("http://{}{}?{}", seen.header("host").unwrap(), seen.path, query.finish())
 }
 
-fn number(
-    seen: &Seen,
-    name: &'static str,
-    default: usize,
-    min: usize,
-) -> Result<usize, &'static str> {
+fn number(seen: &Seen, name: &'static str, default: usize, min: usize) -> Result<usize, &'static str> {
     match seen.query_value(name) {
         Some(text) => text.parse().ok().filter(|value| *value >= min).ok_or(name),
         None => Ok(default),
@@ -260,9 +227,7 @@ fn number(
 }
 
 fn row<'r>(rows: &'r [Value], id: &str) -> Option<&'r Value> {
-    rows.iter().find(|row| {
-        row["id"] == *id || row["id"].as_u64().is_some_and(|number| number.to_string() == *id)
-    })
+    rows.iter().find(|row| row["id"] == *id || row["id"].as_u64().is_some_and(|number| number.to_string() == *id))
 }
 
 fn no_widget(id: &str) -> Reply {
@@ -277,14 +242,8 @@ fn decoded(segment: &str) -> String {
     percent_encoding::percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
-fn provider_document(
-    name: &str,
-    version: &str,
-    services: &[(&str, &str)],
-    auth_yaml: &str,
-) -> String {
-    let mut text =
-        format!("id: {name}\nname: {name}\ntitle: {name}\nversion: {version}\nproviderServices:\n");
+fn provider_document(name: &str, version: &str, services: &[(&str, &str)], auth_yaml: &str) -> String {
+    let mut text = format!("id: {name}\nname: {name}\ntitle: {name}\nversion: {version}\nproviderServices:\n");
     for (service, _) in services {
         let entry = format!(
             "{service}:\n  id: {service}:{version}\n  name: {service}\n  title: {service}\n  version: {version}\n  \
@@ -302,11 +261,8 @@ fn provider_document(
 /// A flow-style schema that has the widgets at `item_key`.
 fn list_schema(item_key: &str) -> String {
     let array = "{type: array, items: {$ref: '#/components/schemas/widget'}}".to_owned();
-    let keys: Vec<&str> =
-        item_key.trim_start_matches('$').split('.').filter(|key| !key.is_empty()).collect();
-    keys.iter()
-        .rev()
-        .fold(array, |inner, key| format!("{{type: object, properties: {{{key}: {inner}}}}}"))
+    let keys: Vec<&str> = item_key.trim_start_matches('$').split('.').filter(|key| !key.is_empty()).collect();
+    keys.iter().rev().fold(array, |inner, key| format!("{{type: object, properties: {{{key}: {inner}}}}}"))
 }
 
 fn indented(spaces: usize, text: &str) -> String {
@@ -424,12 +380,7 @@ mod tests {
 
     #[test]
     fn provider_dir_puts_each_service_where_the_provider_document_says() {
-        let dir = provider_dir(
-            "acme",
-            "v2",
-            &[("shop", "a: 1"), ("depot", "b: 2")],
-            "type: bearer\nprefix: 'T '",
-        );
+        let dir = provider_dir("acme", "v2", &[("shop", "a: 1"), ("depot", "b: 2")], "type: bearer\nprefix: 'T '");
         let provider = yaml(&fs::read_to_string(dir.path().join("acme/v2/provider.yaml")).unwrap());
         assert_eq!(provider["config"]["auth"], json!({"type": "bearer", "prefix": "T "}));
         for (service, text) in [("shop", "a: 1"), ("depot", "b: 2")] {
@@ -440,11 +391,7 @@ mod tests {
 
     #[test]
     fn every_reference_of_the_service_leads_somewhere() {
-        let document = yaml(&widgets_service(
-            "http://127.0.0.1:1/v2",
-            &Paging::Cursor.document(),
-            "$.data.list",
-        ));
+        let document = yaml(&widgets_service("http://127.0.0.1:1/v2", &Paging::Cursor.document(), "$.data.list"));
         assert_eq!(document["servers"][0]["url"], "http://127.0.0.1:1/v2");
         let resources = &document["components"]["x-stackQL-resources"];
         assert_eq!(resources["widgets"]["keys"], json!({"widget_id": "id"}));
@@ -457,13 +404,11 @@ mod tests {
         let list = &resources["widgets"]["methods"]["list"];
         assert_eq!(list["response"]["objectKey"], "$.data.list");
         let operation = target(&document, &list["operation"]);
-        let names: Vec<_> =
-            operation["parameters"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
+        let names: Vec<_> = operation["parameters"].as_array().unwrap().iter().map(|p| &p["name"]).collect();
         assert_eq!(names, ["page", "per_page", "color"]);
         let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
         let items = &schema["properties"]["data"]["properties"]["list"]["items"];
-        let columns: Vec<_> =
-            target(&document, items)["properties"].as_object().unwrap().keys().cloned().collect();
+        let columns: Vec<_> = target(&document, items)["properties"].as_object().unwrap().keys().cloned().collect();
         let row: Vec<_> = widgets(1)[0].as_object().unwrap().keys().cloned().collect();
         assert_eq!(columns, row);
     }
@@ -473,15 +418,8 @@ mod tests {
         let document = yaml(&widgets_service_with("http://x", &[], "", "$"));
         let operation = &document["paths"]["/widgets"]["get"];
         assert_eq!(operation["parameters"], json!([]));
-        assert_eq!(
-            operation["responses"]["200"]["content"]["application/json"]["schema"]["type"],
-            "array"
-        );
-        assert_eq!(
-            document["components"]["x-stackQL-resources"]["widgets"]["methods"]["list"]
-                .get("config"),
-            None
-        );
+        assert_eq!(operation["responses"]["200"]["content"]["application/json"]["schema"]["type"], "array");
+        assert_eq!(document["components"]["x-stackQL-resources"]["widgets"]["methods"]["list"].get("config"), None);
     }
 
     #[test]
@@ -489,8 +427,7 @@ mod tests {
         for paging in Paging::ALL {
             let text = paging.document() + STATED_TOTAL;
             let dir = acme_dir("http://x", &text);
-            let document =
-                yaml(&fs::read_to_string(dir.path().join("acme/v1/services/shop.yaml")).unwrap());
+            let document = yaml(&fs::read_to_string(dir.path().join("acme/v1/services/shop.yaml")).unwrap());
             let list = &document["components"]["x-stackQL-resources"]["widgets"]["methods"]["list"];
             assert_eq!(list["config"]["pagination"], yaml(&text), "{paging:?}");
             assert_eq!(list["config"]["pagination"]["total"]["rows"], "$.total");
@@ -503,30 +440,23 @@ mod tests {
         for paging in Paging::ALL {
             let server = Server::start(list_api(paging, widgets(45), 10, 20, true)).await;
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            let (mut next, mut read) =
-                (format!("{}/v2/widgets?per_page=500", server.url()), Vec::new());
+            let (mut next, mut read) = (format!("{}/v2/widgets?per_page=500", server.url()), Vec::new());
             loop {
                 let response = client.get(&next).send().await.unwrap();
-                let link =
-                    response.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
+                let link = response.headers().get("link").map(|link| link.to_str().unwrap().to_owned());
                 let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
                 assert_eq!(body["total"], 45);
                 let items = body["items"].as_array().unwrap().clone();
                 read.extend(items.iter().cloned());
-                let follow = |key, value: String| {
-                    Some(format!("{}/v2/widgets?per_page=500&{key}={value}", server.url()))
-                };
+                let follow =
+                    |key, value: String| Some(format!("{}/v2/widgets?per_page=500&{key}={value}", server.url()));
                 let following = match paging {
                     _ if items.is_empty() => None,
                     Paging::Page => follow("page", (read.len().div_ceil(20) + 1).to_string()),
                     Paging::Offset => follow("offset", read.len().to_string()),
-                    Paging::Cursor => body["next_cursor"]
-                        .as_str()
-                        .and_then(|token| follow("cursor", token.to_owned())),
+                    Paging::Cursor => body["next_cursor"].as_str().and_then(|token| follow("cursor", token.to_owned())),
                     Paging::NextUrl => body["links"]["next"].as_str().map(str::to_owned),
-                    Paging::LinkHeader => {
-                        link.map(|link| link[1..link.find('>').unwrap()].to_owned())
-                    }
+                    Paging::LinkHeader => link.map(|link| link[1..link.find('>').unwrap()].to_owned()),
                 };
                 let Some(following) = following else { break };
                 next = following;

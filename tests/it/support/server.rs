@@ -49,9 +49,7 @@ impl Server {
         let replies = Mutex::new(replies.into_iter().collect::<VecDeque<_>>());
         Self::start(move |_| {
             let next = replies.lock().unwrap().pop_front();
-            next.unwrap_or_else(|| {
-                Reply::text(500, "text/plain", "the script has no further reply")
-            })
+            next.unwrap_or_else(|| Reply::text(500, "text/plain", "the script has no further reply"))
         })
         .await
     }
@@ -189,8 +187,7 @@ impl Reply {
     /// An answer of any type: text or bytes.
     pub(crate) fn text(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let body = Bytes::from(body.into());
-        Self::new(status, Content::Whole { body, holds: Vec::new(), cut_at: None })
-            .header("content-type", content_type)
+        Self::new(status, Content::Whole { body, holds: Vec::new(), cut_at: None }).header("content-type", content_type)
     }
 
     /// An answer with neither body nor content type.
@@ -213,8 +210,7 @@ impl Reply {
         I: IntoIterator<Item = Piece>,
         I::IntoIter: Send + 'static,
     {
-        Self::new(status, Content::Pieces(Box::new(pieces.into_iter())))
-            .header("content-type", content_type)
+        Self::new(status, Content::Pieces(Box::new(pieces.into_iter()))).header("content-type", content_type)
     }
 
     /// No answer, ever; the connection stays open.
@@ -269,10 +265,7 @@ impl Reply {
 
 impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply")
-            .field("status", &self.status)
-            .field("headers", &self.headers)
-            .finish_non_exhaustive()
+        f.debug_struct("Reply").field("status", &self.status).field("headers", &self.headers).finish_non_exhaustive()
     }
 }
 
@@ -402,9 +395,7 @@ async fn answer(
         headers: head
             .headers
             .iter()
-            .map(|(name, value)| {
-                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-            })
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect(),
         body: body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec(),
     };
@@ -486,10 +477,7 @@ fn impossible(never: Infallible) -> io::Error {
 }
 
 fn pairs(encoded: &[u8], name: &str) -> Vec<String> {
-    url::form_urlencoded::parse(encoded)
-        .filter(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
-        .collect()
+    url::form_urlencoded::parse(encoded).filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
 }
 
 #[cfg(test)]
@@ -509,11 +497,9 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_request_is_recorded_as_it_came() {
-        let server =
-            Server::start(|_| Reply::json(201, json!({"a": [1]})).header("X-Id", "7")).await;
+        let server = Server::start(|_| Reply::json(201, json!({"a": [1]})).header("X-Id", "7")).await;
         let url = server.url() + "/v4/linode%2Fdebian?q=a%20b&q=c+d&e=";
-        let response =
-            client().post(url).header("X-Token", "t").body("name=x%26y&n=1").send().await.unwrap();
+        let response = client().post(url).header("X-Token", "t").body("name=x%26y&n=1").send().await.unwrap();
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()["x-id"], "7");
         assert_eq!(response.headers()["content-type"], "application/json");
@@ -535,18 +521,14 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_script_is_answered_in_order_on_one_connection() {
-        let server =
-            Server::script([Reply::empty(429).header("Retry-After", "1"), Reply::empty(204)]).await;
+        let server = Server::script([Reply::empty(429).header("Retry-After", "1"), Reply::empty(204)]).await;
         let mut socket = TcpStream::connect(server.address).await.unwrap();
-        let (next, last) = (
-            "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-        );
+        let (next, last) =
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         socket.write_all([next, next, last].concat().as_bytes()).await.unwrap();
         let mut answers = String::new();
         socket.read_to_string(&mut answers).await.unwrap();
-        let statuses: Vec<_> =
-            answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        let statuses: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
         assert_eq!(statuses, ["429", "204", "500"]);
         assert_eq!(server.connections(), 1);
     }
@@ -555,10 +537,9 @@ mod tests {
     async fn a_gate_withholds_the_answer_and_the_meter_counts_who_waits() {
         let (first, rest) = (Gate::new(), Gate::new());
         let gates = (first.clone(), rest.clone());
-        let server = Server::start(move |seen| {
-            Reply::empty(204).gated(if seen.path == "/first" { &gates.0 } else { &gates.1 })
-        })
-        .await;
+        let server =
+            Server::start(move |seen| Reply::empty(204).gated(if seen.path == "/first" { &gates.0 } else { &gates.1 }))
+                .await;
         let client = client();
         let get = |path: &str| tokio::spawn(client.get(server.url() + path).send());
         let early = get("/first");
@@ -600,9 +581,7 @@ mod tests {
         let (empty, half) = (Gate::new(), Gate::new());
         let gates = (empty.clone(), half.clone());
         let server = Server::start(move |_| {
-            Reply::text(200, "text/plain", "abcdef")
-                .gated_after(0, &gates.0)
-                .gated_after(3, &gates.1)
+            Reply::text(200, "text/plain", "abcdef").gated_after(0, &gates.0).gated_after(3, &gates.1)
         })
         .await;
         let mut response = client().get(server.url()).send().await.unwrap();
@@ -619,10 +598,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_truncated_body_ends_early_and_says_so() {
         for sent in [0, 4, 200_000] {
-            let server = Server::start(move |_| {
-                Reply::text(200, "text/plain", vec![b'x'; 200_001]).truncated(sent)
-            })
-            .await;
+            let server =
+                Server::start(move |_| Reply::text(200, "text/plain", vec![b'x'; 200_001]).truncated(sent)).await;
             let mut response = client().get(server.url()).send().await.unwrap();
             assert_eq!(response.content_length(), Some(200_001));
             let mut read = 0;
@@ -642,12 +619,8 @@ mod tests {
         let gate = Gate::new();
         let held = gate.clone();
         let server = Server::start(move |_| {
-            let pieces = [
-                Piece::Data(b"ab".to_vec()),
-                Piece::Hold(held.clone()),
-                Piece::Data(b"c".to_vec()),
-                Piece::CutOff,
-            ];
+            let pieces =
+                [Piece::Data(b"ab".to_vec()), Piece::Hold(held.clone()), Piece::Data(b"c".to_vec()), Piece::CutOff];
             Reply::pieces(200, "text/plain", pieces)
         })
         .await;
