@@ -112,8 +112,8 @@ impl Default for Settings {
             max_calls: 10_000,
             schema: SchemaMode::Lenient,
             timestamps: Timestamps::Text,
-            max_wait: Duration::from_secs(60),
-            timeout: Duration::from_secs(60),
+            max_wait: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
             retries: 4,
         }
     }
