@@ -27,7 +27,7 @@ impl Transport for AtOnce {
 
 async fn first_answer(engine: &Engine, sql: &str) -> Result<usize> {
     let batches = engine.session().sql(sql).await?.read_all().await?;
-    Ok(batches.iter().map(|batch| batch.num_rows()).sum())
+    Ok(batches.iter().map(arrow::array::RecordBatch::num_rows).sum())
 }
 
 fn start(criterion: &mut Criterion) {

@@ -82,7 +82,13 @@ pub fn describe_request(method: &Method, call: &Call) -> Result<String> {
     let path = fill_path(method, &shown)?;
     let query = query_text(method, &shown, &[]);
     let mark = if query.is_empty() { "" } else { "?" };
-    Ok(format!("{} {}{path}{mark}{query}", method.http_method.to_uppercase(), method.server.trim_end_matches('/')))
+    let mut server = method.server.trim_end_matches('/').to_owned();
+    for parameter in method.parameters.iter().filter(|p| p.location == Location::Server) {
+        if let Some(value) = shown.arguments.get(&parameter.name).or(parameter.default.as_ref()) {
+            server = server.replace(&format!("{{{}}}", parameter.wire), &literal_text(value));
+        }
+    }
+    Ok(format!("{} {server}{path}{mark}{query}", method.http_method.to_uppercase()))
 }
 
 /// The parameters of one location with their values: given ones, and defaults that must be sent.
