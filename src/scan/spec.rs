@@ -387,7 +387,9 @@ fn shown_text(table: &Table, expr: &Expr) -> String {
 /// An expression as a user would write it.
 fn sql_text(expr: &Expr) -> String {
     let plain = datafusion::logical_expr::expr_rewriter::unnormalize_col(expr.clone());
-    datafusion::sql::unparser::expr_to_sql(&plain)
+    datafusion::sql::unparser::Unparser::default()
+        .with_pretty(true)
+        .expr_to_sql(&plain)
         .map_or_else(|_| plain.human_display().to_string(), |sql| sql.to_string())
 }
 
