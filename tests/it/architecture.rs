@@ -178,7 +178,9 @@ fn only_the_upper_rooms_name_the_query_engine() {
         if map.may_name_datafusion.iter().any(|room| room == own) || map.floors[own] > top {
             continue;
         }
-        wrong.extend(code(&text).lines().filter(|line| line.contains("datafusion")).map(|line| format!("src/{file}: {line}")));
+        wrong.extend(
+            code(&text).lines().filter(|line| line.contains("datafusion")).map(|line| format!("src/{file}: {line}")),
+        );
     }
     assert!(wrong.is_empty(), "rooms that should not know DataFusion:\n{}", wrong.join("\n"));
 }

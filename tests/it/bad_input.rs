@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use serde_json::json;
 use skyql::clock::{Clock, SystemClock};
@@ -70,7 +71,7 @@ fn usual() -> String {
 /// Runs a statement to its end.
 async fn run(session: &mut Session, sql: &str) -> Result<(usize, QueryReport), Error> {
     let mut result = session.sql(sql).await?;
-    let rows = result.collect().await?.iter().map(|batch| batch.num_rows()).sum();
+    let rows = result.read_all().await?.iter().map(RecordBatch::num_rows).sum();
     Ok((rows, result.report()))
 }
 
@@ -105,7 +106,10 @@ async fn unknown_names_suggest_the_nearest_and_send_nothing() {
     let (mut session, _dir) = shop(&server.url(), &usual());
     for (sql, wanted) in [
         ("SELECT 1 FROM acm.shop.widgets", "name_not_found: no provider `acm` at 1:15 | did you mean `acme`?"),
-        ("SELECT 1 FROM acme.shp.widgets", "name_not_found: `acme` has no service `shp` at 1:15 | did you mean `shop`?"),
+        (
+            "SELECT 1 FROM acme.shp.widgets",
+            "name_not_found: `acme` has no service `shp` at 1:15 | did you mean `shop`?",
+        ),
         (
             "SELECT 1 FROM acme.shop.widget",
             "name_not_found: `acme.shop` has no resource `widget` at 1:15 | did you mean `widgets`?",
@@ -114,7 +118,10 @@ async fn unknown_names_suggest_the_nearest_and_send_nothing() {
             "SELECT 1 FROM acme.shop.xyz",
             "name_not_found: `acme.shop` has no resource `xyz` at 1:15 | it has `widgets`, `parts`",
         ),
-        ("SELECT id, nam FROM acme.shop.widgets", "name_not_found: there is no column `nam` at 1:12 | did you mean `name`?"),
+        (
+            "SELECT id, nam FROM acme.shop.widgets",
+            "name_not_found: there is no column `nam` at 1:12 | did you mean `name`?",
+        ),
         (
             "SELECT id FROM acme.shop.widgets\nWHERE siez > 1",
             "name_not_found: there is no column `siez` at 2:7 | did you mean `size`?",
@@ -131,7 +138,7 @@ async fn unknown_names_suggest_the_nearest_and_send_nothing() {
             "DESCRIBE METHOD acme.shop.widgets.lst",
             "name_not_found: `acme.shop.widgets` has no method `lst` | did you mean `list`?",
         ),
-        ("SET max_call = 3", "name_not_found: there is no setting `max_call` | did you mean `max_calls`?"),
+        ("SET max_call = 3", "name_not_found: there is no setting `max_call` | did you mean `max_calls`, `max_wait`?"),
         (
             "SELECT 1 FROM acme.shop",
             "name_not_found: `acme.shop` is not a table at 1:15 | name it `acme.shop.resource`; `SHOW RESOURCES IN acme.shop` lists them",
@@ -152,15 +159,15 @@ async fn syntax_errors_know_their_place_and_send_nothing() {
     let (mut session, _dir) = shop(&server.url(), &usual());
     for (sql, wanted) in [
         ("SELECT id FRM acme.shop.widgets", "syntax: the statement should end before `acme` at 1:15"),
-        (
-            "SELECT id\nFROM acme.shop.widgets\nWHERE AND id = 1",
-            "syntax: expected an expression, found AND at 3:7",
-        ),
+        ("SELECT id\nFROM acme.shop.widgets\nWHERE AND id = 1", "syntax: expected an expression, found AND at 3:7"),
         ("SELECT id FROM acme.shop.widgets WHERE", "syntax: expected an expression, found the end at 1:39"),
         ("SELECT (id FROM acme.shop.widgets", "syntax: expected ), found FROM at 1:12"),
         ("SELECT 'id FROM acme.shop.widgets", "syntax: unterminated string literal at 1:8"),
         ("SHOW SERVICES", "syntax: IN is missing: SHOW SERVICES IN provider at 1:6"),
-        ("SELECT 1; SELECT 2", "syntax: there is more than one statement | give exactly one, or split the text with `skyql::sql::split`"),
+        (
+            "SELECT 1; SELECT 2",
+            "syntax: there is more than one statement | give exactly one, or split the text with `skyql::sql::split`",
+        ),
     ] {
         assert_eq!(told(&fails(&mut session, sql).await), wanted, "{sql}");
     }
@@ -175,7 +182,8 @@ async fn values_of_the_wrong_type_are_told_plainly() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(!error.message().to_lowercase().contains("internal error"), "{error}");
     assert!(!error.message().contains("filing a bug"), "{error}");
-    assert!(error.message().contains("sum"), "{error}");
+    assert_eq!(error.message(), "no function matches `sum(Utf8)`");
+    assert!(error.hint_text().is_some_and(|hint| hint.contains("`sum(Int64)`")), "{error:?}");
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets WHERE page = 'many'").await;
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
     assert!(error.message().contains("page") && error.message().contains("many"), "{error}");
@@ -193,7 +201,7 @@ async fn missing_parameters_are_listed_per_method_and_send_nothing() {
         ),
         (
             "SELECT * FROM acme.shop.parts WHERE label = 'x'",
-            "missing_parameter: no method of `acme.shop.parts` can be called with this WHERE clause | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE",
+            "missing_parameter: no method of `acme.shop.parts` can be called with these predicates | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE",
         ),
     ] {
         assert_eq!(told(&fails(&mut session, sql).await), wanted, "{sql}");
@@ -236,12 +244,12 @@ async fn a_rejected_token_names_its_variable_and_is_not_sent_twice() {
         (
             401,
             json!({"errors": [{"reason": "Invalid Token"}]}),
-            "auth: the API did not accept the credential: Invalid Token (method: list, request: GET SERVER/widgets?page=1&per_page=100, status: 401) | check `ACME_TOKEN`",
+            "auth: the API did not accept the credential: Invalid Token (method: list, request: GET SERVER/widgets, status: 401) | check `ACME_TOKEN`",
         ),
         (
             403,
             json!({"message": "You are not authorized."}),
-            "auth: the API forbids this: You are not authorized (method: list, request: GET SERVER/widgets?page=1&per_page=100, status: 403) | the credential lacks a permission or a scope",
+            "auth: the API forbids this: You are not authorized (method: list, request: GET SERVER/widgets, status: 403) | the credential lacks a permission or a scope",
         ),
     ] {
         let server = Server::start(move |_| Reply::json(status, body.clone())).await;
@@ -264,7 +272,7 @@ async fn an_unreachable_host_is_named() {
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
     assert_eq!(
         told_of(&error, &refusing.url()),
-        "network: connection refused (host: HOST, attempts: 5, method: list, request: GET SERVER/widgets?page=1&per_page=100) | nothing listens there, or a firewall forbids it"
+        "network: connection refused (host: HOST, attempts: 5, method: list, request: GET SERVER/widgets) | nothing listens there, or a firewall forbids it"
     );
     run(&mut session, "SET retries = 0").await.unwrap();
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
@@ -286,12 +294,12 @@ async fn silence_ends_in_a_time_out() {
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
     assert_eq!(
         told_of(&error, &server.url()),
-        "network: timed out waiting for the answer (host: HOST, waited: 0.05 s, method: list, request: GET SERVER/widgets?page=1&per_page=100) | `SET timeout` gives it longer"
+        "network: timed out waiting for the answer (host: HOST, waited: 0.05 s, method: list, request: GET SERVER/widgets) | `SET timeout` gives it longer"
     );
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets WHERE color = 'half'").await;
     assert_eq!(
         told_of(&error, &server.url()),
-        "network: timed out in the middle of the answer (host: HOST, waited: 0.05 s, status: 200, method: list, request: GET SERVER/widgets?color=half&page=1&per_page=100) | `SET timeout` gives it longer"
+        "network: timed out in the middle of the answer (host: HOST, waited: 0.05 s, status: 200, method: list, request: GET SERVER/widgets) | `SET timeout` gives it longer"
     );
     assert_eq!(server.paths(), ["/widgets"; 2]);
 }
@@ -332,23 +340,26 @@ async fn answers_that_are_not_what_they_should_be() {
     .await;
     let (mut session, _dir) = shop(&server.url(), &usual());
     run(&mut session, "SET retries = 0").await.unwrap();
-    let at = |color: &str| format!("method: list, request: GET SERVER/widgets?color={color}&page=1&per_page=100");
+    let at = "method: list, request: GET SERVER/widgets";
     for (color, wanted) in [
         (
             "html",
             format!(
                 "decode: the API answered with `text/html` where JSON was expected ({}, status: 200) | is the base URL right? a proxy or a login page may have answered",
-                at("html")
+                at
             ),
         ),
         (
             "image",
             format!(
                 "decode: the API answered with `image/png` where JSON was expected ({}, status: 200) | is the base URL right? a proxy or a login page may have answered",
-                at("image")
+                at
             ),
         ),
-        ("cut", format!("network: the connection was closed in the middle of the answer (host: HOST, status: 200, {})", at("cut"))),
+        (
+            "cut",
+            format!("network: the connection was closed in the middle of the answer (host: HOST, status: 200, {})", at),
+        ),
     ] {
         let error = fails(&mut session, &format!("SELECT id FROM acme.shop.widgets WHERE color = '{color}'")).await;
         assert_eq!(told_of(&error, &server.url()), wanted, "{color}");
@@ -357,7 +368,7 @@ async fn answers_that_are_not_what_they_should_be() {
         let error = fails(&mut session, &format!("SELECT id FROM acme.shop.widgets WHERE color = '{color}'")).await;
         assert_eq!(error.kind(), ErrorKind::Decode, "{color}: {error:?}");
         assert_eq!(error.context_value("method"), Some("list"), "{color}: {error:?}");
-        assert!(error.context_value("request").is_some_and(|url| url.contains(color)), "{color}: {error:?}");
+        assert!(error.context_value("request").is_some_and(|url| url.ends_with("/widgets")), "{color}: {error:?}");
     }
     // JSON by another name is still JSON.
     let (rows, _) = run(&mut session, "SELECT id FROM acme.shop.widgets WHERE color = 'plain'").await.unwrap();
@@ -438,7 +449,7 @@ async fn a_404_is_no_row_for_a_key_and_an_error_elsewhere() {
     let error = fails(&mut session, "SELECT name FROM acme.shop.widgets").await;
     assert_eq!(
         told_of(&error, &server.url()),
-        "api: the API has no such object: no such path (method: list, request: GET SERVER/widgets?page=1&per_page=100, status: 404)"
+        "api: the API has no such object: no such path (method: list, request: GET SERVER/widgets, status: 404)"
     );
     let error = fails(&mut session, "SELECT label FROM acme.shop.parts WHERE widget_id = 9").await;
     assert_eq!(error.message(), "the API has no such object: no such path");
@@ -462,7 +473,7 @@ async fn a_limit_that_never_lifts_ends() {
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
     assert_eq!(
         told_of(&error, &server.url()),
-        "rate_limited: the API's rate limit was still in force after 5 attempts: slow down (method: list, request: GET SERVER/widgets?page=1&per_page=100, status: 429) | wait and try again, or narrow the query"
+        "rate_limited: the API's rate limit was still in force after 5 attempts: slow down (method: list, request: GET SERVER/widgets, status: 429) | wait and try again, or narrow the query"
     );
     assert_eq!(server.requests().len(), 5);
 
@@ -474,8 +485,7 @@ async fn a_limit_that_never_lifts_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_longer_than_allowed_fails_at_once_and_says_how_long() {
-    let server =
-        Server::start(|_| Reply::json(429, json!({"error": "slow down"})).header("Retry-After", "3600")).await;
+    let server = Server::start(|_| Reply::json(429, json!({"error": "slow down"})).header("Retry-After", "3600")).await;
     let (mut session, _dir) = shop(&server.url(), &usual());
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
     assert_eq!(error.kind(), ErrorKind::RateLimited, "{error:?}");
@@ -498,7 +508,7 @@ async fn a_failed_page_fails_the_statement_and_names_itself() {
     let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
     assert_eq!(error.kind(), ErrorKind::Api);
     assert_eq!(error.message(), "the API answered 500: page 3 is broken");
-    assert_eq!(error.context_value("page"), Some("3"), "{error}");
+    assert_eq!(error.context_value("part"), Some("page 3"), "{error}");
 
     run(&mut session, "SET on_partial = 'warn'").await.unwrap();
     let (rows, report) = run(&mut session, "SELECT id FROM acme.shop.widgets").await.unwrap();
@@ -615,10 +625,10 @@ async fn a_page_of_a_hundred_megabytes_is_read() {
     let server = Server::start(|_| big_page(1000)).await;
     let (mut session, _dir) = shop(&server.url(), &usual());
     let mut result = session.sql("SELECT id, name FROM acme.shop.widgets").await.unwrap();
-    let batches = result.collect().await.unwrap();
-    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1000);
+    let batches = result.read_all().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 1000);
     // What is kept of it is what was asked for.
-    assert!(batches.iter().map(|batch| batch.get_array_memory_size()).sum::<usize>() < 1_000_000);
+    assert!(batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() < 1_000_000);
     assert!(result.report().bytes > 100_000_000);
     assert_eq!(result.report().verdict(), skyql::Verdict::Complete);
     assert_eq!(server.requests().len(), 1);
@@ -636,9 +646,10 @@ async fn a_broken_document_breaks_only_itself() {
         let error = fails(&mut session, &format!("SELECT 1 FROM acme.{service}.things")).await;
         assert_eq!(error.kind(), ErrorKind::Provider, "{error:?}");
         let text = told(&error);
-        let file = format!("acme/v1/services/{service}.yaml:");
-        let line = text.split(&file).nth(1).unwrap_or_else(|| panic!("no file and line in: {text}"));
-        assert!(line.starts_with(|c: char| c.is_ascii_digit()), "{text}");
+        assert!(error.message().starts_with("the document does not parse: "), "{text}");
+        let file = error.context_value("file").unwrap_or_default();
+        assert!(file.ends_with(&format!("acme/v1/services/{service}.yaml")), "{text}");
+        assert!(error.context_value("line").is_some_and(|line| line.parse::<u32>().is_ok()), "{text}");
     }
     let (rows, _) = run(&mut session, "SELECT id FROM acme.shop.widgets").await.unwrap();
     assert_eq!(rows, 3);
@@ -658,11 +669,13 @@ async fn a_broken_provider_breaks_only_itself() {
         let mut session = builder.build().unwrap().session();
         let error = fails(&mut session, "SELECT 1 FROM broken.a.b").await;
         assert_eq!(error.kind(), ErrorKind::Provider, "{error:?}");
-        assert!(told(&error).contains("broken/v1/provider.yaml:2"), "{error:?}");
+        assert!(error.context_value("file").is_some_and(|file| file.ends_with("broken/v1/provider.yaml")), "{error:?}");
+        assert_eq!(error.context_value("line"), Some("2"));
         let (rows, _) = run(&mut session, "SHOW SERVICES IN linode").await.unwrap();
         assert_eq!(rows, 3);
-        let (rows, _) = run(&mut session, "SHOW PROVIDERS").await.unwrap();
+        let (rows, report) = run(&mut session, "SHOW PROVIDERS").await.unwrap();
         assert_eq!(rows, 4, "a provider that cannot be read is still listed");
+        assert_eq!((report.warnings.len(), report.warnings[0].subject.as_str()), (1, "broken"));
     }
 }
 
@@ -678,10 +691,7 @@ async fn a_shadowing_document_may_not_take_the_credential_elsewhere() {
 
     let error = fails(&mut over().build().unwrap().session(), sql).await;
     assert_eq!(error.kind(), ErrorKind::Auth, "{error:?}");
-    assert_eq!(
-        error.message(),
-        format!("the credential in `LINODE_TOKEN` may not go to `{}`", server.url())
-    );
+    assert_eq!(error.message(), format!("the credential in `LINODE_TOKEN` may not go to `{}`", server.url()));
     assert!(told(&error).contains("`https://api.linode.com`"), "{error:?}");
     assert!(told(&error).contains("--allow-origin"), "{error:?}");
     assert_eq!(server.connections(), 0);
@@ -751,8 +761,7 @@ async fn no_failure_tells_a_secret() {
         "type: api_key\ncredentialsenvvar: ACME_TOKEN\nlocation: header\nname: X-Key",
         "type: basic\ncredentialsenvvar: ACME_TOKEN",
     ];
-    let cases =
-        ["401", "403", "404", "429", "500", "html", "broken", "cut", "drop", "redirect", "misfit", "echo"];
+    let cases = ["401", "403", "404", "429", "500", "html", "broken", "cut", "drop", "redirect", "misfit", "echo"];
     for auth in places {
         let dir = provider_dir("acme", "v1", &[("shop", &service)], auth);
         let env = Env::empty().with("ACME_TOKEN", SECRET);
@@ -763,7 +772,7 @@ async fn no_failure_tells_a_secret() {
             let mut said = vec![format!("{engine:?} {session:?}")];
             match session.sql(&sql).await {
                 Ok(mut result) => {
-                    match result.collect().await {
+                    match result.read_all().await {
                         Ok(batches) => said.push(format!("{batches:?}")),
                         Err(error) => {
                             let source = std::error::Error::source(&error).map(|source| format!("{source:?} {source}"));

@@ -15,14 +15,13 @@ type Row = Vec<Option<String>>;
 
 async fn rows(session: &mut Session, sql: &str) -> (Vec<Row>, QueryReport) {
     let mut result = session.sql(sql).await.unwrap_or_else(|error| panic!("{sql}\n{error:?}"));
-    let batches = result.collect().await.unwrap_or_else(|error| panic!("{sql}\n{error:?}"));
+    let batches = result.read_all().await.unwrap_or_else(|error| panic!("{sql}\n{error:?}"));
     (batches.iter().flat_map(texts).collect(), result.report())
 }
 
 fn texts(batch: &RecordBatch) -> Vec<Row> {
-    let text = |column: &Arc<dyn Array>, row| {
-        (!column.is_null(row)).then(|| array_value_to_string(column, row).unwrap())
-    };
+    let text =
+        |column: &Arc<dyn Array>, row| (!column.is_null(row)).then(|| array_value_to_string(column, row).unwrap());
     (0..batch.num_rows()).map(|row| batch.columns().iter().map(|column| text(column, row)).collect()).collect()
 }
 
@@ -62,7 +61,13 @@ async fn value_of(session: &mut Session, registry: &Registry, provider: &str, se
 }
 
 /// The WHERE that gives a method what it needs, and no more.
-async fn conditions(session: &mut Session, registry: &Registry, provider: &str, service: &str, method: &Method) -> String {
+async fn conditions(
+    session: &mut Session,
+    registry: &Registry,
+    provider: &str,
+    service: &str,
+    method: &Method,
+) -> String {
     let mut given = Vec::new();
     for name in required(method) {
         let value = value_of(session, registry, provider, service, name).await;
@@ -85,10 +90,14 @@ async fn every_shipped_select_method_is_asked_and_its_answer_decodes() {
                     let given = conditions(&mut session, registry, &provider, service, &method).await;
                     let columns: Vec<String> =
                         method.response.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
-                    let sql = format!("SELECT {} FROM {provider}.{service}.{}{given}", columns.join(", "), resource.name);
+                    let sql =
+                        format!("SELECT {} FROM {provider}.{service}.{}{given}", columns.join(", "), resource.name);
                     let (plan, _) = rows(&mut session, &format!("EXPLAIN {sql}")).await;
                     let plan: Vec<String> = plan.into_iter().map(|row| row[0].clone().unwrap()).collect();
-                    assert!(plan.iter().any(|line| line.trim().starts_with(&format!("method: {} (", method.name))), "{what}: {plan:#?}");
+                    assert!(
+                        plan.iter().any(|line| line.trim().starts_with(&format!("method: {} (", method.name))),
+                        "{what}: {plan:#?}"
+                    );
 
                     let (found, report) = rows(&mut session, &sql).await;
                     assert!(!found.is_empty(), "{what}: no rows");
@@ -133,9 +142,13 @@ const COLUMNS: &str = "id,\nname,\ncreated_at,\ndescription,\ndistribution,\nerr
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reference_pages_examples_run_as_they_stand() {
     let (server, mut session) = digitalocean().await;
-    let get = format!("SELECT\n{COLUMNS}\nFROM digitalocean.compute.images\nWHERE image_id = '62137902' -- required;\n");
+    let get =
+        format!("SELECT\n{COLUMNS}\nFROM digitalocean.compute.images\nWHERE image_id = '62137902' -- required;\n");
     let (found, _) = rows(&mut session, &get).await;
-    assert_eq!(found[0][..3], [Some("62137902".into()), Some("Nifty New Snapshot".into()), Some("2020-05-04T22:23:02Z".into())]);
+    assert_eq!(
+        found[0][..3],
+        [Some("62137902".into()), Some("Nifty New Snapshot".into()), Some("2020-05-04T22:23:02Z".into())]
+    );
     assert_eq!(found[0][13].as_deref(), Some("snapshot"));
 
     let list = format!(
@@ -153,7 +166,8 @@ async fn the_reference_pages_examples_run_as_they_stand() {
     assert_eq!(seen[1].path, "/v2/images");
     let given: Vec<(&str, Option<String>)> =
         ["type", "private", "tag_name", "per_page", "page"].map(|name| (name, seen[1].query_value(name))).into();
-    let wanted = [("type", "distribution"), ("private", "true"), ("tag_name", "base"), ("per_page", "2"), ("page", "1")];
+    let wanted =
+        [("type", "distribution"), ("private", "true"), ("tag_name", "base"), ("per_page", "2"), ("page", "1")];
     assert_eq!(given, wanted.map(|(name, value)| (name, Some(value.to_owned()))));
     assert!(seen.iter().all(|request| request.header("authorization") == Some("Bearer dop_v1_test")));
 }
@@ -166,7 +180,8 @@ async fn literals_take_the_parameters_type_however_they_are_written() {
         rows(&mut session, &format!("SELECT id FROM digitalocean.compute.images WHERE {form}")).await;
     }
     rows(&mut session, "SELECT id FROM digitalocean.compute.images WHERE NOT private").await;
-    rows(&mut session, "SELECT id FROM digitalocean.compute.images(type => 'distribution') WHERE type = 'snapshot'").await;
+    rows(&mut session, "SELECT id FROM digitalocean.compute.images(type => 'distribution') WHERE type = 'snapshot'")
+        .await;
     let seen = server.requests();
     let values: Vec<Option<String>> = seen.iter().map(|request| request.query_value("private")).collect();
     assert_eq!(values[..5], vec![Some("true".to_owned()); 5]);
@@ -203,7 +218,13 @@ async fn linodes_methods_answer_to_the_names_of_both_pages() {
         let (wanted, _) = rows(&mut session, &format!("DESCRIBE METHOD linode.images.images.{method}")).await;
         for name in names {
             let (found, _) = rows(&mut session, &format!("DESCRIBE METHOD EXTENDED linode.images.images.{name}")).await;
-            let found: Vec<Row> = found.into_iter().map(|mut row| { row.truncate(4); row }).collect();
+            let found: Vec<Row> = found
+                .into_iter()
+                .map(|mut row| {
+                    row.truncate(4);
+                    row
+                })
+                .collect();
             assert_eq!(found, wanted, "{name}");
         }
     }
@@ -224,7 +245,10 @@ async fn linodes_version_is_a_part_of_the_url() {
     for (sql, path) in [
         ("SELECT label FROM linode.images.images", "/v4/images"),
         ("SELECT label FROM linode.images.images WHERE apiVersion = 'v4beta'", "/v4beta/images"),
-        ("SELECT label FROM linode.images.images WHERE apiversion = 'v4' AND id = 'linode/debian12'", "/v4/images/linode%2Fdebian12"),
+        (
+            "SELECT label FROM linode.images.images WHERE apiversion = 'v4' AND id = 'linode/debian12'",
+            "/v4/images/linode%2Fdebian12",
+        ),
         ("SELECT label FROM linode.images.images WHERE id = 'linode/debian12'", "/v4/images/linode%2Fdebian12"),
         ("SELECT label FROM linode.images.images WHERE imageid = 'linode/debian12'", "/v4/images/linode%2Fdebian12"),
     ] {
@@ -240,9 +264,11 @@ async fn linodes_version_is_a_part_of_the_url() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_one_request_and_a_list_of_keys_is_one_each() {
     let mut session = engine().session();
-    let (found, report) = rows(&mut session, "SELECT label FROM linode.images.images WHERE id = 'linode/debian12'").await;
+    let (found, report) =
+        rows(&mut session, "SELECT label FROM linode.images.images WHERE id = 'linode/debian12'").await;
     assert_eq!((found, report.calls), (vec![vec![Some("Debian 12".to_owned())]], 1));
-    let several = "SELECT id FROM linode.images.images WHERE id IN ('linode/debian12', 'linode/debian11', 'no/such') ORDER BY id";
+    let several =
+        "SELECT id FROM linode.images.images WHERE id IN ('linode/debian12', 'linode/debian11', 'no/such') ORDER BY id";
     let (found, report) = rows(&mut session, several).await;
     assert_eq!(found, [[Some("linode/debian11".to_owned())], [Some("linode/debian12".to_owned())]]);
     assert_eq!((report.calls, report.not_found), (3, 1));
@@ -260,7 +286,8 @@ async fn lunanode_is_signed() {
     assert!(listed.len() >= 10);
     let id = listed[0][0].clone().unwrap();
     let (found, report) =
-        rows(&mut session, &format!("SELECT name, region, checksum FROM lunanode.images.images WHERE image_id = {id}")).await;
+        rows(&mut session, &format!("SELECT name, region, checksum FROM lunanode.images.images WHERE image_id = {id}"))
+            .await;
     assert_eq!((found.len(), report.calls), (1, 1));
     assert_eq!(found[0][..2], listed[0][1..3]);
     assert!(found[0][2].is_some());
@@ -270,7 +297,7 @@ async fn lunanode_is_signed() {
     let env = Env::empty().with("LUNANODE_API_ID", "0123456789ABCDEF").with("LUNANODE_API_KEY", "ab".repeat(64));
     let stranger = Engine::builder().env(env).base_url("lunanode", &urls[0].1).build().unwrap();
     let error = match stranger.session().sql("SELECT name FROM lunanode.images.images").await {
-        Ok(mut result) => result.collect().await.unwrap_err(),
+        Ok(mut result) => result.read_all().await.unwrap_err(),
         Err(error) => error,
     };
     assert_eq!(error.kind(), ErrorKind::Auth, "{error:?}");
@@ -362,6 +389,7 @@ async fn every_providers_parameters_are_listed() {
     for name in ["fetch", "list", "details", "delete", "replicate", "rename", "retrieve"] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
-    let batch = engine.session().sql("DESCRIBE linode.domains.records").await.unwrap().collect().await.unwrap().remove(0);
+    let batch =
+        engine.session().sql("DESCRIBE linode.domains.records").await.unwrap().read_all().await.unwrap().remove(0);
     assert_eq!(batch.column(0).as_string::<i32>().value(0), "id");
 }

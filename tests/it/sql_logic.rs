@@ -22,7 +22,7 @@ impl AsyncDB for Db {
     async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, Error> {
         let mut result = self.0.sql(sql).await?;
         let width = result.schema().fields().len();
-        let batches = result.collect().await?;
+        let batches = result.read_all().await?;
         if result.message().is_some() {
             return Ok(DBOutput::StatementComplete(0));
         }
