@@ -293,7 +293,7 @@ async fn lunanode_is_signed() {
     assert!(found[0][2].is_some());
 
     // Another key is another signature, which the sandbox does not take.
-    let urls = engine.serve_sandbox(Some("lunanode"), 0).await.unwrap();
+    let urls = engine.serve_sandbox(Some("lunanode"), 0).unwrap();
     let env = Env::empty().with("LUNANODE_API_ID", "0123456789ABCDEF").with("LUNANODE_API_KEY", "ab".repeat(64));
     let stranger = Engine::builder().env(env).base_url("lunanode", &urls[0].1).build().unwrap();
     let error = match stranger.session().sql("SELECT name FROM lunanode.images.images").await {
@@ -326,7 +326,7 @@ async fn lunanodes_request_is_a_form_that_is_signed() {
 async fn totals_agree_with_what_the_api_says() {
     let engine = engine();
     let mut session = engine.session();
-    let url = engine.serve_sandbox(Some("digitalocean"), 0).await.unwrap().remove(0).1;
+    let url = engine.serve_sandbox(Some("digitalocean"), 0).unwrap().remove(0).1;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let get = http.get(format!("{url}/v2/images?per_page=1")).bearer_auth("sandbox-digitalocean-token");
     let said: Value = serde_json::from_str(&get.send().await.unwrap().text().await.unwrap()).unwrap();
