@@ -41,7 +41,7 @@ pub(super) fn build(
             ErrorKind::InvalidArgument,
             format!("the path of `{}` would change its shape", method.name),
         )
-        .with("path", whole));
+        .with("template", method.path.clone()));
     }
     let query = query_text(method, call, extra);
     url.set_query((!query.is_empty()).then_some(query.as_str()));

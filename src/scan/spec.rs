@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::border::from_datafusion;
 use super::predicate::translate;
-use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text};
+use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Predicate, Supplied, Table, bind, literal_text};
 use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind, describe_request};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
@@ -81,7 +81,15 @@ impl ScanSpec {
     pub(super) fn new(parts: ScanParts<'_>) -> Result<Self> {
         let ScanParts { table, arguments, filters, projection, outer, settings, restricted } = parts;
         let predicates: Vec<_> = filters.iter().map(|expr| translate(&table, expr)).collect();
-        let binding = bind(&table, &predicates, outer, arguments, settings.max_calls)?;
+        // The optimiser leaves `false` where predicates contradict each other: no call is needed to know the answer.
+        let never = filters.iter().any(|expr| matches!(expr, Expr::Literal(scalar, _) if is_false(scalar)));
+        let mut binding = match bind(&table, &predicates, outer, arguments, settings.max_calls) {
+            Err(error) if never && error.kind() == ErrorKind::MissingParameter => nothing(&table, &predicates, error)?,
+            bound => bound?,
+        };
+        if never {
+            binding.tuples.clear();
+        }
 
         // What the API answers exactly needs no second look.
         let checked: Vec<&Expr> = filters
@@ -106,7 +114,11 @@ impl ScanSpec {
         for column in &needed {
             let known = &table.columns[*column];
             let has_value = binding.bound_column(*column).is_some() || binding.fixed.contains_key(&known.name);
-            if known.role == ColumnRole::Parameter && !has_value && default_of(&binding.method, &known.name).is_none() {
+            if known.role == ColumnRole::Parameter
+                && !never
+                && !has_value
+                && default_of(&binding.method, &known.name).is_none()
+            {
                 return Err(unbound(&table, &known.name));
             }
         }
@@ -257,6 +269,7 @@ impl ScanSpec {
             tested.push(stands);
         }
         self.warn_of_absent(values, report);
+        self.warn_of_fields_only(report);
         self.warn_of_shadows(rows, values, report);
         let schema = Arc::new(Schema::new(self.fields.clone()));
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -290,6 +303,21 @@ impl ScanSpec {
                 absent.join(", ")
             );
             report.warn("absent", self.table.id(), message);
+        }
+    }
+
+    /// A name that means something else as a parameter, where the method takes none of that name.
+    fn warn_of_fields_only(&self, report: &Report) {
+        for column in &self.binding.fields_only {
+            let name = &self.table.columns[*column].name;
+            report.warn(
+                "shadowed",
+                format!("{}.{name}", self.table.id()),
+                format!(
+                    "`{}` takes no parameter `{name}`, so the field of that name was compared",
+                    self.binding.method.name
+                ),
+            );
         }
     }
 
@@ -409,6 +437,24 @@ fn pages_text(method: &Method) -> String {
         PageKind::Unknown => format!("pages: not declared, one call{total}"),
         kind => format!("pages: {}{how}{total}{size}", kind.name()),
     }
+}
+
+fn is_false(scalar: &ScalarValue) -> bool {
+    matches!(scalar, ScalarValue::Boolean(None | Some(false)) | ScalarValue::Null)
+}
+
+/// The binding of a scan that makes no call.
+fn nothing(table: &Table, predicates: &[Predicate], error: Error) -> Result<Binding> {
+    let method = table.methods.first().cloned().ok_or(error)?;
+    let fates = predicates.iter().map(|_| ConjunctFate::Checked("no row can pass".to_owned())).collect();
+    Ok(Binding {
+        method,
+        bound: Vec::new(),
+        fixed: BTreeMap::new(),
+        tuples: Vec::new(),
+        fates,
+        fields_only: Vec::new(),
+    })
 }
 
 fn default_of<'a>(method: &'a Method, name: &str) -> Option<&'a Value> {
