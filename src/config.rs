@@ -112,8 +112,8 @@ impl Default for Settings {
             max_calls: 10_000,
             schema: SchemaMode::Lenient,
             timestamps: Timestamps::Text,
-            max_wait: Duration::from_secs(60),
-            timeout: Duration::from_secs(60),
+            max_wait: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
             retries: 4,
         }
     }
@@ -219,7 +219,7 @@ fn show_duration(d: Duration) -> String {
 /// The configuration file, `config.toml` in the user's configuration directory.
 ///
 /// ```toml
-/// providers_dirs = ["~/my-providers"]
+/// providers_dirs = ["~/my-providers"]   # `~` is your home directory
 ///
 /// [settings]
 /// max_calls = 500
@@ -268,10 +268,15 @@ impl ConfigFile {
                     .with("reason", error.to_string()));
             }
         };
-        let file: Self = toml::from_str(&text).map_err(|error| {
+        let mut file: Self = toml::from_str(&text).map_err(|error| {
             Error::new(ErrorKind::InvalidArgument, format!("the configuration file is wrong: {}", error.message()))
                 .with("file", path.display().to_string())
         })?;
+        for dir in &mut file.providers_dirs {
+            if let (Ok(rest), Some(base)) = (dir.strip_prefix("~"), directories::BaseDirs::new()) {
+                *dir = base.home_dir().join(rest);
+            }
+        }
         Ok(file)
     }
 

@@ -61,8 +61,8 @@ impl Engine {
     /// Returns each provider's name and URL. `port` 0 lets the system choose; another is used for the first provider.
     ///
     /// # Errors
-    /// `NameNotFound` for an unknown provider, `Network` when the port is taken.
-    pub async fn serve_sandbox(&self, provider: Option<&str>, port: u16) -> Result<Vec<(String, String)>> {
+    /// `NameNotFound` for an unknown provider, `Network` when the port is taken. Needs a Tokio runtime.
+    pub fn serve_sandbox(&self, provider: Option<&str>, port: u16) -> Result<Vec<(String, String)>> {
         self.sandboxes.serve(&self.core.registry, provider, port)
     }
 

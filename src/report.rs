@@ -277,8 +277,8 @@ impl Report {
             listed.warnings.push(Warning { code, subject, message, count: times });
         } else if let Some(last) = listed.warnings.last_mut() {
             last.code = "more";
-            last.subject = "further warnings".to_owned();
-            last.message = "not listed one by one".to_owned();
+            "further warnings".clone_into(&mut last.subject);
+            "not listed one by one".clone_into(&mut last.message);
             last.count += times;
         }
     }

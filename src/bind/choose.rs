@@ -207,7 +207,7 @@ fn consider<'a>(
         }
         match method.parameters.iter().find(|p| p.name == known.name) {
             Some(parameter) if supplied == Supplied::Outer && forms_host(method, parameter) => {
-                refused.push(known.name.as_str())
+                refused.push(known.name.as_str());
             }
             Some(parameter) => uses.push(BoundColumn {
                 column,
@@ -217,7 +217,7 @@ fn consider<'a>(
                 shadows: known.role.shadows(),
             }),
             None if known.role == ColumnRole::Parameter && supplied == Supplied::Constant => {
-                refused.push(known.name.as_str())
+                refused.push(known.name.as_str());
             }
             None if known.role.shadows() => ignored += 1,
             None => {}

@@ -37,7 +37,6 @@ pub fn coerce(parameter: &Parameter, value: &Value) -> Result<Value> {
                 _ => return Err(wrong()),
             }
         }
-        (ValueType::Number, Value::Number(_)) => value.clone(),
         (ValueType::Number, Value::String(s)) => {
             let text = s.trim();
             if let Ok(n) = text.parse::<i64>() {
@@ -47,15 +46,17 @@ pub fn coerce(parameter: &Parameter, value: &Value) -> Result<Value> {
                 Value::Number(parsed.ok_or_else(wrong)?)
             }
         }
-        (ValueType::Boolean, Value::Bool(_)) => value.clone(),
         (ValueType::Boolean, Value::String(s)) => match s.trim().to_lowercase().as_str() {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             _ => return Err(wrong()),
         },
-        (ValueType::Text | ValueType::Timestamp, Value::String(_)) => value.clone(),
+        (ValueType::Number, Value::Number(_))
+        | (ValueType::Boolean, Value::Bool(_))
+        | (ValueType::Text | ValueType::Timestamp, Value::String(_))
+        | (ValueType::Array, Value::Array(_))
+        | (ValueType::Object, Value::Object(_)) => value.clone(),
         (ValueType::Text | ValueType::Timestamp, other) => Value::String(literal_text(other)),
-        (ValueType::Array, Value::Array(_)) | (ValueType::Object, Value::Object(_)) => value.clone(),
         (ValueType::Array, Value::String(s)) => match serde_json::from_str::<Value>(s) {
             Ok(array @ Value::Array(_)) => array,
             // One bare value is a list of one.

@@ -94,6 +94,7 @@ enum Stage {
 
 /// Reads the pages of one call.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about what was seen")]
 pub(super) struct Pager {
     context: Arc<ReadContext>,
     plan: Arc<ReadPlan>,
@@ -381,15 +382,14 @@ impl Pager {
             PageKind::Page { .. } | PageKind::Offset { .. } => self.next_numbered(kind, rows),
             PageKind::Cursor { from, parameter, more } => {
                 let token = match from {
-                    TokenSource::Body(_) => self.capture(fetched, self.plan.captures.token),
+                    TokenSource::Body(_) => captured(fetched, self.plan.captures.token),
                     TokenSource::Header(name) => fetched
                         .headers
                         .get(name.as_str())
                         .and_then(|v| v.to_str().ok())
                         .map(|text| Value::from(text.to_owned())),
                 };
-                let ended =
-                    more.is_some() && self.capture(fetched, self.plan.captures.more) == Some(Value::Bool(false));
+                let ended = more.is_some() && captured(fetched, self.plan.captures.more) == Some(Value::Bool(false));
                 match token.filter(|_| !ended).filter(is_token) {
                     None => self.stage = Stage::Done,
                     Some(token) => {
@@ -403,7 +403,7 @@ impl Pager {
             }
             PageKind::NextUrl { .. } => {
                 let link =
-                    self.capture(fetched, self.plan.captures.token).and_then(|value| value.as_str().map(str::to_owned));
+                    captured(fetched, self.plan.captures.token).and_then(|value| value.as_str().map(str::to_owned));
                 self.next_link(link, number, fetched)?;
             }
             PageKind::LinkHeader => {
@@ -488,10 +488,6 @@ impl Pager {
         Err(Error::new(ErrorKind::Api, "the API gave the same place in its list twice, so reading it would never end")
             .with("method", self.plan.method.name.clone())
             .with("page", number.to_string()))
-    }
-
-    fn capture(&self, fetched: &Fetched, at: Option<usize>) -> Option<Value> {
-        at.and_then(|at| fetched.page.captures.get(at)).cloned().flatten()
     }
 
     fn size_value(&self) -> Vec<(TokenPlace, Value)> {
@@ -621,6 +617,11 @@ impl Drop for Pager {
             self.say(Verdict::Truncated, "the query needs no more rows".to_owned());
         }
     }
+}
+
+/// A value of the answer's envelope.
+fn captured(fetched: &Fetched, at: Option<usize>) -> Option<Value> {
+    at.and_then(|at| fetched.page.captures.get(at)).cloned().flatten()
 }
 
 enum Step {

@@ -43,7 +43,7 @@ pub(super) fn build(
         )
         .with("path", whole));
     }
-    let query = query_text(method, call, extra)?;
+    let query = query_text(method, call, extra);
     url.set_query((!query.is_empty()).then_some(query.as_str()));
 
     let mut headers = HeaderMap::new();
@@ -80,9 +80,15 @@ pub fn describe_request(method: &Method, call: &Call) -> Result<String> {
         }
     }
     let path = fill_path(method, &shown)?;
-    let query = query_text(method, &shown, &[])?;
+    let query = query_text(method, &shown, &[]);
     let mark = if query.is_empty() { "" } else { "?" };
-    Ok(format!("{} {}{path}{mark}{query}", method.http_method.to_uppercase(), method.server.trim_end_matches('/')))
+    let mut server = method.server.trim_end_matches('/').to_owned();
+    for parameter in method.parameters.iter().filter(|p| p.location == Location::Server) {
+        if let Some(value) = shown.arguments.get(&parameter.name).or(parameter.default.as_ref()) {
+            server = server.replace(&format!("{{{}}}", parameter.wire), &literal_text(value));
+        }
+    }
+    Ok(format!("{} {server}{path}{mark}{query}", method.http_method.to_uppercase()))
 }
 
 /// The parameters of one location with their values: given ones, and defaults that must be sent.
@@ -138,7 +144,7 @@ fn fill_path(method: &Method, call: &Call) -> Result<String> {
     Ok(filled)
 }
 
-fn query_text(method: &Method, call: &Call, extra: &[(TokenPlace, Value)]) -> Result<String> {
+fn query_text(method: &Method, call: &Call, extra: &[(TokenPlace, Value)]) -> String {
     let mut pairs: Vec<String> =
         method.query.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
     let paged = |wire: &str| extra.iter().any(|(place, _)| place.location == Location::Query && place.key == wire);
@@ -172,7 +178,7 @@ fn query_text(method: &Method, call: &Call, extra: &[(TokenPlace, Value)]) -> Re
     for (place, value) in extra.iter().filter(|(place, _)| place.location == Location::Query) {
         pairs.push(format!("{}={}", encode_key(&place.key), encode(&literal_text(value))));
     }
-    Ok(pairs.join("&"))
+    pairs.join("&")
 }
 
 /// OpenAPI `simple`: `a,b` for arrays, `k,v` (or `k=v` exploded) for objects.

@@ -142,7 +142,7 @@ async fn start_serving(
     out: &mut (dyn Write + Send),
     messages: &mut Messages,
 ) -> Result<Ended> {
-    let addresses = engine.serve_sandbox(provider, port).await?;
+    let addresses = engine.serve_sandbox(provider, port)?;
     let mut lines = String::new();
     for (provider, url) in &addresses {
         let _infallible = writeln!(lines, "{provider} {url}");

@@ -323,19 +323,19 @@ fn all_factors(from: &TableWithJoins) -> Vec<&TableFactor> {
 /// Whether USING or NATURAL makes one column of two: then `*` cannot be taken apart by relation.
 fn merges_columns(from: &TableWithJoins) -> bool {
     from.joins.iter().any(|join| {
-        let constraint = match &join.join_operator {
-            JoinOperator::Join(c)
-            | JoinOperator::Inner(c)
-            | JoinOperator::Left(c)
-            | JoinOperator::LeftOuter(c)
-            | JoinOperator::Right(c)
-            | JoinOperator::RightOuter(c)
-            | JoinOperator::FullOuter(c)
-            | JoinOperator::LeftSemi(c)
-            | JoinOperator::RightSemi(c)
-            | JoinOperator::LeftAnti(c)
-            | JoinOperator::RightAnti(c) => c,
-            _ => return false,
+        let (JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint)
+        | JoinOperator::Right(constraint)
+        | JoinOperator::RightOuter(constraint)
+        | JoinOperator::FullOuter(constraint)
+        | JoinOperator::LeftSemi(constraint)
+        | JoinOperator::RightSemi(constraint)
+        | JoinOperator::LeftAnti(constraint)
+        | JoinOperator::RightAnti(constraint)) = &join.join_operator
+        else {
+            return false;
         };
         matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
     })
@@ -455,7 +455,9 @@ impl VisitorMut for Spelling {
             Expr::CompoundIdentifier(parts) => {
                 if let Some((last, before)) = parts.split_last_mut() {
                     self.column(last);
-                    before.iter_mut().for_each(|part| self.relation(part));
+                    for part in before {
+                        self.relation(part);
+                    }
                 }
             }
             _ => {}

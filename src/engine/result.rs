@@ -98,7 +98,7 @@ impl QueryResult {
     ///
     /// # Errors
     /// The statement's own.
-    pub async fn collect(&mut self) -> Result<Vec<RecordBatch>> {
+    pub async fn read_all(&mut self) -> Result<Vec<RecordBatch>> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await {
             batches.push(batch?);

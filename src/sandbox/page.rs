@@ -105,7 +105,7 @@ pub(super) fn cut(
                     link_neighbours(&mut page, &neighbours);
                 }
                 PageKind::NextUrl { path } => {
-                    page.stated.push((path.clone(), neighbours.url_of("next").map_or(Value::Null, Value::String)))
+                    page.stated.push((path.clone(), neighbours.url_of("next").map_or(Value::Null, Value::String)));
                 }
                 _ => page.headers.extend(neighbours.link_header().map(|value| (LINK, value))),
             }

@@ -97,7 +97,8 @@ struct BindJoin {
 }
 
 impl BindJoin {
-    fn identity(&self) -> (&LogicalPlan, &str, &[Expr], &[usize], &[(usize, Expr)], BindJoinType) {
+    /// Everything but the table itself, which its name stands for.
+    fn identity(&self) -> impl Eq + Hash + '_ {
         (&self.outer, &self.name, &self.filters, &self.projection, &self.keys, self.join_type)
     }
 }

@@ -143,8 +143,7 @@ impl ScanSpec {
                 .map_err(|error| from_datafusion(&error))?;
             Some(conjunction(compiled))
         };
-        let conjuncts =
-            filters.iter().map(|expr| expr.human_display().to_string()).zip(binding.fates.iter().cloned()).collect();
+        let conjuncts = filters.iter().map(sql_text).zip(binding.fates.iter().cloned()).collect();
         Ok(Self {
             table,
             binding,
@@ -361,6 +360,13 @@ impl ScanSpec {
         }
         line
     }
+}
+
+/// An expression as a user would write it.
+fn sql_text(expr: &Expr) -> String {
+    let plain = datafusion::logical_expr::expr_rewriter::unnormalize_col(expr.clone());
+    datafusion::sql::unparser::expr_to_sql(&plain)
+        .map_or_else(|_| plain.human_display().to_string(), |sql| sql.to_string())
 }
 
 fn pages_text(method: &Method) -> String {
