@@ -264,10 +264,18 @@ impl VisitorMut for Wildcards<'_> {
         let factors: Vec<&TableFactor> = select.from.iter().flat_map(all_factors).collect();
         let merged = select.from.iter().any(merges_columns);
         let hidden: Vec<Vec<String>> = factors.iter().map(|factor| self.hidden(factor)).collect();
+        let qualifiers: Vec<Option<ObjectName>> = factors.iter().map(|factor| qualifier(factor)).collect();
+        for item in &mut select.projection {
+            // The planner takes `images.*` only for a relation of that whole name.
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && let Some(whole) = qualifiers.iter().flatten().find(|qualifier| same_relation(qualifier, name))
+            {
+                name.clone_from(whole);
+            }
+        }
         if hidden.iter().all(Vec::is_empty) {
             return ControlFlow::Continue(());
         }
-        let qualifiers: Vec<Option<ObjectName>> = factors.iter().map(|factor| qualifier(factor)).collect();
         let mut projection = Vec::with_capacity(select.projection.len());
         for item in select.projection.drain(..) {
             match item {

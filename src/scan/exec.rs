@@ -192,7 +192,8 @@ impl ExecutionPlan for CallExec {
             None => constant_rows(&self.core, &self.spec, &statement, self.fetch).map_err(to_datafusion)?.boxed(),
             Some(outer) => {
                 let input = outer.input.execute(0, context)?;
-                joined_rows(&self.core, &self.spec, &statement, outer, input, Arc::clone(&schema))
+                let pace = pace(self.fetch);
+                joined_rows(&self.core, &self.spec, &statement, outer, input, Arc::clone(&schema), pace)
                     .map_err(to_datafusion)?
             }
         };
@@ -231,6 +232,11 @@ fn limit(rows: Rows, fetch: Option<usize>) -> Rows {
     .boxed()
 }
 
+/// A reader with a limit may stop before all calls are made.
+fn pace(fetch: Option<usize>) -> Pace {
+    if fetch.is_some() { Pace::OnDemand } else { Pace::Eager }
+}
+
 /// The rows of the calls that the scan's own constants ask for.
 fn constant_rows(
     core: &Arc<ScanCore>,
@@ -248,8 +254,7 @@ fn constant_rows(
     let bound: Vec<Result<BoundCall>> =
         calls.into_iter().enumerate().map(|(tag, (call, _))| Ok(BoundCall { tag, ..call })).collect();
     let plan = Arc::new(spec.read_plan(fetch.map(|n| n as u64))?);
-    let pace = if fetch.is_some() { Pace::OnDemand } else { Pace::Eager };
-    let batches = read_calls(core.read_context(statement), plan, stream::iter(bound), pace);
+    let batches = read_calls(core.read_context(statement), plan, stream::iter(bound), pace(fetch));
     let (spec, report) = (Arc::clone(spec), statement.report.clone());
     Ok(batches.filter_map(move |batch| {
         let finished = match batch {
@@ -302,6 +307,7 @@ struct Joining {
     input: SendableRecordBatchStream,
     memo: HashMap<String, Arc<Vec<RecordBatch>>>,
     memo_rows: usize,
+    pace: Pace,
     ready: VecDeque<RecordBatch>,
     /// The answers of the groups that had to be asked for, in order.
     answers: Option<Answers>,
@@ -327,6 +333,7 @@ fn joined_rows(
     outer: &Outer,
     input: SendableRecordBatchStream,
     schema: SchemaRef,
+    pace: Pace,
 ) -> Result<Rows> {
     let joining = Joining {
         core: Arc::clone(core),
@@ -338,6 +345,7 @@ fn joined_rows(
         input,
         memo: HashMap::new(),
         memo_rows: 0,
+        pace,
         ready: VecDeque::new(),
         answers: None,
         done: false,
@@ -397,7 +405,7 @@ impl Joining {
         }
         let plan = Arc::new(self.spec.read_plan(None)?);
         let context = self.core.read_context(&self.statement);
-        let stream = read_calls(context, plan, stream::iter(bound), Pace::Eager).boxed();
+        let stream = read_calls(context, plan, stream::iter(bound), self.pace).boxed();
         let matched = vec![false; grouped.groups.len()];
         self.answers = Some(Answers { grouped, calls, stream, kept: Vec::new(), kept_rows: 0, matched });
         Ok(())

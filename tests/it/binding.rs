@@ -386,8 +386,8 @@ async fn predicates_that_contradict_each_other_need_no_call() {
         let answer = db.rows(&format!("SELECT name FROM acme.depot.things WHERE {predicate}")).await;
         assert!(answer.rows.is_empty(), "{predicate}");
         assert_eq!(answer.verdict(), "complete", "{predicate}");
+        assert_eq!(targets(&server), Vec::<String>::new(), "{predicate}");
     }
-    assert!(server.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -536,7 +536,7 @@ async fn unknown_names_suggest_the_nearest() {
         ("SELECT name FROM acme.depot.things(shelff => 1)", "`acme.depot.things` has no parameter `shelff`", "shelf"),
         ("SELECT name FROM acme.depot.thing", "`acme.depot` has no resource `thing`", "things"),
         ("SELECT name FROM acme.depott.things", "`acme` has no service `depott`", "depot"),
-        ("SELECT name FROM acmee.depot.things", "there is no provider `acmee`", "acme"),
+        ("SELECT name FROM acmee.depot.things", "no provider `acmee`", "acme"),
     ] {
         let error = db.error(sql).await;
         assert_eq!(error.kind(), ErrorKind::NameNotFound, "{sql}");
@@ -568,7 +568,10 @@ async fn a_parameter_can_only_be_given_a_value() {
 async fn further_predicates_on_a_bound_parameter_are_checked() {
     asked(&[
         ("SELECT name FROM acme.depot.things WHERE shelf = 5 AND shelf > 3", &["/things?shelf=5"]),
-        ("SELECT name FROM acme.depot.things WHERE shelf IN (1, 9) AND shelf < 3", &["/things?shelf=1"]),
+        (
+            "SELECT name FROM acme.depot.things WHERE shelf IN (1, 9) AND shelf < 3",
+            &["/things?shelf=1", "/things?shelf=9"],
+        ),
     ])
     .await;
 }
@@ -615,7 +618,7 @@ async fn the_error_lists_what_each_method_needs_and_cannot_take() {
             "SELECT number FROM acme.depot.stock",
             kind,
             "no method of `acme.depot.stock` can be called without a WHERE clause",
-            "`of_shelf` needs `shelf` (integer); `by_color` needs `color` (text); \
+            "`of_shelf` needs `shelf` (integer); `by_color` needs `color` (string); \
              give parameters as `name = value` in WHERE",
         ),
         (

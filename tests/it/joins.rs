@@ -213,7 +213,7 @@ async fn the_first_joined_rows_come_before_the_outer_side_ends() {
     assert!(!first.is_empty());
     assert_eq!(first[0], ["1", "11"]);
     gate.open();
-    let rest = result.collect().await.unwrap();
+    let rest = result.read_all().await.unwrap();
     let rest: Vec<Vec<String>> = rest.iter().flat_map(crate::support::query::texts).collect();
     assert_eq!(first.into_iter().chain(rest).collect::<Vec<_>>(), pairs(1..=40));
     assert_eq!(asked(&server), (1..=40).collect::<Vec<_>>());

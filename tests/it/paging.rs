@@ -207,8 +207,8 @@ async fn an_api_that_ignores_the_page_number_does_not_make_an_endless_scan() {
     let mut db = Db::new(acme_dir(&server.url(), &Paging::Page.document()));
     let error = db.error("SELECT id FROM acme.shop.widgets").await;
     assert_eq!(error.kind(), ErrorKind::Api);
-    assert!(error.message().contains("would never end"), "{error}");
-    assert_eq!(pages(&server), [1, 2]);
+    assert_eq!(error.message(), "the API gives the same rows for every page, so reading them would never end");
+    assert_eq!(pages(&server), [1, 2, 3]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -321,7 +321,7 @@ async fn pages_overlap_and_rows_keep_the_apis_order() {
     let mut db = Db::new(acme_dir(&server.url(), &page_and_total()));
     let mut result = db.start("SELECT id FROM acme.shop.widgets").await.unwrap();
     assert_eq!(next_texts(&mut result).await.len(), 20);
-    let rest = tokio::spawn(async move { (result.collect().await.unwrap(), result.report()) });
+    let rest = tokio::spawn(async move { (result.read_all().await.unwrap(), result.report()) });
     gate.arrived().await;
     // Page 3 is asked for while page 2 is being answered.
     server.received(3).await;
@@ -368,7 +368,7 @@ async fn the_first_batch_is_out_while_the_second_page_is_withheld() {
         assert_eq!(first.len(), 20, "{paging:?}");
         assert_eq!(result.report().rows, 20);
         gate.open();
-        let rest: usize = result.collect().await.unwrap().iter().map(arrow::array::RecordBatch::num_rows).sum();
+        let rest: usize = result.read_all().await.unwrap().iter().map(arrow::array::RecordBatch::num_rows).sum();
         assert_eq!(rest, 25, "{paging:?}");
     }
 }
@@ -634,7 +634,9 @@ async fn union_all_reads_both_sides() {
     let sql = "SELECT id FROM acme.shop.widgets WHERE color = 'red' \
                UNION ALL SELECT id FROM acme.shop.widgets WHERE color = 'blue'";
     let answer = db.rows(sql).await;
-    assert_eq!(answer.ids(), [3, 6, 9, 2, 5, 8]);
+    let mut ids = answer.ids();
+    ids.sort_unstable();
+    assert_eq!(ids, [2, 3, 5, 6, 8, 9]);
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     assert_eq!(answer.verdict(), "complete");
 }

@@ -31,7 +31,7 @@ async fn the_report_counts_rows_calls_bytes_and_parts() {
     let server = Server::start(paged(widgets(45), 20, 20, true)).await;
     let mut db = db(&server);
     let mut result = db.start("SELECT id FROM acme.shop.widgets").await.unwrap();
-    let batches = skyql::QueryResult::collect(&mut result).await.unwrap();
+    let batches = result.read_all().await.unwrap();
     assert_eq!(batches.len(), 3, "a page is a batch");
     let report = result.report();
     assert_eq!((report.rows, report.calls, report.retries, report.misfits, report.not_found), (45, 3, 0, 0, 0));
@@ -178,7 +178,7 @@ async fn a_statement_that_fails_still_reports() {
     let server = Server::start(|_| Reply::json(400, json!({"error": "no"}))).await;
     let mut db = db(&server);
     let mut result = db.start("SELECT id FROM acme.shop.widgets").await.unwrap();
-    let error = skyql::QueryResult::collect(&mut result).await.unwrap_err();
+    let error = result.read_all().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Api);
     let report = result.report();
     assert_eq!((report.calls, report.rows), (1, 0));

@@ -106,7 +106,7 @@ impl Db {
     /// Runs a statement to its end.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<Answer, Error> {
         let mut result = self.session.sql(sql).await?;
-        let batches = QueryResult::collect(&mut result).await?;
+        let batches = result.read_all().await?;
         let schema = result.schema();
         Ok(Answer {
             columns: schema.fields().iter().map(|field| field.name().clone()).collect(),
