@@ -24,6 +24,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 
 use super::border::to_datafusion;
 use super::exec::{BindJoinType, CallExec, Outer};
+use super::predicate::never_holds;
 use super::table::RestTable;
 use crate::bind::ColumnRole;
 
@@ -218,7 +219,9 @@ impl Leaf {
 
     /// Whether it can be read with `outer` bound from elsewhere.
     fn is_readable(&self, outer: &[usize]) -> bool {
-        self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
+        // No call is needed for no row.
+        self.filters.iter().any(never_holds)
+            || self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
     }
 
     /// The column of the table that an expression over the leaf is, under casts.

@@ -382,12 +382,22 @@ async fn predicates_that_contradict_each_other_need_no_call() {
         "kind = NULL",
         "shelf IN (1, 2) AND shelf = '3'",
         "false",
+        "kind = 'a' AND kind = 'b' AND size = 3 AND status = 'new'",
     ] {
         let answer = db.rows(&format!("SELECT name FROM acme.depot.things WHERE {predicate}")).await;
         assert!(answer.rows.is_empty(), "{predicate}");
         assert_eq!(answer.verdict(), "complete", "{predicate}");
         assert_eq!(targets(&server), Vec::<String>::new(), "{predicate}");
     }
+    for sql in [
+        "SELECT number, shelf FROM acme.depot.stock WHERE shelf = 1 AND shelf = 2",
+        "SELECT count(number) FROM acme.depot.stock WHERE shelf = 1 AND shelf = 2 HAVING count(number) > 0",
+        "SELECT b.id FROM acme.depot.boxes b JOIN acme.depot.files f ON f.file = b.id WHERE dir = 'a' AND dir = 'b'",
+    ] {
+        let answer = db.rows(sql).await;
+        assert!(answer.rows.is_empty(), "{sql}");
+    }
+    assert!(targets(&server).iter().all(|target| target == "/boxes"), "{:?}", targets(&server));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,8 +74,7 @@ async fn the_worst_part_is_the_statements_verdict() {
         Reply::json(200, json!({"total": total, "items": widgets(1)}))
     })
     .await;
-    let mut db = self::db(&server);
-    assert_eq!(db.rows(sql).await.verdict(), "complete");
+    assert_eq!(db(&server).rows(sql).await.verdict(), "complete");
     assert_eq!(server.requests().len(), 2);
 }
 

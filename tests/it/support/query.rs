@@ -96,13 +96,6 @@ impl Db {
         }
     }
 
-    /// What an error says in all: its message, what it is about, and its hint.
-    pub(crate) async fn complaint(&mut self, sql: &str) -> String {
-        let error = self.error(sql).await;
-        let context: Vec<String> = error.context().iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        format!("{}\n{}\n{}", error.message(), context.join("\n"), error.hint_text().unwrap_or_default())
-    }
-
     /// Runs a statement to its end.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<Answer, Error> {
         let mut result = self.session.sql(sql).await?;
