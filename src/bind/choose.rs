@@ -284,8 +284,12 @@ fn nothing_fits(table: &Table, candidates: &[Candidate<'_>], no_where: bool) -> 
         }
         said.push(format!("`{}` {}", candidate.method.name, parts.join(" and ")));
     }
-    let what = if no_where { "without a WHERE clause" } else { "with these predicates" };
-    Error::new(ErrorKind::MissingParameter, format!("no method of `{}` can be called {what}", table.id()))
+    let message = if no_where {
+        format!("`{}` cannot be read without parameters", table.id())
+    } else {
+        format!("no method of `{}` can be called with these predicates", table.id())
+    };
+    Error::new(ErrorKind::MissingParameter, message)
         .hint(format!("{}; give parameters as `name = value` in WHERE", said.join("; ")))
 }
 

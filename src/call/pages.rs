@@ -23,7 +23,7 @@ use super::shape::ReadPlan;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, Url};
-use crate::provider::{Effect, ItemShape, PageKind, TokenPlace, TokenSource};
+use crate::provider::{Effect, ItemShape, Location, Method, PageKind, TokenPlace, TokenSource};
 use crate::report::{Part, Verdict};
 use crate::rows::{self, ItemsFound, Page};
 
@@ -740,6 +740,7 @@ async fn fetch(
     let outgoing = Outgoing {
         request,
         authorizer,
+        secret_query: secret_query(method),
         signing_path: method.path.trim_start_matches('/').to_owned(),
         repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
         published: published(plan),
@@ -801,6 +802,11 @@ fn locate(error: Error, method: &str, request: &Request) -> Error {
         return error;
     }
     error.with("method", method.to_owned()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
+}
+
+fn secret_query(method: &Method) -> Vec<String> {
+    let secret = method.parameters.iter().filter(|p| p.secret && p.location == Location::Query);
+    secret.map(|p| p.wire.clone()).collect()
 }
 
 fn published(plan: &ReadPlan) -> Published {

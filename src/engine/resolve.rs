@@ -15,7 +15,7 @@ use sqlparser::ast::{
 };
 
 use crate::bind::Table;
-use crate::error::{Error, ErrorKind, Position, Result, did_you_mean};
+use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
 use crate::provider::Registry;
 use crate::scan::encode_arguments;
 
@@ -398,6 +398,8 @@ struct Spelling {
     exact: HashSet<String>,
     /// Lower case → spelling; `None` where two spellings compete.
     folded: BTreeMap<String, Option<String>>,
+    /// The same without separators: `image_id` and `imageId`.
+    unseparated: BTreeMap<String, Option<String>>,
     relations: BTreeMap<String, Option<String>>,
 }
 
@@ -407,8 +409,10 @@ impl Spelling {
             known.iter().flat_map(|known| known.table.columns.iter().map(|c| &c.name)).collect();
         let exact = columns.iter().copied().chain(&names.aliases).cloned().collect();
         let mut folded = BTreeMap::new();
+        let mut unseparated = BTreeMap::new();
         for name in columns {
-            add(&mut folded, name);
+            add(&mut folded, name.to_lowercase(), name);
+            add(&mut unseparated, fold_name(name), name);
         }
         // An alias is nearer than a column.
         for alias in &names.aliases {
@@ -416,21 +420,23 @@ impl Spelling {
         }
         let mut relations = BTreeMap::new();
         for relation in &names.relations {
-            add(&mut relations, relation);
+            add(&mut relations, relation.to_lowercase(), relation);
         }
         for known in known {
             for name in [&known.table.resource.name, &known.table.service, &known.table.provider] {
-                add(&mut relations, name);
+                add(&mut relations, name.to_lowercase(), name);
             }
         }
-        Self { exact, folded, relations }
+        Self { exact, folded, unseparated, relations }
     }
 
     fn column(&self, ident: &mut Ident) {
         if ident.quote_style.is_some() || self.exact.contains(&ident.value) {
             return;
         }
-        if let Some(Some(spelling)) = self.folded.get(&ident.value.to_lowercase()) {
+        let by_case = self.folded.get(&ident.value.to_lowercase());
+        let spelling = by_case.or_else(|| self.unseparated.get(&fold_name(&ident.value)));
+        if let Some(Some(spelling)) = spelling {
             ident.value.clone_from(spelling);
         }
     }
@@ -444,8 +450,8 @@ impl Spelling {
     }
 }
 
-fn add(into: &mut BTreeMap<String, Option<String>>, name: &str) {
-    into.entry(name.to_lowercase())
+fn add(into: &mut BTreeMap<String, Option<String>>, key: String, name: &str) {
+    into.entry(key)
         .and_modify(|known| {
             if known.as_deref() != Some(name) {
                 *known = None;

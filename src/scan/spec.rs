@@ -143,7 +143,8 @@ impl ScanSpec {
                 .map_err(|error| from_datafusion(&error))?;
             Some(conjunction(compiled))
         };
-        let conjuncts = filters.iter().map(sql_text).zip(binding.fates.iter().cloned()).collect();
+        let conjuncts =
+            filters.iter().map(|expr| shown_text(&table, expr)).zip(binding.fates.iter().cloned()).collect();
         Ok(Self {
             table,
             binding,
@@ -241,19 +242,7 @@ impl ScanSpec {
                     .or_else(|| default_of(&self.binding.method, name));
                 match value {
                     Some(value) => constant_array(value, field, count),
-                    None => {
-                        if self.table.columns[*column].role.is_field() && count > 0 {
-                            report.warn(
-                                "absent",
-                                format!("{}.{name}", self.table.id()),
-                                format!(
-                                    "the answers of `{}` do not hold it; NULL stands in its place",
-                                    self.binding.method.name
-                                ),
-                            );
-                        }
-                        Ok(new_null_array(field.data_type(), count))
-                    }
+                    None => Ok(new_null_array(field.data_type(), count)),
                 }
             };
             let real = match &answered {
@@ -267,6 +256,7 @@ impl ScanSpec {
             shown.push(real);
             tested.push(stands);
         }
+        self.warn_of_absent(values, report);
         self.warn_of_shadows(rows, values, report);
         let schema = Arc::new(Schema::new(self.fields.clone()));
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -280,6 +270,27 @@ impl ScanSpec {
             .map_err(|error| from_datafusion(&error))?;
         let mask: &BooleanArray = mask.as_boolean();
         filter_record_batch(&output, mask).map_err(internal)
+    }
+
+    /// Fields that other methods of the table answer, but not this one.
+    fn warn_of_absent(&self, values: &[Value], report: &Report) {
+        let bound = |column: usize| self.binding.bound.iter().zip(values).any(|(bound, _)| bound.column == column);
+        let absent: Vec<String> = self
+            .needed
+            .iter()
+            .filter(|column| !self.decoded.contains(column) && !bound(**column))
+            .map(|column| &self.table.columns[*column])
+            .filter(|column| column.role.is_field() && !self.binding.fixed.contains_key(&column.name))
+            .map(|column| format!("`{}`", column.name))
+            .collect();
+        if !absent.is_empty() {
+            let message = format!(
+                "the answers of `{}` do not hold {}; NULL stands in their place",
+                self.binding.method.name,
+                absent.join(", ")
+            );
+            report.warn("absent", self.table.id(), message);
+        }
     }
 
     /// A name that is both parameter and field, of which the document does not say that they are the same.
@@ -362,10 +373,23 @@ impl ScanSpec {
     }
 }
 
+/// A predicate for people; the values of secret columns stay hidden.
+fn shown_text(table: &Table, expr: &Expr) -> String {
+    let names: Vec<String> = expr
+        .column_refs()
+        .iter()
+        .filter(|column| table.columns.iter().any(|known| known.secret && known.name == column.name))
+        .map(|column| column.name.clone())
+        .collect();
+    if names.is_empty() { sql_text(expr) } else { format!("a predicate on {}", names.join(", ")) }
+}
+
 /// An expression as a user would write it.
 fn sql_text(expr: &Expr) -> String {
     let plain = datafusion::logical_expr::expr_rewriter::unnormalize_col(expr.clone());
-    datafusion::sql::unparser::expr_to_sql(&plain)
+    datafusion::sql::unparser::Unparser::default()
+        .with_pretty(true)
+        .expr_to_sql(&plain)
         .map_or_else(|_| plain.human_display().to_string(), |sql| sql.to_string())
 }
 
