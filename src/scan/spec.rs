@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use super::border::from_datafusion;
 use super::predicate::translate;
-use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Predicate, Supplied, Table, bind, literal_text};
-use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind, describe_request};
+use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text};
+use crate::call::{BoundCall, Endpoints, PlanOptions, ReadPlan, column_kind, describe_request};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Location, Method, PageKind};
@@ -81,15 +81,7 @@ impl ScanSpec {
     pub(super) fn new(parts: ScanParts<'_>) -> Result<Self> {
         let ScanParts { table, arguments, filters, projection, outer, settings, restricted } = parts;
         let predicates: Vec<_> = filters.iter().map(|expr| translate(&table, expr)).collect();
-        // The optimiser leaves `false` where predicates contradict each other: no call is needed to know the answer.
-        let never = filters.iter().any(|expr| matches!(expr, Expr::Literal(scalar, _) if is_false(scalar)));
-        let mut binding = match bind(&table, &predicates, outer, arguments, settings.max_calls) {
-            Err(error) if never && error.kind() == ErrorKind::MissingParameter => nothing(&table, &predicates, error)?,
-            bound => bound?,
-        };
-        if never {
-            binding.tuples.clear();
-        }
+        let binding = bind(&table, &predicates, outer, arguments, settings.max_calls)?;
 
         // What the API answers exactly needs no second look.
         let checked: Vec<&Expr> = filters
@@ -114,11 +106,7 @@ impl ScanSpec {
         for column in &needed {
             let known = &table.columns[*column];
             let has_value = binding.bound_column(*column).is_some() || binding.fixed.contains_key(&known.name);
-            if known.role == ColumnRole::Parameter
-                && !never
-                && !has_value
-                && default_of(&binding.method, &known.name).is_none()
-            {
+            if known.role == ColumnRole::Parameter && !has_value && default_of(&binding.method, &known.name).is_none() {
                 return Err(unbound(&table, &known.name));
             }
         }
@@ -349,14 +337,16 @@ impl ScanSpec {
     }
 
     /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
-    pub fn explain(&self) -> Vec<String> {
+    pub(super) fn explain(&self, endpoints: &Endpoints, fetch: Option<usize>) -> Vec<String> {
         let method = &self.binding.method;
         let mut lines =
             vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
         let outer: Vec<String> = self.outer_columns().map(|bound| format!("`{}`", bound.parameter)).collect();
         if outer.is_empty() {
             let example = self.calls(&[], 0).ok().and_then(|calls| calls.into_iter().next());
-            let request = example.and_then(|(bound, _)| describe_request(method, &bound.call).ok());
+            let plan = self.read_plan(fetch.map(|n| n as u64)).ok();
+            let request =
+                example.zip(plan).and_then(|((bound, _), plan)| describe_request(endpoints, &plan, &bound.call).ok());
             match (self.binding.tuples.len(), request) {
                 (0, _) => lines.push("calls: none, the predicates contradict each other".to_owned()),
                 (1, Some(request)) => lines.push(format!("request: {request}")),
@@ -437,24 +427,6 @@ fn pages_text(method: &Method) -> String {
         PageKind::Unknown => format!("pages: not declared, one call{total}"),
         kind => format!("pages: {}{how}{total}{size}", kind.name()),
     }
-}
-
-fn is_false(scalar: &ScalarValue) -> bool {
-    matches!(scalar, ScalarValue::Boolean(None | Some(false)) | ScalarValue::Null)
-}
-
-/// The binding of a scan that makes no call.
-fn nothing(table: &Table, predicates: &[Predicate], error: Error) -> Result<Binding> {
-    let method = table.methods.first().cloned().ok_or(error)?;
-    let fates = predicates.iter().map(|_| ConjunctFate::Checked("no row can pass".to_owned())).collect();
-    Ok(Binding {
-        method,
-        bound: Vec::new(),
-        fixed: BTreeMap::new(),
-        tuples: Vec::new(),
-        fates,
-        fields_only: Vec::new(),
-    })
 }
 
 fn default_of<'a>(method: &'a Method, name: &str) -> Option<&'a Value> {
