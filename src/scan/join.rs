@@ -328,11 +328,13 @@ impl Tree {
 fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut tree = Tree::default();
     tree.add(plan)?;
-    if tree.filters.iter().any(never_holds) {
+    let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
+    // No row of one relation is no row at all, whatever the others need.
+    let mut predicates = tree.filters.iter().chain(leaves.iter().flatten().flat_map(|leaf| &leaf.filters));
+    if predicates.any(never_holds) {
         let schema = Arc::clone(plan.schema());
         return Ok(Some(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })));
     }
-    let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
     let readable: Vec<bool> =
         leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
     if readable.iter().all(|readable| *readable) {

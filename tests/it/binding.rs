@@ -486,6 +486,29 @@ async fn the_row_of_a_key_is_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_row_belongs_to_the_call_that_asked_for_it() {
+    let server = server().await;
+    let mut db = db(&server);
+    // The API finds keys without regard to case, and does not filter by status at all.
+    let answer = db.rows("SELECT id FROM acme.depot.boxes WHERE id IN ('A', 'a')").await;
+    assert_eq!(answer.rows, [["a"]]);
+    let answer = db.rows("SELECT name FROM acme.depot.things WHERE status IN ('new', 'old') ORDER BY name").await;
+    assert_eq!(answer.column(0), ["one", "three", "two"]);
+    assert_eq!(answer.verdict(), "complete");
+    let sql =
+        "SELECT v.s, t.name FROM (VALUES ('old'), ('new')) v(s) JOIN acme.depot.things t ON t.status = v.s ORDER BY 2";
+    assert_eq!(db.rows(sql).await.rows, [["new", "one"], ["new", "three"], ["old", "two"]]);
+    let sql =
+        "SELECT v.k, b.id FROM (VALUES ('A'), ('b')) v(k) LEFT JOIN acme.depot.boxes b ON b.box_id = v.k ORDER BY 1";
+    let answer = db.rows(sql).await;
+    assert_eq!(answer.column(0), ["A", "b"]);
+    let mut targets = targets(&server);
+    targets.truncate(2);
+    targets.sort();
+    assert_eq!(targets, ["/boxes/A", "/boxes/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_beside_a_parameter_of_the_list_is_looked_for_in_the_list() {
     let server = server().await;
     let mut db = db(&server);
@@ -826,4 +849,28 @@ async fn limit_over_many_keys_does_not_ask_for_them_all() {
     assert_eq!(answer.rows, [["k0"], ["k1"]]);
     server.idle().await;
     assert!(server.requests().len() <= 4, "{:?}", targets(&server));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subqueries_give_no_constants_to_bind_but_are_answered() {
+    let server = server().await;
+    let mut db = db(&server);
+    let sql = "SELECT name FROM acme.depot.things WHERE size = (SELECT max(size) FROM acme.depot.things)";
+    assert_eq!(db.rows(sql).await.rows, [["two"]]);
+    let sql =
+        "SELECT name FROM acme.depot.things WHERE name NOT IN (SELECT text FROM acme.depot.stock WHERE shelf = 1)";
+    assert_eq!(db.rows(sql).await.rows.len(), 3);
+    assert!(targets(&server).iter().all(|target| ["/things", "/shelves/1/stock"].contains(&target.as_str())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_and_ctes_pass_predicates_on() {
+    let server = server().await;
+    let mut db = db(&server);
+    let sql =
+        "WITH t AS (SELECT name, kind, size FROM acme.depot.things) SELECT name FROM t WHERE kind = 'a' AND size > 10";
+    assert_eq!(db.rows(sql).await.rows, [["two"]]);
+    db.rows("CREATE VIEW small AS SELECT name, size FROM acme.depot.things WHERE kind = 'v'").await;
+    assert_eq!(db.rows("SELECT name FROM small WHERE size = 10").await.rows, [["one"]]);
+    assert_eq!(targets(&server), ["/things?kind=a", "/things?kind=v"]);
 }

@@ -342,3 +342,60 @@ async fn keys_that_come_again_on_a_later_page_are_remembered() {
     assert_eq!(answer.rows.len(), 30);
     assert_eq!(asked(&server), [0, 1]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_after_a_limit_reads_only_the_limited_side() {
+    let server = shop(100).await;
+    let sql = "SELECT w.id, p.id FROM (SELECT id FROM acme.shop.widgets LIMIT 4) w \
+               JOIN acme.shop.parts p ON p.widget_id = w.id";
+    let answer = db(&server).rows(sql).await;
+    assert_eq!(answer.rows, pairs(1..=4));
+    assert_eq!(asked(&server), [1, 2, 3, 4]);
+    assert_eq!(server.requests().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_inside_the_bound_side_is_not_lost() {
+    let server = shop(9).await;
+    let sql = "SELECT p.id FROM (SELECT id FROM acme.shop.parts WHERE widget_id IN (2, 5) LIMIT 3) p ORDER BY 1";
+    assert_eq!(db(&server).rows(sql).await.rows, [["21"], ["22"], ["51"]]);
+    let sql = "SELECT w.id, (SELECT count(*) FROM acme.shop.parts p WHERE p.widget_id = 5) \
+               FROM acme.shop.widgets w WHERE w.id < 3 ORDER BY 1";
+    assert_eq!(db(&server).rows(sql).await.rows, [["1", "2"], ["2", "2"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_left_join_with_a_further_condition_keeps_every_outer_row() {
+    let server = shop(5).await;
+    let mut db = db(&server);
+    let sql = "SELECT w.id, p.id FROM acme.shop.widgets w \
+               LEFT JOIN acme.shop.parts p ON p.widget_id = w.id AND p.label LIKE 'part 2%' ORDER BY 1, 2";
+    let answer = db.rows(sql).await;
+    assert_eq!(answer.rows, [["1", NULL], ["2", "22"], ["3", NULL], ["4", NULL], ["5", "52"]]);
+    let sql = "SELECT w.id FROM acme.shop.widgets w LEFT JOIN acme.shop.parts p ON p.widget_id = w.id \
+               WHERE p.id IS NULL ORDER BY 1";
+    assert_eq!(db.rows(sql).await.rows, [["3"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_semi_join_keeps_each_row_once() {
+    let server = shop(9).await;
+    let sql = "SELECT p.widget_id, p.id FROM acme.shop.parts p \
+               WHERE p.widget_id IN (SELECT n FROM (VALUES (5), (5), (2), (NULL)) v(n)) ORDER BY 1, 2";
+    assert_eq!(db(&server).rows(sql).await.rows, pairs([2, 5]));
+    assert_eq!(asked(&server), [2, 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_keys_reach_an_integer_parameter_and_others_are_refused() {
+    let server = shop(9).await;
+    let mut db = db(&server);
+    let sql = "SELECT v.n, p.id FROM (VALUES ('5'), ('2')) v(n) JOIN acme.shop.parts p ON p.widget_id = v.n ORDER BY 2";
+    let answer = db.rows(sql).await;
+    assert_eq!(answer.rows, [["2", "21"], ["2", "22"], ["5", "51"], ["5", "52"]]);
+    let sql = "SELECT v.n, p.id FROM (VALUES ('../5')) v(n) JOIN acme.shop.parts p ON p.widget_id = v.n";
+    let error = db.error(sql).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(asked(&server), [2, 5]);
+    assert!(server.paths().iter().all(|path| path.ends_with("/parts")));
+}

@@ -640,3 +640,107 @@ async fn union_all_reads_both_sides() {
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     assert_eq!(answer.verdict(), "complete");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_without_keys_that_never_end_are_told_by_their_answers() {
+    for key in ["page", "offset"] {
+        let server = Server::start(|_| Reply::json(200, json!({"items": [{"name": "a"}, {"name": "b"}]}))).await;
+        let declared = format!("kind: {key}\n{key}: {{key: {key}, location: query}}\n");
+        let text = widgets_service_with(&server.url(), &[key], &declared, "$.items")
+            .replace("      keys: {widget_id: id}\n", "");
+        let text = text.replacen("id: {type: integer}", "code: {type: integer}", 1);
+        let mut db = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth"));
+        let error = db.error("SELECT name FROM acme.shop.widgets").await;
+        assert_eq!(error.message(), "the API gives the same rows for every page, so reading them would never end");
+        assert_eq!(server.requests().len(), 3, "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_removed_midway_are_moved_where_the_total_tells() {
+    let server = Server::start(|seen| {
+        let rows = widgets(40);
+        // Row 1 goes after page 1 was read: row 21 moves to page 1 and is never seen.
+        let (skip, total) = if page_of(seen) == 1 { (0, 40) } else { (21, 39) };
+        Reply::json(200, json!({"total": total, "items": rows.iter().skip(skip).take(20).collect::<Vec<_>>()}))
+    })
+    .await;
+    let mut db = Db::new(acme_dir(&server.url(), &page_and_total()));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(answer.rows.len(), 39);
+    assert_eq!(answer.verdict(), "moved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_of_pages_is_a_total_too() {
+    let server = Server::start(|seen| {
+        let rows = widgets(45);
+        let start = (page_of(seen) - 1) * 20;
+        Reply::json(200, json!({"pages": 3, "items": rows.iter().skip(start).take(20).collect::<Vec<_>>()}))
+    })
+    .await;
+    let declared = Paging::Page.document() + "total: {pages: $.pages}\n";
+    let mut db = Db::new(acme_dir(&server.url(), &declared));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(answer.ids(), ids(45));
+    assert_eq!(answer.verdict(), "complete");
+    assert_eq!(sorted_pages(&server), [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_page_number_of_zero_is_followed_by_one() {
+    let server = Server::start(|seen| {
+        let page: usize = seen.query_value("page").map_or(0, |page| page.parse().unwrap());
+        let rows = widgets(45);
+        Reply::json(200, json!({"total": 45, "items": rows.iter().skip(page * 20).take(20).collect::<Vec<_>>()}))
+    })
+    .await;
+    let declared = page_and_total().replace("first: 1", "first: 0");
+    let mut db = Db::new(acme_dir(&server.url(), &declared));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(answer.ids(), ids(45));
+    let mut sent: Vec<_> = server.requests().iter().map(|seen| seen.query_value("page")).collect();
+    sent.sort();
+    assert_eq!(sent, [None, Some("1".to_owned()), Some("2".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_may_be_a_number_and_a_flag_may_end_it() {
+    let server = Server::start(|seen| {
+        let start: usize = seen.query_value("cursor").map_or(0, |text| text.parse().unwrap());
+        let rows = widgets(25);
+        let body = json!({
+            "items": rows.iter().skip(start).take(10).collect::<Vec<_>>(),
+            "next_cursor": start + 10,
+            "more": start + 10 < 25,
+        });
+        Reply::json(200, body)
+    })
+    .await;
+    let declared = "kind: cursor\ncursor: {key: cursor, location: query, from: {path: $.next_cursor}, more: $.more}\n";
+    let mut db = Db::new(acme_dir(&server.url(), declared));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(answer.ids(), ids(25));
+    assert_eq!(answer.verdict(), "complete");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_by_limit_reads_everything() {
+    let server = Server::start(paged(widgets(45), 20, 20, true)).await;
+    let mut db = Db::new(acme_dir(&server.url(), &page_and_total()));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets ORDER BY id DESC LIMIT 2").await;
+    assert_eq!(answer.ids(), [45, 44]);
+    assert_eq!(answer.verdict(), "complete");
+    assert_eq!(sorted_pages(&server), [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_first_page_under_warn_is_no_rows_and_failed() {
+    let server = Server::start(|_| Reply::json(500, json!({"error": "boom"}))).await;
+    let mut db = Db::new(acme_dir(&server.url(), &page_and_total())).set("on_partial", "warn").set("retries", "1");
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert!(answer.rows.is_empty());
+    assert_eq!(answer.verdict(), "failed");
+    assert_eq!(server.requests().len(), 2);
+}
