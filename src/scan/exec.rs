@@ -78,6 +78,11 @@ impl CallExec {
         Self { core, spec, outer, fetch, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
     }
 
+    /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
+    pub fn explain(&self) -> Vec<String> {
+        self.spec.explain(&self.core.endpoints, self.fetch)
+    }
+
     /// The scan that this operator makes calls for.
     pub fn spec(&self) -> &Arc<ScanSpec> {
         &self.spec

@@ -18,7 +18,8 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+    EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
+    UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
@@ -26,6 +27,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use super::border::to_datafusion;
 use super::exec::{CallExec, Outer};
 use super::joining::BindJoinType;
+use super::predicate::never_holds;
 use super::table::RestTable;
 use crate::bind::{ColumnRole, Supplied};
 
@@ -233,7 +235,9 @@ impl Leaf {
 
     /// Whether it can be read with `outer` bound from elsewhere.
     fn is_readable(&self, outer: &[usize]) -> bool {
-        self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
+        // No call is needed for no row.
+        self.filters.iter().any(never_holds)
+            || self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
     }
 
     /// The column of the table that an expression over the leaf is, under casts.
@@ -325,6 +329,12 @@ fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut tree = Tree::default();
     tree.add(plan)?;
     let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
+    // No row of one relation is no row at all, whatever the others need.
+    let mut predicates = tree.filters.iter().chain(leaves.iter().flatten().flat_map(|leaf| &leaf.filters));
+    if predicates.any(never_holds) {
+        let schema = Arc::clone(plan.schema());
+        return Ok(Some(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })));
+    }
     let readable: Vec<bool> =
         leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
     if readable.iter().all(|readable| *readable) {

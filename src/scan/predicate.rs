@@ -81,6 +81,12 @@ fn checked<'a>(
     }
 }
 
+/// Whether a predicate is a constant that lets no row pass: what the optimiser makes of predicates that contradict each
+/// other.
+pub(super) fn never_holds(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Boolean(Some(false) | None) | ScalarValue::Null, _))
+}
+
 /// The column that an expression is, under any casts.
 pub(super) fn column_of(table: &Table, expr: &Expr) -> Option<usize> {
     match expr {

@@ -10,10 +10,12 @@ use datafusion::common::Result as DfResult;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use serde_json::Value;
 
 use super::border::to_datafusion;
 use super::exec::CallExec;
+use super::predicate::never_holds;
 use super::spec::{ScanParts, ScanSpec, table_schema};
 use crate::bind::Table;
 use crate::call::{Endpoints, ReadContext};
@@ -140,6 +142,10 @@ impl TableProvider for RestTable {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
+        if filters.iter().any(never_holds) {
+            let schema = self.schema.project(projection)?;
+            return Ok(Arc::new(EmptyExec::new(Arc::new(schema))));
+        }
         let spec = self.spec(filters, projection, &[]).map_err(to_datafusion)?;
         Ok(Arc::new(CallExec::from_constants(Arc::clone(&self.core), Arc::new(spec), limit)))
     }
