@@ -71,14 +71,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Syntax, said)
                 .hint("give exactly one, or split the text with `skyql::sql::split`"));
         };
-<<<<<<< HEAD
-        let statement = sql::parse(&piece.in_place())?;
-        self.run(statement).await
-=======
-        // The text as given, so that positions are the user's.
-        debug_assert!(!piece.text.is_empty());
-        self.run(sql::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?).await
->>>>>>> main
+        self.run(sql::parse(&piece.in_place())?).await
     }
 
     async fn run(&mut self, statement: Statement) -> Result<QueryResult> {

@@ -1,33 +1,17 @@
 //! The dialect of everything we read.
-<<<<<<< HEAD
-//!
-//! sqlparser's generic dialect binds `->` and `->>` more loosely than `=`, so that `region->>'slug' = 'nyc3'` would mean
-//! `region->>('slug' = 'nyc3')`, and takes what it does not know for an identifier. This one keeps what of it concerns
-//! queries, and mends those two.
-=======
->>>>>>> main
 
 use std::any::TypeId;
 
 use sqlparser::dialect::{Dialect, GenericDialect, Precedence};
-<<<<<<< HEAD
 use sqlparser::keywords::{Keyword, RESERVED_FOR_IDENTIFIER};
 
-/// See the module's text.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SkyDialect;
-
-/// Says yes to what the generic dialect says yes to.
-macro_rules! as_generic {
-    ($($name:ident)*) => {
-        $(fn $name(&self) -> bool {
-            GenericDialect.$name()
-        })*
-=======
-
-/// sqlparser's generic dialect, which knows `->`, `=>` and both kinds of quotes, with one correction: in the generic one
-/// `extra->>'color' = 'red'` means `extra->>('color' = 'red')`. As in `PostgreSQL`, `->` and `->>` bind more tightly than
-/// comparisons and less than arithmetic (its manual, section 4.1.6).
+/// sqlparser's generic dialect, which knows `->`, `=>` and both kinds of quotes, with two corrections.
+///
+/// In the generic one `extra->>'color' = 'red'` means `extra->>('color' = 'red')`, and `extra->>'color' || '!'` means
+/// `extra->>('color' || '!')`. As in `SQLite`, `->` and `->>` bind more tightly than all of these; where `PostgreSQL`
+/// differs (`1 + extra->>'n'`), it has no answer, as numbers hold no fields.
+///
+/// And where an expression should be, the word that begins the next clause is an error, not a column.
 #[derive(Debug)]
 pub(crate) struct SkyDialect;
 
@@ -39,102 +23,122 @@ macro_rules! yes {
                 GenericDialect.$name()
             }
         )*
->>>>>>> main
     };
 }
 
 impl Dialect for SkyDialect {
-<<<<<<< HEAD
-    /// The parser asks for some of the generic dialect's ways by its type.
-=======
     /// What the parser asks of the generic dialect by its type holds for this one.
->>>>>>> main
     fn dialect(&self) -> TypeId {
         TypeId::of::<GenericDialect>()
     }
 
-<<<<<<< HEAD
-    fn is_delimited_identifier_start(&self, c: char) -> bool {
-        GenericDialect.is_delimited_identifier_start(c)
-    }
-
-    fn is_identifier_start(&self, c: char) -> bool {
-        GenericDialect.is_identifier_start(c)
-    }
-
-    fn is_identifier_part(&self, c: char) -> bool {
-        GenericDialect.is_identifier_part(c)
-    }
-
-    /// Where an expression should be, the word that begins the next clause is an error, not a column.
-    fn is_reserved_for_identifier(&self, word: Keyword) -> bool {
-        RESERVED_FOR_IDENTIFIER.contains(&word)
-            || matches!(
-                word,
-                Keyword::AND
-                    | Keyword::EXCEPT
-                    | Keyword::FROM
-                    | Keyword::GROUP
-                    | Keyword::HAVING
-                    | Keyword::INTERSECT
-                    | Keyword::JOIN
-                    | Keyword::LIMIT
-                    | Keyword::ON
-                    | Keyword::OR
-                    | Keyword::ORDER
-                    | Keyword::UNION
-                    | Keyword::WHERE
-            )
-    }
-
-    /// As `SQLite` has it: the arrows bind more tightly than arithmetic, and more loosely than `::`.
     fn prec_value(&self, precedence: Precedence) -> u8 {
         match precedence {
-            Precedence::PgOther => 45,
-=======
-    fn prec_value(&self, precedence: Precedence) -> u8 {
-        match precedence {
-            Precedence::PgOther => GenericDialect.prec_value(Precedence::Xor) + 1,
->>>>>>> main
+            Precedence::PgOther => GenericDialect.prec_value(Precedence::AtTz) + 1,
             other => GenericDialect.prec_value(other),
         }
     }
 
-<<<<<<< HEAD
-    as_generic! {
-        allow_extract_custom
-        allow_extract_single_quotes
-        support_map_literal_syntax
-        supports_array_typedef_with_brackets
-        supports_bitwise_shift_operators
-        supports_comma_separated_trim
-        supports_dictionary_syntax
-        supports_empty_projections
-        supports_explain_with_utility_options
-        supports_extract_comma_syntax
-        supports_filter_during_aggregation
-        supports_from_first_select
-        supports_group_by_expr
-        supports_group_by_with_modifier
-        supports_interval_options
-        supports_left_associative_joins_without_parens
-        supports_limit_comma
-        supports_multiline_comment_hints
-        supports_named_fn_args_with_assignment_operator
-        supports_nested_comments
-        supports_parens_around_table_factor
-        supports_select_wildcard_except
-        supports_select_wildcard_exclude
-        supports_select_wildcard_ilike
-        supports_select_wildcard_rename
-        supports_select_wildcard_replace
-        supports_string_escape_constant
-        supports_struct_literal
-        supports_try_convert
-        supports_unicode_string_literal
-        supports_values_as_table_factor
-        supports_window_clause_named_window_reference
-        supports_window_function_null_treatment_arg
+    fn is_reserved_for_identifier(&self, word: Keyword) -> bool {
+        let begins_a_clause = matches!(
+            word,
+            Keyword::AND
+                | Keyword::EXCEPT
+                | Keyword::FROM
+                | Keyword::GROUP
+                | Keyword::HAVING
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+                | Keyword::LIMIT
+                | Keyword::ON
+                | Keyword::OR
+                | Keyword::ORDER
+                | Keyword::UNION
+                | Keyword::WHERE
+        );
+        begins_a_clause || RESERVED_FOR_IDENTIFIER.contains(&word)
+    }
+
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        GenericDialect.is_delimited_identifier_start(ch)
+    }
+
+    fn is_identifier_start(&self, ch: char) -> bool {
+        GenericDialect.is_identifier_start(ch)
+    }
+
+    fn is_identifier_part(&self, ch: char) -> bool {
+        GenericDialect.is_identifier_part(ch)
+    }
+
+    yes! {
+        supports_unicode_string_literal,
+        supports_partition_by_after_order_by,
+        supports_array_join_syntax,
+        supports_group_by_expr,
+        supports_group_by_with_modifier,
+        supports_left_associative_joins_without_parens,
+        supports_connect_by,
+        supports_match_recognize,
+        supports_pipe_operator,
+        supports_start_transaction_modifier,
+        supports_window_function_null_treatment_arg,
+        supports_dictionary_syntax,
+        supports_window_clause_named_window_reference,
+        supports_parenthesized_set_variables,
+        supports_select_wildcard_except,
+        support_map_literal_syntax,
+        allow_extract_custom,
+        allow_extract_single_quotes,
+        supports_extract_comma_syntax,
+        supports_create_view_comment_syntax,
+        supports_parens_around_table_factor,
+        supports_values_as_table_factor,
+        supports_create_index_with_clause,
+        supports_explain_with_utility_options,
+        supports_limit_comma,
+        supports_update_order_by,
+        supports_from_first_select,
+        supports_asc_desc_in_column_definition,
+        supports_try_convert,
+        supports_bitwise_shift_operators,
+        supports_comment_on,
+        supports_load_extension,
+        supports_named_fn_args_with_assignment_operator,
+        supports_struct_literal,
+        supports_empty_projections,
+        supports_nested_comments,
+        supports_multiline_comment_hints,
+        supports_user_host_grantee,
+        supports_string_escape_constant,
+        supports_array_typedef_with_brackets,
+        supports_match_against,
+        supports_set_names,
+        supports_comma_separated_set_assignments,
+        supports_filter_during_aggregation,
+        supports_select_wildcard_exclude,
+        supports_data_type_signed_suffix,
+        supports_interval_options,
+        supports_quote_delimited_string,
+        supports_select_wildcard_replace,
+        supports_select_wildcard_ilike,
+        supports_select_wildcard_rename,
+        supports_optimize_table,
+        supports_install,
+        supports_detach,
+        supports_prewhere,
+        supports_with_fill,
+        supports_limit_by,
+        supports_interpolate,
+        supports_settings,
+        supports_select_format,
+        supports_comment_optimizer_hint,
+        supports_constraint_keyword_without_name,
+        supports_key_column_option,
+        supports_comma_separated_trim,
+        supports_cte_without_as,
+        supports_select_item_multi_column_alias,
+        supports_xml_expressions,
     }
 }
 
@@ -187,88 +191,5 @@ mod tests {
         {
             Parser::parse_sql(&SkyDialect, text).unwrap();
         }
-=======
-    fn is_delimited_identifier_start(&self, ch: char) -> bool {
-        GenericDialect.is_delimited_identifier_start(ch)
-    }
-
-    fn is_identifier_start(&self, ch: char) -> bool {
-        GenericDialect.is_identifier_start(ch)
-    }
-
-    fn is_identifier_part(&self, ch: char) -> bool {
-        GenericDialect.is_identifier_part(ch)
-    }
-
-    yes! {
-        supports_unicode_string_literal,
-        supports_partition_by_after_order_by,
-        supports_array_join_syntax,
-        supports_group_by_expr,
-        supports_group_by_with_modifier,
-        supports_left_associative_joins_without_parens,
-        supports_connect_by,
-        supports_match_recognize,
-        supports_pipe_operator,
-        supports_start_transaction_modifier,
-        supports_window_function_null_treatment_arg,
-        supports_dictionary_syntax,
-        supports_window_clause_named_window_reference,
-        supports_parenthesized_set_variables,
-        supports_select_wildcard_except,
-        support_map_literal_syntax,
-        allow_extract_custom,
-        allow_extract_single_quotes,
-        supports_extract_comma_syntax,
-        supports_create_view_comment_syntax,
-        supports_parens_around_table_factor,
-        supports_values_as_table_factor,
-        supports_create_index_with_clause,
-        supports_explain_with_utility_options,
-        supports_limit_comma,
-        supports_update_order_by,
-        supports_from_first_select,
-        supports_projection_trailing_commas,
-        supports_asc_desc_in_column_definition,
-        supports_try_convert,
-        supports_bitwise_shift_operators,
-        supports_comment_on,
-        supports_load_extension,
-        supports_named_fn_args_with_assignment_operator,
-        supports_struct_literal,
-        supports_empty_projections,
-        supports_nested_comments,
-        supports_multiline_comment_hints,
-        supports_user_host_grantee,
-        supports_string_escape_constant,
-        supports_array_typedef_with_brackets,
-        supports_match_against,
-        supports_set_names,
-        supports_comma_separated_set_assignments,
-        supports_filter_during_aggregation,
-        supports_select_wildcard_exclude,
-        supports_data_type_signed_suffix,
-        supports_interval_options,
-        supports_quote_delimited_string,
-        supports_select_wildcard_replace,
-        supports_select_wildcard_ilike,
-        supports_select_wildcard_rename,
-        supports_optimize_table,
-        supports_install,
-        supports_detach,
-        supports_prewhere,
-        supports_with_fill,
-        supports_limit_by,
-        supports_interpolate,
-        supports_settings,
-        supports_select_format,
-        supports_comment_optimizer_hint,
-        supports_constraint_keyword_without_name,
-        supports_key_column_option,
-        supports_comma_separated_trim,
-        supports_cte_without_as,
-        supports_select_item_multi_column_alias,
-        supports_xml_expressions,
->>>>>>> main
     }
 }
