@@ -302,8 +302,8 @@ fn a_script_stops_at_the_first_failure_and_shows_where() {
         without_times(&ran.err),
         "(1 row · N ms)\nerror: `linode.images` has no resource `imags`\n  --> broken.sql:5:8\n   |\n 5 |   FROM linode.images.imags;\n   |        ^\n\nhint: did you mean `images`?"
     );
-    let ran = home.run(&["-c", "SELECT 1, FROM x"]);
-    assert!(ran.err.contains("  --> -c:1:11\n   |\n 1 | SELECT 1, FROM x\n   |           ^\n"), "{}", ran.err);
+    let ran = home.run(&["-c", "SELECT 1 WHERE = 2"]);
+    assert!(ran.err.contains("  --> -c:1:16\n   |\n 1 | SELECT 1 WHERE = 2\n   |                ^\n"), "{}", ran.err);
     let ran = Ran::with_input(&mut home.command(&[]), "SELECT 1;\nSELECT 'open");
     assert!(ran.err.contains("--> stdin:2:8"), "{}", ran.err);
     assert_eq!(ran.code, Some(1));
