@@ -1,5 +1,7 @@
 //! The library inside another program.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
