@@ -63,15 +63,16 @@ impl Session {
     /// Every kind: what is wrong with the statement, its names or parameters is found here; what goes wrong while calls
     /// are made comes with the rows.
     pub async fn sql(&mut self, text: &str) -> Result<QueryResult> {
+        // Editors on Windows put a byte order mark first.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let pieces = sql::split(text)?;
         let [piece] = pieces.as_slice() else {
             let said = if pieces.is_empty() { "there is no statement" } else { "there is more than one statement" };
             return Err(Error::new(ErrorKind::Syntax, said)
                 .hint("give exactly one, or split the text with `skyql::sql::split`"));
         };
-        // The text as given, so that positions are the user's.
-        debug_assert!(!piece.text.is_empty());
-        self.run(sql::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?).await
+        let statement = sql::parse(&piece.in_place())?;
+        self.run(statement).await
     }
 
     async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
