@@ -83,7 +83,7 @@ impl Endpoints {
             {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
-                    format!("`{}` cannot be `{value}`: it is a part of the API's address", parameter.name),
+                    format!("`{}` cannot be a part of the API's address", parameter.name),
                 ));
             }
             text = text.replace(&placeholder, &value);

@@ -130,23 +130,7 @@ impl Pager {
         let server = context.endpoints.server(&plan.provider, &plan.method, &call.call.arguments)?;
         let authorizer =
             context.endpoints.authorizer(&plan.provider, &plan.method.auth, &server, plan.restricted.as_deref())?;
-        let given = |place: &TokenPlace| {
-            let named = |name: &String| {
-                let parameter = plan.method.parameters.iter().find(|p| &p.name == name);
-                parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
-            };
-            call.call.arguments.keys().chain(call.call.body.keys()).any(named)
-        };
-        let own_page = match &plan.method.pagination.kind {
-            PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => {
-                given(parameter)
-            }
-            // A next link says how the API pages; the page number of its requests is the user's when given.
-            PageKind::NextUrl { .. } | PageKind::LinkHeader | PageKind::Unknown => {
-                ["page", "offset", "cursor"].iter().any(|name| call.call.arguments.contains_key(*name))
-            }
-            PageKind::Single => false,
-        };
+        let own_page = plan.is_own_page(&call.call);
         Ok(Self {
             context,
             plan,
@@ -175,7 +159,7 @@ impl Pager {
     /// Sends the first request, so that independent calls overlap.
     pub(super) fn start(&mut self) {
         if self.started.is_none() && matches!(self.stage, Stage::First) {
-            self.started = Some(self.ask(Ask::Values(self.first_values())));
+            self.started = Some(self.ask(Ask::Values(self.plan.first_values(&self.call.call))));
         }
     }
 
@@ -244,7 +228,7 @@ impl Pager {
             && last.is_none_or(|last| next <= last)
             && needed.is_none_or(|needed| (in_flight.len() as u64) < needed)
         {
-            let values = self.numbered_values(next, per_page);
+            let values = self.numbered_values(next, last.map(|_| per_page));
             in_flight.push_back((next, self.ask(Ask::Values(values))));
             next += 1;
         }
@@ -417,13 +401,18 @@ impl Pager {
                         .and_then(|v| v.to_str().ok())
                         .map(|text| Value::from(text.to_owned())),
                 };
-                let ended = more.is_some() && captured(fetched, self.plan.captures.more) == Some(Value::Bool(false));
-                match token.filter(|_| !ended).filter(is_token) {
-                    None => self.stage = Stage::Done,
+                let flag = more.as_ref().and_then(|_| captured(fetched, self.plan.captures.more));
+                match token.filter(|_| flag != Some(Value::Bool(false))).filter(is_token) {
+                    None => {
+                        self.stage = Stage::Done;
+                        if flag == Some(Value::Bool(true)) {
+                            self.unproved = Some("the API says that there is more, but not where".to_owned());
+                        }
+                    }
                     Some(token) => {
                         let text = crate::bind::literal_text(&token);
                         self.check_repeat(&text, number)?;
-                        let mut values = self.size_value();
+                        let mut values = self.plan.first_values(&self.call.call);
                         values.push((parameter.clone(), token));
                         self.chain(Ask::Values(values), number);
                     }
@@ -518,29 +507,15 @@ impl Pager {
             .with("page", number.to_string()))
     }
 
-    fn size_value(&self) -> Vec<(TokenPlace, Value)> {
-        let Some(size) = &self.plan.method.pagination.size else { return Vec::new() };
-        let given = self.call.call.arguments.keys().chain(self.call.call.body.keys()).any(|name| {
-            let parameter = self.plan.method.parameters.iter().find(|p| &p.name == name);
-            parameter.is_some_and(|p| p.location == size.parameter.location && p.wire == size.parameter.key)
-        });
-        self.plan
-            .page_size(given || self.own_page)
-            .map(|n| (size.parameter.clone(), Value::from(n)))
-            .into_iter()
-            .collect()
-    }
-
-    fn first_values(&self) -> Vec<(TokenPlace, Value)> {
-        // The first page is what the API gives when no page is named.
-        self.size_value()
-    }
-
-    fn numbered_values(&self, page: u64, per_page: u64) -> Vec<(TokenPlace, Value)> {
-        let mut values = self.size_value();
+    fn numbered_values(&self, page: u64, per_page: Option<u64>) -> Vec<(TokenPlace, Value)> {
+        let mut values = self.plan.first_values(&self.call.call);
         match &self.plan.method.pagination.kind {
             PageKind::Page { parameter, first } => values.push((parameter.clone(), Value::from(page - 1 + first))),
-            PageKind::Offset { parameter } => values.push((parameter.clone(), Value::from((page - 1) * per_page))),
+            PageKind::Offset { parameter } => {
+                // Without a total pages come one by one, and each begins where the rows so far end.
+                let skipped = per_page.map_or(self.rows, |per_page| (page - 1) * per_page);
+                values.push((parameter.clone(), Value::from(skipped)));
+            }
             _ => {}
         }
         values

@@ -54,7 +54,7 @@ pub struct CallBatch {
 }
 
 /// How many calls start at once, at most; the ledger of the host decides how many requests really travel.
-const WIDEST: usize = 32;
+const WIDEST: usize = 16;
 
 /// How soon further calls start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -70,9 +70,8 @@ impl Session {
                 .hint("give exactly one, or split the text with `skyql::sql::split`"));
         };
         // The text as given, so that positions are the user's.
-        let statement =
-            sql::parse(text.strip_suffix('\u{feff}').unwrap_or(text)).or_else(|_| sql::parse(&piece.text))?;
-        self.run(statement).await
+        debug_assert!(!piece.text.is_empty());
+        self.run(sql::parse(text.strip_prefix('\u{feff}').unwrap_or(text))?).await
     }
 
     async fn run(&mut self, statement: Statement) -> Result<QueryResult> {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::border::from_datafusion;
 use super::predicate::translate;
 use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text};
-use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind, describe_request};
+use crate::call::{BoundCall, Endpoints, PlanOptions, ReadPlan, column_kind, describe_request};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Location, Method, PageKind};
@@ -258,6 +258,7 @@ impl ScanSpec {
             tested.push(stands);
         }
         self.warn_of_absent(values, report);
+        self.warn_of_fields_only(report);
         self.warn_of_shadows(rows, values, report);
         let schema = Arc::new(Schema::new(self.fields.clone()));
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -322,6 +323,21 @@ impl ScanSpec {
         }
     }
 
+    /// A name that means something else as a parameter, where the method takes none of that name.
+    fn warn_of_fields_only(&self, report: &Report) {
+        for column in &self.binding.fields_only {
+            let name = &self.table.columns[*column].name;
+            report.warn(
+                "shadowed",
+                format!("{}.{name}", self.table.id()),
+                format!(
+                    "`{}` takes no parameter `{name}`, so the field of that name was compared",
+                    self.binding.method.name
+                ),
+            );
+        }
+    }
+
     /// A name that is both parameter and field, of which the document does not say that they are the same.
     fn warn_of_shadows(&self, rows: &RecordBatch, values: &[Value], report: &Report) {
         for (bound, value) in self.binding.bound.iter().zip(values) {
@@ -350,14 +366,16 @@ impl ScanSpec {
     }
 
     /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
-    pub fn explain(&self) -> Vec<String> {
+    pub(super) fn explain(&self, endpoints: &Endpoints, fetch: Option<usize>) -> Vec<String> {
         let method = &self.binding.method;
         let mut lines =
             vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
         let outer: Vec<String> = self.outer_columns().map(|bound| format!("`{}`", bound.parameter)).collect();
         if outer.is_empty() {
             let example = self.calls(&[], 0).ok().and_then(|calls| calls.into_iter().next());
-            let request = example.and_then(|(bound, _)| describe_request(method, &bound.call).ok());
+            let plan = self.read_plan(fetch.map(|n| n as u64)).ok();
+            let request =
+                example.zip(plan).and_then(|((bound, _), plan)| describe_request(endpoints, &plan, &bound.call).ok());
             match (self.binding.tuples.len(), request) {
                 (0, _) => lines.push("calls: none, the predicates contradict each other".to_owned()),
                 (1, Some(request)) => lines.push(format!("request: {request}")),

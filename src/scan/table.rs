@@ -1,7 +1,7 @@
 //! A provider table as a `TableProvider`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -21,7 +21,7 @@ use crate::bind::Table;
 use crate::call::{Endpoints, ReadContext};
 use crate::clock::SharedClock;
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::{CallBudget, Client};
 use crate::provider::Registry;
 use crate::report::Report;
@@ -48,20 +48,12 @@ pub struct StatementContext {
     pub report: Report,
     /// The session's settings.
     pub settings: Settings,
-    /// The error that ended the statement, as it was before it passed through the engine's own error types.
-    first_error: Mutex<Option<Error>>,
 }
 
 impl StatementContext {
     /// The context of one statement.
     pub fn new(report: Report, settings: Settings) -> Self {
-        Self { report, settings, first_error: Mutex::new(None) }
-    }
-
-    /// Remembers the first error of an operator.
-    pub(super) fn remember(&self, error: &Error) {
-        let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| error.clone());
+        Self { report, settings }
     }
 }
 

@@ -183,7 +183,11 @@ fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
 
 fn explain(tokens: &[TokenWithSpan]) -> Result<Statement> {
     match general(tokens.to_vec())? {
-        ast::Statement::Explain { analyze, statement, .. } => Ok(Statement::Explain { analyze, query: statement }),
+        ast::Statement::Explain { analyze, statement, .. } => match *statement {
+            ast::Statement::Query(_) => Ok(Statement::Explain { analyze, query: statement }),
+            _ => Err(Error::new(ErrorKind::Unsupported, "EXPLAIN explains queries only")
+                .hint("no request was sent; this version reads")),
+        },
         ast::Statement::ExplainTable { table_name, .. } => {
             Ok(Statement::Describe(Describe::Resource { extended: false, name: parts(&table_name) }))
         }
