@@ -1,5 +1,7 @@
 //! Pages: which are asked for, in which order their rows come, and what the verdict says.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
