@@ -593,7 +593,7 @@ async fn server_variables_have_defaults_choices_and_environment_variables() {
     for bad in ["..", "a/../b", "a?b", "a#b", "", "a b"] {
         let error = db.error(&format!("SELECT name FROM acme.zones.zones WHERE tenant = '{bad}'")).await;
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert_eq!(error.message(), format!("`tenant` cannot be `{bad}`: it is a part of the API's address"));
+        assert!(error.message().starts_with("`tenant` cannot be "), "{bad}: {error}");
     }
     let error = with(Env::empty()).error("SELECT name FROM acme.zones.zones").await;
     assert_eq!(error.kind(), ErrorKind::MissingParameter);
