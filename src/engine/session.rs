@@ -71,7 +71,8 @@ impl Session {
             return Err(Error::new(ErrorKind::Syntax, said)
                 .hint("give exactly one, or split the text with `skyql::sql::split`"));
         };
-        self.run(sql::parse(&piece.in_place())?).await
+        let statement = sql::parse(&piece.in_place())?;
+        self.run(statement).await
     }
 
     async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
