@@ -2,7 +2,7 @@
 //!
 //! *Owns*: putting the rooms together, dispatching statements, SHOW and DESCRIBE, results.
 //! *Does not own*: terminals, files, arguments (`cli`).
-//! *Invariants*: no global state, no printing, no exit; the environment is read only through the [`Env`] it was given.
+//! *Invariants*: no global state, no printing, no exit; the environment is read only through the `Env` it was given.
 
 mod builder;
 mod explain;

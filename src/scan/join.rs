@@ -45,7 +45,7 @@ impl QueryPlanner for SkyQueryPlanner {
     }
 }
 
-/// Plans [`BindJoin`] nodes.
+/// Plans bind joins.
 #[derive(Debug, Default)]
 pub struct BindJoinPlanner;
 
