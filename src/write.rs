@@ -1,0 +1,18 @@
+//! Statements that change something → plan → calls → answers.
+//!
+//! *Owns*: choosing the method of a verb, values → parameters and body, which rows a WHERE means, the plan, sending its
+//! calls in order with a journal, rows for RETURNING.
+//! *Does not own*: evaluating queries (its rows come through [`RowSource`]), files (`store`), terminals.
+//! *Invariants*: nothing is sent that the plan does not hold; the source is read to its end, and is complete, before the
+//! first call; a call that was sent and not answered is unknown and never repeated; one call per distinct identity.
+
+mod answers;
+mod apply;
+mod change;
+mod fill;
+mod insert;
+mod plan;
+
+pub use answers::answers_batch;
+pub use apply::{Applied, ApplyContext, CallResult, apply};
+pub use plan::{Planned, RowSource, SourceRows, plan};
