@@ -8,7 +8,6 @@ use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
@@ -18,11 +17,12 @@ use tokio::task::JoinHandle;
 use super::answer::{self, Verdict as AnswerVerdict};
 use super::endpoint::Server;
 use super::read::{BoundCall, ReadContext};
-use super::request::{self, shown_url};
+use super::request;
+use super::send::{locate, published};
 use super::shape::ReadPlan;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, Url};
+use crate::http::{Authorizer, HeaderMap, Outgoing, Repeat, Url};
 use crate::provider::{Effect, ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::{Part, Verdict};
 use crate::rows::{self, ItemsFound, Page};
@@ -717,7 +717,7 @@ async fn fetch(
         authorizer,
         signing_path: method.path.trim_start_matches('/').to_owned(),
         repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
-        published: published(plan),
+        published: published(method),
         retries: context.settings.retries,
         max_wait: context.settings.max_wait,
     };
@@ -761,24 +761,6 @@ async fn decode(plan: &Arc<ReadPlan>, body: &bytes::Bytes) -> Result<Page> {
     tokio::task::spawn_blocking(move || rows::decode(&body, &plan.layout))
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "decoding ended unexpectedly").caused_by(error))?
-}
-
-fn locate(error: Error, method: &str, request: &Request) -> Error {
-    if error.kind() == ErrorKind::Budget {
-        return error;
-    }
-    error.with("method", method.to_owned()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
-}
-
-fn published(plan: &ReadPlan) -> Published {
-    let Some(limit) = &plan.method.rate_limit else { return Published::default() };
-    let per = limit.per_seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
-    Published {
-        rate: limit.requests.zip(per).map(|(requests, per)| Rate { requests, per: Duration::from_secs_f64(per) }),
-        concurrency: limit.concurrency,
-        remaining_header: limit.remaining_header.clone(),
-        reset_header: limit.reset_header.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::DIALECT;
-use super::parse::{parts, place, syntax};
+use super::parse::{place, syntax};
 use crate::error::{Error, ErrorKind, Position, Result};
 
 /// A write, as it was written.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use sqlparser::ast;
 
 use crate::bind::coerce;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
@@ -11,7 +12,6 @@ use crate::provider::{Call, Location, Method, Parameter};
 /// Where the values of a statement's columns go, for one method.
 #[derive(Debug, Clone)]
 pub(super) struct Placement<'a> {
-    pub(super) method: &'a Method,
     /// Per column of the statement.
     pub(super) targets: Vec<Target<'a>>,
 }
@@ -50,7 +50,7 @@ pub(super) fn place<'a>(method: &'a Method, names: &[&str]) -> Result<Placement<
         }
         targets.push(target);
     }
-    Ok(Placement { method, targets })
+    Ok(Placement { targets })
 }
 
 fn unknown(method: &Method, name: &str) -> Error {
@@ -64,6 +64,19 @@ fn unknown(method: &Method, name: &str) -> Error {
 }
 
 impl Placement<'_> {
+    /// Whether a column goes to that parameter.
+    pub(super) fn gives(&self, parameter: &Parameter) -> bool {
+        self.known().any(|known| std::ptr::eq(known, parameter))
+    }
+
+    /// The parameters and fields that columns go to.
+    pub(super) fn known(&self) -> impl Iterator<Item = &Parameter> {
+        self.targets.iter().filter_map(|target| match target {
+            Target::Known(parameter) => Some(*parameter),
+            Target::Open(_) => None,
+        })
+    }
+
     /// Puts one row's values into `call`.
     ///
     /// # Errors
@@ -123,5 +136,33 @@ pub(super) fn secrets_of(method: &Method, call: &Call) -> Vec<String> {
 /// The values of a call's arguments that a resource's keys name: what identifies the object it is about.
 pub(super) fn identity_of(keys: Option<&crate::provider::Keys>, call: &Call) -> BTreeMap<String, Value> {
     let names = keys.iter().flat_map(|keys| keys.columns.keys());
-    names.filter_map(|name| call.arguments.get(name).or_else(|| call.body.get(name)).map(|v| (name.clone(), v.clone()))).collect()
+    let value = |name: &String| call.arguments.get(name).or_else(|| call.body.get(name));
+    names.filter_map(|name| value(name).map(|value| (name.clone(), value.clone()))).collect()
+}
+
+/// The value of a literal as it is written; `None` for anything that must be evaluated.
+pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
+    match expr {
+        ast::Expr::Nested(inner) => literal(inner),
+        ast::Expr::Value(value) => match &value.value {
+            // A number that JSON's reader would round stays text: an id, most likely.
+            ast::Value::Number(text, _) => match serde_json::from_str(text).ok()? {
+                Value::Number(n) if n.is_f64() && text.bytes().all(|b| b.is_ascii_digit()) => Some(Value::from(text.as_str())),
+                number => Some(number),
+            },
+            ast::Value::SingleQuotedString(text) => Some(Value::from(text.as_str())),
+            ast::Value::DollarQuotedString(text) => Some(Value::from(text.value.as_str())),
+            ast::Value::Boolean(value) => Some(Value::Bool(*value)),
+            ast::Value::Null => Some(Value::Null),
+            _ => None,
+        },
+        ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
+            ast::Expr::Value(value) => match &value.value {
+                ast::Value::Number(text, _) => serde_json::from_str(&format!("-{text}")).ok(),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    }
 }

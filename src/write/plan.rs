@@ -1,0 +1,272 @@
+//! A statement → its calls, all of them, before any is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlparser::ast;
+
+use super::{change, exec, insert};
+use crate::bind::{Predicate, Table};
+use crate::call::{Endpoints, show_request};
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::provider::{Call, Effect, Method, Registry, Resource};
+use crate::report::{Report, Verdict};
+use crate::sql::{Verb, Write};
+
+/// Rows that a query gave, to its end.
+#[derive(Debug, Clone, Default)]
+pub struct SourceRows {
+    /// The columns' names.
+    pub names: Vec<String>,
+    /// The rows; objects and arrays stand as JSON text, as SQL has them.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// What runs queries: the rows of a write come from it.
+#[async_trait]
+pub trait RowSource: Send + Sync {
+    /// Runs a query to its end. What happens is told to the statement's report.
+    ///
+    /// # Errors
+    /// As running the query by itself.
+    async fn rows(&self, query: ast::Query) -> Result<SourceRows>;
+
+    /// The conjuncts that `selection` comes to on `table` after planning; `None` when it is more than predicates on that
+    /// table, or when it cannot be planned there.
+    ///
+    /// # Errors
+    /// `NameNotFound` and the like for what is wrong however it is read.
+    async fn conjuncts(&self, table: Arc<Table>, alias: &str, selection: ast::Expr) -> Result<Option<Vec<Predicate>>>;
+}
+
+/// What planning needs.
+pub struct PlanContext<'a> {
+    /// The provider documents.
+    pub registry: Arc<Registry>,
+    /// Where providers are.
+    pub endpoints: &'a Endpoints,
+    /// The session's settings.
+    pub settings: &'a Settings,
+    /// The statement's report.
+    pub report: &'a Report,
+    /// Time, for the report.
+    pub clock: &'a SharedClock,
+    /// What runs queries.
+    pub source: &'a dyn RowSource,
+    /// Whether calls that change something are refused.
+    pub read_only: bool,
+}
+
+/// One call of a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The call.
+    pub call: Call,
+    /// What identifies the object it is about, by parameter.
+    pub identity: BTreeMap<String, Value>,
+    /// Columns of the object as they were when it was looked at.
+    pub before: Option<BTreeMap<String, Value>>,
+}
+
+/// How the rows of a plan were found, so that they can be looked at again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The query.
+    pub select: String,
+    /// Its columns' names.
+    pub names: Vec<String>,
+    /// How many of the first columns identify the row.
+    pub keys: usize,
+    /// Its rows.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A write, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The verb.
+    pub verb: Verb,
+    /// `provider.service.resource`.
+    pub table: String,
+    /// The method.
+    pub method: Arc<Method>,
+    /// The resource.
+    pub resource: Arc<Resource>,
+    /// The calls, in the order of the rows.
+    pub steps: Vec<Step>,
+    /// How the rows were found, where they were looked at.
+    pub look: Option<Looked>,
+    /// What is wanted back.
+    pub returning: Option<Vec<ast::SelectItem>>,
+    /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
+    pub restricted: Option<Vec<String>>,
+}
+
+impl Planned {
+    /// Whether anything is changed: an EXEC may call a method that only reads.
+    pub fn changes(&self) -> bool {
+        self.verb != Verb::Exec || self.method.effect != Effect::Read
+    }
+
+    /// Whether objects are removed.
+    pub fn deletes(&self) -> bool {
+        self.verb == Verb::Delete || self.method.effect == Effect::Delete
+    }
+}
+
+/// Plans a write: sends what reading its rows needs, and nothing that changes anything.
+///
+/// # Errors
+/// Everything that can be wrong with the statement; `Partial` when the rows it is about are not known to be all or a
+/// value among them did not fit.
+pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
+    let planned = match write {
+        Write::Insert(statement) => insert::plan(context, statement).await?,
+        Write::Change(statement) => change::plan(context, statement).await?,
+        Write::Exec(statement) => exec::plan(context, statement).await?,
+    };
+    if context.read_only && planned.changes() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{} calls `{}`, which changes something", planned.verb.name(), planned.method.name),
+        )
+        .hint("this session only reads; leave out `--read-only`"));
+    }
+    let calls = planned.steps.len() as u64;
+    let most = context.settings.max_calls.saturating_sub(context.report.calls());
+    if calls > most {
+        return Err(Error::new(
+            ErrorKind::Budget,
+            format!("the statement needs {calls} more calls, and `max_calls` leaves {most}"),
+        )
+        .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + calls)));
+    }
+    // Every request is built once: what cannot be sent is found before the first one is.
+    for (at, step) in planned.steps.iter().enumerate() {
+        show_request(context.endpoints, &planned.method, &step.call).map_err(|error| of_row(error, at, calls))?;
+    }
+    Ok(planned)
+}
+
+/// Says which row an error is about, where there are several.
+pub(super) fn of_row(error: Error, at: usize, rows: u64) -> Error {
+    if rows > 1 { error.with("row", (at + 1).to_string()) } else { error }
+}
+
+/// A resource by its name as written.
+pub(super) struct Found {
+    pub(super) provider: String,
+    pub(super) service: String,
+    pub(super) resource: Arc<Resource>,
+    pub(super) restricted: Option<Vec<String>>,
+}
+
+impl Found {
+    pub(super) fn id(&self) -> String {
+        format!("{}.{}.{}", self.provider, self.service, self.resource.name)
+    }
+
+    pub(super) fn call(&self, method: &Method) -> Call {
+        Call {
+            provider: self.provider.clone(),
+            service: self.service.clone(),
+            resource: self.resource.name.clone(),
+            method: method.name.clone(),
+            arguments: BTreeMap::new(),
+            body: BTreeMap::new(),
+        }
+    }
+}
+
+/// Finds the resource that the first three parts of `name` mean.
+pub(super) async fn find(context: &PlanContext<'_>, name: &[ast::Ident]) -> Result<Found> {
+    let registry = Arc::clone(&context.registry);
+    let parts: Vec<String> = name.iter().take(3).map(|ident| ident.value.clone()).collect();
+    let place = name.first().map(|ident| ident.span.start);
+    let found = tokio::task::spawn_blocking(move || {
+        let part = |at: usize| parts.get(at).map_or("", String::as_str);
+        let provider = registry.provider(part(0))?;
+        let service = registry.service(&provider.name, part(1))?;
+        let resource = registry.resource(&provider.name, &service.name, part(2))?;
+        let restricted = registry.is_shadowing(&provider.name);
+        Ok(Found { provider: provider.name.clone(), service: service.name.clone(), resource, restricted })
+    })
+    .await
+    .map_err(|error| Error::new(ErrorKind::Internal, "reading documents ended unexpectedly").caused_by(error))?;
+    found.map_err(|error: Error| match place.filter(|place| place.line > 0) {
+        Some(place) => error.at(Position { line: place.line, column: place.column }),
+        None => error,
+    })
+}
+
+/// The method of a verb, with what `fits` makes of it: of those that fit, the one with the most required parameters, and
+/// of equals the document's first.
+///
+/// # Errors
+/// The only candidate's own error, or one that lists why each does not fit.
+pub(super) fn choose<T>(
+    id: &str,
+    verb: Verb,
+    methods: &[Arc<Method>],
+    fits: impl Fn(&Arc<Method>) -> Result<T>,
+) -> Result<(Arc<Method>, T)> {
+    let mut best: Option<(Arc<Method>, T)> = None;
+    let mut errors: Vec<Error> = Vec::new();
+    for method in methods {
+        match fits(method) {
+            Ok(fit) => {
+                let needs = |method: &Method| method.needs().count();
+                if best.as_ref().is_none_or(|(known, _)| needs(method) > needs(known)) {
+                    best = Some((Arc::clone(method), fit));
+                }
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    match (best, errors.as_slice()) {
+        (Some(best), _) => Ok(best),
+        (None, []) => Err(Error::new(ErrorKind::Unsupported, format!("`{id}` has no method for {}", verb.name()))
+            .hint(format!("`SHOW METHODS IN {id}` lists what it can do"))),
+        (None, [only]) => Err(only.clone()),
+        (None, several) => {
+            let said: Vec<&str> = several.iter().map(Error::message).collect();
+            Err(Error::new(ErrorKind::MissingParameter, format!("no method fits this {} of `{id}`", verb.name()))
+                .hint(said.join("; ")))
+        }
+    }
+}
+
+/// Refuses rows that may not be all, or not what the API holds.
+///
+/// # Errors
+/// `Partial` with the reason.
+pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
+    let seen = context.report.snapshot(context.clock.now());
+    let refuse = |why: String| {
+        Err(Error::new(ErrorKind::Partial, format!("nothing was written: {why}"))
+            .hint("a write needs rows that are known to be all, and whole"))
+    };
+    // What the user's own LIMIT left out was not asked for.
+    if seen.verdict() > Verdict::Truncated {
+        let part = seen.parts.iter().find(|part| part.verdict == seen.verdict());
+        let subject = part.map_or(String::new(), |part| format!(" ({}: {})", part.table, part.reason));
+        return refuse(format!("the rows it is about are {}{subject}", seen.verdict()));
+    }
+    if seen.misfits > 0 {
+        let which = seen.warnings.iter().find(|warning| warning.code == "misfit");
+        let subject = which.map_or(String::new(), |w| format!(" ({}: {})", w.subject, w.message));
+        return refuse(format!("{} of the values it reads did not fit their columns{subject}", seen.misfits));
+    }
+    Ok(())
+}
+
+/// The columns that a read asked for and the method's answers do not hold: they read as NULL.
+pub(super) fn absent_columns(context: &PlanContext<'_>, id: &str) -> Vec<String> {
+    let seen = context.report.snapshot(context.clock.now());
+    let of_table = |subject: &str| subject.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
+    seen.warnings.iter().filter(|warning| warning.code == "absent").filter_map(|w| of_table(&w.subject)).collect()
+}
