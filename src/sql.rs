@@ -10,10 +10,10 @@ mod parse;
 mod split;
 mod write;
 
-pub use parse::{Describe, Show, Statement, parse};
-pub use write::{Change, Exec, Insert, Verb, Write};
+pub use parse::{Describe, Show, Statement, parse, parse_query};
 pub use split::{Piece, is_complete, split};
 pub(crate) use write::dotted;
+pub use write::{Change, Exec, Insert, Verb, Write};
 
 use sqlparser::dialect::GenericDialect;
 

@@ -159,11 +159,25 @@ pub fn parse(text: &str) -> Result<Statement> {
                 .hint("`EXPLAIN` shows what a query does")),
         },
         Some("APPLY") => words.quoted("APPLY needs a plan's hash in quotes", "`PLAN …` shows it").map(Statement::Apply),
-        Some("RESUME") => words
-            .quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them")
-            .map(Statement::Resume),
+        Some("RESUME") => {
+            words.quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Resume)
+        }
         Some(word) if is_write(word) => parse_write(&tokens).map(|write| Statement::Write(Box::new(write))),
         _ => general(tokens).map(|statement| Statement::Query(Box::new(statement))),
+    }
+}
+
+/// Reads one query.
+///
+/// # Errors
+/// As [`parse`]; `Syntax` for any other statement.
+pub fn parse_query(text: &str) -> Result<ast::Query> {
+    match parse(text)? {
+        Statement::Query(statement) => match *statement {
+            ast::Statement::Query(query) => Ok(*query),
+            _ => Err(Error::new(ErrorKind::Syntax, "this is not a query")),
+        },
+        _ => Err(Error::new(ErrorKind::Syntax, "this is not a query")),
     }
 }
 

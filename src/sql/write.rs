@@ -138,11 +138,7 @@ fn replace(tokens: &[TokenWithSpan]) -> Result<Write> {
     if let Some(first) = words.first()
         && let Token::Word(word) = &mut tokens[*first].token
     {
-        *word = Word {
-            value: "UPDATE".to_owned(),
-            quote_style: None,
-            keyword: sqlparser::keywords::Keyword::UPDATE,
-        };
+        *word = Word { value: "UPDATE".to_owned(), quote_style: None, keyword: sqlparser::keywords::Keyword::UPDATE };
     }
     general(&tokens, Some(Verb::Replace))
 }
@@ -267,8 +263,7 @@ fn exec(tokens: &[TokenWithSpan]) -> Result<Exec> {
         return Err(Error::new(ErrorKind::Syntax, format!("`{name}` is not a method"))
             .hint("a method is `provider.service.resource.method`"));
     }
-    let mut exec =
-        Exec { method, arguments: BTreeMap::new(), body: None, into: None, from: None, returning: None };
+    let mut exec = Exec { method, arguments: BTreeMap::new(), body: None, into: None, from: None, returning: None };
     loop {
         let token = parser.next_token();
         match &token.token {
@@ -297,7 +292,9 @@ fn exec(tokens: &[TokenWithSpan]) -> Result<Exec> {
                 let value = literal(&mut parser)?;
                 let name = word.value.trim_start_matches('@').to_owned();
                 if exec.arguments.insert(name.clone(), value).is_some() {
-                    return Err(Error::new(ErrorKind::InvalidArgument, format!("`@{name}` is given twice")).at(place(&token)));
+                    return Err(
+                        Error::new(ErrorKind::InvalidArgument, format!("`@{name}` is given twice")).at(place(&token))
+                    );
                 }
             }
             other => {
@@ -371,15 +368,17 @@ mod tests {
         assert_eq!(insert.columns.len(), 2);
         assert_eq!(insert.returning.unwrap().len(), 1);
 
-        let Write::Change(change) =
-            read("REPLACE digitalocean.compute.images SET data__name = 'x', data__distribution = 'Ubuntu' WHERE image_id = '6' RETURNING image")
-        else {
+        let Write::Change(change) = read(
+            "REPLACE digitalocean.compute.images SET data__name = 'x', data__distribution = 'Ubuntu' WHERE image_id = '6' RETURNING image",
+        ) else {
             panic!("a change")
         };
         assert_eq!((change.verb, change.assignments.len()), (Verb::Replace, 2));
         assert!(change.selection.is_some());
 
-        let Write::Change(change) = read("DELETE FROM linode.images.images WHERE label LIKE 'tmp-%' AND created < now()") else {
+        let Write::Change(change) =
+            read("DELETE FROM linode.images.images WHERE label LIKE 'tmp-%' AND created < now()")
+        else {
             panic!("a change")
         };
         assert_eq!(change.verb, Verb::Delete);

@@ -8,11 +8,14 @@ use serde_json::Value;
 use sqlparser::ast::{self, Ident, Visit, Visitor};
 
 use super::fill::{Placement, check_required, identity_of, literal, place};
-use super::plan::{Found, Looked, PlanContext, Planned, SourceRows, Step, absent_columns, check_whole, choose, find};
+use super::plan::{
+    Found, PlanContext, Planned, SourceRows, absent_columns, check_whole, choose, find, planned_call, write_plan,
+};
 use crate::bind::{Table, bind_direct, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Keys, Location, Method, Parameter};
-use crate::sql::{Change, Verb};
+use crate::sql::{Change, Verb, parse_query};
+use crate::store::{Look, PlannedCall};
 
 pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result<Planned> {
     let found = find(context, &statement.table).await?;
@@ -40,11 +43,9 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
     };
     Ok(Planned {
         verb,
-        table: id,
+        plan: write_plan(verb, id, steps, look),
         method,
         resource: found.resource,
-        steps,
-        look,
         returning: statement.returning,
         restricted: found.restricted,
     })
@@ -75,7 +76,10 @@ fn methods_of(found: &Found, verb: Verb) -> Result<Vec<Arc<Method>>> {
             if methods.is_empty() && !verbs.replace.is_empty() {
                 return Err(Error::new(
                     ErrorKind::Unsupported,
-                    format!("`{}` can only be replaced as a whole: fields that are not named would be lost", found.id()),
+                    format!(
+                        "`{}` can only be replaced as a whole: fields that are not named would be lost",
+                        found.id()
+                    ),
                 )
                 .hint("use REPLACE and name every field"));
             }
@@ -162,11 +166,8 @@ fn items(expressions: &[ast::Expr], prefix: &str) -> Vec<ast::SelectItem> {
 }
 
 /// `SELECT items [FROM table [AS alias] WHERE selection]`. Its parts keep their places in the statement.
-fn select(
-    projection: Vec<ast::SelectItem>,
-    from: Option<(&Change, &ast::Expr)>,
-) -> Result<ast::Query> {
-    let mut query = read_query(if from.is_some() { "SELECT 1 FROM t" } else { "SELECT 1" })?;
+fn select(projection: Vec<ast::SelectItem>, from: Option<(&Change, &ast::Expr)>) -> Result<ast::Query> {
+    let mut query = parse_query(if from.is_some() { "SELECT 1 FROM t" } else { "SELECT 1" })?;
     if let ast::SetExpr::Select(select) = query.body.as_mut() {
         select.projection = projection;
         if let Some((statement, selection)) = from {
@@ -187,20 +188,6 @@ fn select(
     Ok(query)
 }
 
-/// Reads a query back from its text.
-///
-/// # Errors
-/// `Syntax` when it is none.
-pub(super) fn read_query(text: &str) -> Result<ast::Query> {
-    match crate::sql::parse(text)? {
-        crate::sql::Statement::Query(statement) => match *statement {
-            ast::Statement::Query(query) => Ok(*query),
-            _ => Err(Error::new(ErrorKind::Syntax, "this is not a query")),
-        },
-        _ => Err(Error::new(ErrorKind::Syntax, "this is not a query")),
-    }
-}
-
 /// The calls when all of WHERE is placed on the method itself: nothing is looked at.
 async fn direct(
     context: &PlanContext<'_>,
@@ -210,7 +197,7 @@ async fn direct(
     names: &[&str],
     values: &[Value],
     selection: &ast::Expr,
-) -> Result<Option<(Arc<Method>, Vec<Step>)>> {
+) -> Result<Option<(Arc<Method>, Vec<PlannedCall>)>> {
     let resource = Arc::clone(&found.resource);
     let table = Arc::new(Table::for_writing(&found.provider, &found.service, resource, methods));
     let alias = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
@@ -234,7 +221,7 @@ async fn direct(
             }
         }
         let identity = identity_of(declared(found), &call);
-        steps.push(Step { call, identity, before: None });
+        steps.push(planned_call(method, call, identity, None));
     }
     Ok(Some((Arc::clone(method), steps)))
 }
@@ -253,23 +240,25 @@ async fn by_rows(
     names: &[&str],
     set: &SetValues,
     selection: &ast::Expr,
-) -> Result<(Arc<Method>, Vec<Step>, Option<Looked>)> {
+) -> Result<(Arc<Method>, Vec<PlannedCall>, Option<Look>)> {
     let id = found.id();
     let table = Table::new(&found.provider, &found.service, Arc::clone(&found.resource))?;
     let (method, ()) = choose(&id, statement.verb, methods, |method| reachable(found, method, names))?;
     let keys: Vec<(&Parameter, &str)> = declared(found)
         .into_iter()
         .flat_map(|keys| &keys.columns)
-        .filter_map(|(name, column)| method.parameters.iter().find(|p| &p.name == name).map(|p| (p, column.as_str())))
+        .filter_map(|(name, column)| key_parameter(&method, name).map(|parameter| (parameter, column.as_str())))
         .collect();
-    let looked = looked_columns(&table, statement, selection, set);
+    let looked = looked_columns(&table, &keys, statement, selection, set);
 
     let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
-    let mut projection = items(&keys.iter().map(|(_, name)| column(name)).collect::<Vec<_>>(), "key");
-    projection.extend(looked.iter().map(|look| ast::SelectItem::ExprWithAlias {
-        expr: column(&table.columns[look.column].name),
-        alias: Ident::with_quote('"', &table.columns[look.column].name),
-    }));
+    let seen_names = looked.iter().map(|look| table.columns[look.column].name.as_str());
+    let mut projection: Vec<ast::SelectItem> = keys
+        .iter()
+        .map(|(_, name)| *name)
+        .chain(seen_names)
+        .map(|name| ast::SelectItem::UnnamedExpr(column(name)))
+        .collect();
     let computed = if set.constants.is_some() { Vec::new() } else { items(&set.expressions, "set") };
     projection.extend(computed);
     let query = select(projection, Some((statement, selection)))?;
@@ -277,7 +266,7 @@ async fn by_rows(
     let SourceRows { names: headings, rows } = context.source.rows(query).await?;
     check_whole(context)?;
     let absent = absent_columns(context, &id);
-    let needed = |look: &&Look| look.needed && absent.contains(&table.columns[look.column].name);
+    let needed = |look: &&Seen| look.needed && absent.contains(&table.columns[look.column].name);
     let missing = looked.iter().find(needed).map(|look| table.columns[look.column].name.as_str());
     if let Some(name) = missing.or_else(|| keys.iter().map(|(_, c)| *c).find(|c| absent.iter().any(|a| a == c))) {
         return Err(Error::new(
@@ -288,7 +277,7 @@ async fn by_rows(
     }
 
     let placement = place(&method, names)?;
-    let mut steps: Vec<Step> = Vec::with_capacity(rows.len());
+    let mut steps: Vec<PlannedCall> = Vec::with_capacity(rows.len());
     let mut seen: HashMap<String, usize> = HashMap::new();
     for row in &rows {
         let mut call = found.call(&method);
@@ -317,18 +306,21 @@ async fn by_rows(
             Some(_) => {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
-                    format!("two rows give `{}` different values", identity.iter().map(literal_text).collect::<Vec<_>>().join(", ")),
+                    format!(
+                        "two rows give `{}` different values",
+                        identity.iter().map(literal_text).collect::<Vec<_>>().join(", ")
+                    ),
                 )
                 .hint("each object can be changed once per statement"));
             }
             None => {
                 seen.insert(key, steps.len());
                 let identity = identity_of(declared(found), &call);
-                steps.push(Step { call, identity, before: Some(before) });
+                steps.push(planned_call(&method, call, identity, Some(before)));
             }
         }
     }
-    let look = Looked { select: text, names: headings, keys: keys.len(), rows };
+    let look = Look { select: text, rows: look_rows(&headings, rows) };
     Ok((method, steps, Some(look)))
 }
 
@@ -343,32 +335,56 @@ fn reachable(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> 
             ErrorKind::Unsupported,
             format!("the document of `{id}` does not say which column holds the value{needs} of `{}`", method.name),
         )
-        .hint(format!("give the parameters themselves as `name = value`, or add `keys` to the resource `{}`", found.resource.name)));
+        .hint(format!(
+            "give the parameters themselves as `name = value`, or add `keys` to the resource `{}`",
+            found.resource.name
+        )));
     };
     let placement = place(method, names)?;
     check_required(method, |parameter| keys.columns.contains_key(&parameter.name) || placement.gives(parameter))?;
     if method.parameters.iter().any(|p| keys.columns.contains_key(&p.name)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Unsupported, format!("`{}` does not take what identifies one object of `{id}`", method.name))
-        .hint(format!("`EXEC {id}.{}` calls it once", method.name)))
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!("`{}` does not take what identifies one object of `{id}`", method.name),
+    )
+    .hint(format!("`EXEC {id}.{}` calls it once", method.name)))
+}
+
+/// The parameter that a key goes to; a body field of the same name is another thing.
+fn key_parameter<'a>(method: &'a Method, name: &str) -> Option<&'a Parameter> {
+    let named = || method.parameters.iter().filter(|p| p.name == name);
+    named().find(|p| p.location != Location::Body).or_else(|| named().next())
+}
+
+/// The rows of a look, by column.
+pub(super) fn look_rows(names: &[String], rows: Vec<Vec<Value>>) -> Vec<BTreeMap<String, Value>> {
+    rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
 }
 
 /// A column that is looked at.
-struct Look {
+struct Seen {
     column: usize,
     /// Whether the statement's meaning depends on it; the others only show what changes.
     needed: bool,
 }
 
 /// The columns that WHERE and SET read, then those that SET writes.
-fn looked_columns(table: &Table, statement: &Change, selection: &ast::Expr, set: &SetValues) -> Vec<Look> {
-    let mut looked: Vec<Look> = Vec::new();
+fn looked_columns(
+    table: &Table,
+    keys: &[(&Parameter, &str)],
+    statement: &Change,
+    selection: &ast::Expr,
+    set: &SetValues,
+) -> Vec<Seen> {
+    let mut looked: Vec<Seen> = Vec::new();
     let mut add = |name: &str, needed: bool| {
         let Some(column) = table.column(name) else { return };
         let known = &table.columns[column];
-        if known.role.is_field() && !known.secret && !looked.iter().any(|look| look.column == column) {
-            looked.push(Look { column, needed });
+        let is_key = keys.iter().any(|(_, key)| *key == known.name);
+        if known.role.is_field() && !known.secret && !is_key && !looked.iter().any(|look| look.column == column) {
+            looked.push(Seen { column, needed });
         }
     };
     for ident in identifiers(selection) {

@@ -147,7 +147,9 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
         ast::Expr::Value(value) => match &value.value {
             // A number that JSON's reader would round stays text: an id, most likely.
             ast::Value::Number(text, _) => match serde_json::from_str(text).ok()? {
-                Value::Number(n) if n.is_f64() && text.bytes().all(|b| b.is_ascii_digit()) => Some(Value::from(text.as_str())),
+                Value::Number(n) if n.is_f64() && text.bytes().all(|b| b.is_ascii_digit()) => {
+                    Some(Value::from(text.as_str()))
+                }
                 number => Some(number),
             },
             ast::Value::SingleQuotedString(text) => Some(Value::from(text.as_str())),

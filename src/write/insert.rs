@@ -1,10 +1,12 @@
 //! INSERT: one call per row.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use sqlparser::ast;
 
 use super::fill::{check_required, place};
-use super::plan::{PlanContext, Planned, Step, check_whole, choose, find, of_row};
+use super::plan::{PlanContext, Planned, check_whole, choose, find, of_row, planned_call, write_plan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Method;
 use crate::sql::{Insert, Verb};
@@ -46,15 +48,13 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result
         }
         let mut call = found.call(&method);
         placement.fill(&mut call, row).map_err(|error| of_row(error, at, count))?;
-        steps.push(Step { call, identity: std::collections::BTreeMap::new(), before: None });
+        steps.push(planned_call(&method, call, BTreeMap::new(), None));
     }
     Ok(Planned {
         verb: Verb::Insert,
-        table: id,
+        plan: write_plan(Verb::Insert, id, steps, None),
         method,
         resource: found.resource,
-        steps,
-        look: None,
         returning: statement.returning,
         restricted: found.restricted,
     })
@@ -67,7 +67,8 @@ fn fits(method: &Method, names: &[&str]) -> Result<()> {
 
 /// The rows of VALUES that hold literals only: their spelling is kept, whatever the other rows hold.
 fn literal_rows(query: &ast::Query) -> Option<Vec<Vec<Value>>> {
-    let plain = query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    let plain =
+        query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
     match query.body.as_ref() {
         ast::SetExpr::Values(values) if plain => {
             values.rows.iter().map(|row| row.iter().map(super::fill::literal).collect()).collect()

@@ -7,15 +7,17 @@ use async_trait::async_trait;
 use serde_json::Value;
 use sqlparser::ast;
 
+use super::fill::secrets_of;
 use super::{change, exec, insert};
 use crate::bind::{Predicate, Table};
-use crate::call::{Endpoints, show_request};
+use crate::call::{Endpoints, destination, show_request};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::provider::{Call, Effect, Method, Registry, Resource};
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
+use crate::store::{Look, PlannedCall, Target, WritePlan};
 
 /// Rows that a query gave, to its end.
 #[derive(Debug, Clone, Default)]
@@ -61,45 +63,17 @@ pub struct PlanContext<'a> {
     pub read_only: bool,
 }
 
-/// One call of a plan.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// The call.
-    pub call: Call,
-    /// What identifies the object it is about, by parameter.
-    pub identity: BTreeMap<String, Value>,
-    /// Columns of the object as they were when it was looked at.
-    pub before: Option<BTreeMap<String, Value>>,
-}
-
-/// How the rows of a plan were found, so that they can be looked at again.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Looked {
-    /// The query.
-    pub select: String,
-    /// Its columns' names.
-    pub names: Vec<String>,
-    /// How many of the first columns identify the row.
-    pub keys: usize,
-    /// Its rows.
-    pub rows: Vec<Vec<Value>>,
-}
-
 /// A write, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Planned {
     /// The verb.
     pub verb: Verb,
-    /// `provider.service.resource`.
-    pub table: String,
+    /// What will be sent, and what it was planned from.
+    pub plan: WritePlan,
     /// The method.
     pub method: Arc<Method>,
     /// The resource.
     pub resource: Arc<Resource>,
-    /// The calls, in the order of the rows.
-    pub steps: Vec<Step>,
-    /// How the rows were found, where they were looked at.
-    pub look: Option<Looked>,
     /// What is wanted back.
     pub returning: Option<Vec<ast::SelectItem>>,
     /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
@@ -124,7 +98,7 @@ impl Planned {
 /// Everything that can be wrong with the statement; `Partial` when the rows it is about are not known to be all or a
 /// value among them did not fit.
 pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
-    let planned = match write {
+    let mut planned = match write {
         Write::Insert(statement) => insert::plan(context, statement).await?,
         Write::Change(statement) => change::plan(context, statement).await?,
         Write::Exec(statement) => exec::plan(context, statement).await?,
@@ -136,7 +110,7 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         )
         .hint("this session only reads; leave out `--read-only`"));
     }
-    let calls = planned.steps.len() as u64;
+    let calls = planned.plan.calls.len() as u64;
     let most = context.settings.max_calls.saturating_sub(context.report.calls());
     if calls > most {
         return Err(Error::new(
@@ -146,10 +120,41 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + calls)));
     }
     // Every request is built once: what cannot be sent is found before the first one is.
-    for (at, step) in planned.steps.iter().enumerate() {
-        show_request(context.endpoints, &planned.method, &step.call).map_err(|error| of_row(error, at, calls))?;
+    let (method, restricted) = (&planned.method, planned.restricted.as_deref());
+    for (at, step) in planned.plan.calls.iter_mut().enumerate() {
+        let shown = show_request(context.endpoints, method, &step.call).map_err(|error| of_row(error, at, calls))?;
+        step.request = format!("{} {}", shown.method, shown.url);
+        let goes = destination(context.endpoints, method, &step.call, restricted)?;
+        let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
+        if !planned.plan.targets.contains(&target) {
+            planned.plan.targets.push(target);
+        }
     }
     Ok(planned)
+}
+
+/// A call of a plan, without its request's text.
+pub(super) fn planned_call(
+    method: &Method,
+    call: Call,
+    identity: BTreeMap<String, Value>,
+    before: Option<BTreeMap<String, Value>>,
+) -> PlannedCall {
+    let secrets = secrets_of(method, &call);
+    PlannedCall {
+        call,
+        effect: method.effect,
+        request: String::new(),
+        identity,
+        before,
+        secrets,
+        idempotency_key: None,
+    }
+}
+
+/// A plan that says nothing yet of where its calls go.
+pub(super) fn write_plan(verb: Verb, table: String, calls: Vec<PlannedCall>, look: Option<Look>) -> WritePlan {
+    WritePlan { verb: verb.name().to_owned(), table, calls, targets: Vec::new(), look }
 }
 
 /// Says which row an error is about, where there are several.
