@@ -444,7 +444,7 @@ impl Spelling {
         for relation in &names.relations {
             add(&mut relations, relation);
         }
-        for target in target {
+        if let Some(target) = target {
             add(&mut relations, &target.relation);
         }
         for known in known {

@@ -115,7 +115,7 @@ impl PendingWrite {
     ///
     /// # Errors
     /// `Unsupported`, before any call that changes something: more than one object (any, with `confirm = 'always'`).
-    pub(super) fn check_confirmed(&self, settings: &crate::config::Settings) -> Result<()> {
+    pub fn check_confirmed(&self, settings: &crate::config::Settings) -> Result<()> {
         let refused = self.asks(settings.confirm) && (self.objects() > 1 || settings.confirm == Confirm::Always);
         if !refused {
             return Ok(());
