@@ -10,6 +10,7 @@ mod border;
 mod catalog;
 mod exec;
 mod join;
+mod joining;
 mod literal;
 mod predicate;
 mod spec;

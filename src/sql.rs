@@ -6,6 +6,7 @@
 //! *Invariants*: knows sqlparser only; what we recognise by leading words never reaches the general parser, which would
 //! give some of it another meaning.
 
+mod dialect;
 mod parse;
 mod split;
 mod write;
@@ -15,7 +16,7 @@ pub use split::{Piece, is_complete, split};
 pub(crate) use write::dotted;
 pub use write::{Change, Exec, Insert, Verb, Write};
 
-use sqlparser::dialect::GenericDialect;
+use dialect::SkyDialect;
 
-/// The dialect of everything we read: sqlparser's generic one, which knows `->`, `=>` and both kinds of quotes.
-pub(crate) const DIALECT: GenericDialect = GenericDialect {};
+/// The dialect of everything we read.
+pub(crate) const DIALECT: SkyDialect = SkyDialect;

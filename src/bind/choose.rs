@@ -59,6 +59,9 @@ pub struct Binding {
     pub tuples: Vec<Vec<Value>>,
     /// What becomes of each conjunct, in the order given.
     pub fates: Vec<ConjunctFate>,
+    /// Columns with a bound value that other methods would take as a parameter of another meaning, and this one does not:
+    /// the value is compared with the field.
+    pub fields_only: Vec<usize>,
 }
 
 impl Binding {
@@ -74,7 +77,7 @@ struct Candidate<'a> {
     uses: Vec<BoundColumn>,
     missing: Vec<&'a Parameter>,
     refused: Vec<&'a str>,
-    ignored: usize,
+    ignored: Vec<usize>,
     required: usize,
 }
 
@@ -127,7 +130,8 @@ pub fn bind(
         .filter(|candidate| candidate.fits())
         // Earlier in the document wins a tie, so later ones must be strictly better.
         .reduce(|best, next| {
-            let better = next.ignored < best.ignored || next.ignored == best.ignored && next.required > best.required;
+            let better = next.ignored.len() < best.ignored.len()
+                || next.ignored.len() == best.ignored.len() && next.required > best.required;
             if better { next } else { best }
         })
         .ok_or_else(|| nothing_fits(table, &candidates, conjuncts.is_empty() && outer.is_empty()))?;
@@ -143,23 +147,46 @@ pub fn bind(
     check_parameter_uses(table, conjuncts, &chosen.uses, &taken)?;
     let used: HashSet<usize> =
         chosen.uses.iter().filter(|bound| bound.supplied == Supplied::Constant).map(|bound| bound.column).collect();
-    let raw = product(conjuncts, &|column| used.contains(&column), most)?;
-    let mut tuples: Vec<Vec<Value>> = Vec::with_capacity(raw.len());
-    let mut seen = HashSet::new();
-    for tuple in raw {
-        let mut values = Vec::new();
-        for bound in chosen.uses.iter().filter(|bound| bound.supplied == Supplied::Constant) {
-            let Some(parameter) = chosen.method.parameters.iter().find(|p| p.name == bound.parameter) else { continue };
-            let value = coerce(parameter, tuple.get(&bound.column).unwrap_or(&Value::Null))?;
-            check_server_value(parameter, &value)?;
-            values.push(value);
-        }
-        if seen.insert(values.iter().map(literal_text).collect::<Vec<_>>()) {
-            tuples.push(values);
-        }
-    }
+    // Typed first: `5`, `5.0` and `'5'` are one value of a whole-number parameter.
+    let typed = conjuncts.iter().map(|conjunct| typed_literals(conjunct, chosen)).collect::<Result<Vec<_>>>()?;
+    let tuples = product(&typed, &|column| used.contains(&column), most)?
+        .into_iter()
+        .map(|mut tuple| {
+            let constants = chosen.uses.iter().filter(|bound| bound.supplied == Supplied::Constant);
+            constants.map(|bound| tuple.remove(&bound.column).unwrap_or(Value::Null)).collect()
+        })
+        .collect();
     let fates = conjuncts.iter().map(|conjunct| fate(table, chosen, conjunct, &bindable)).collect();
-    Ok(Binding { method: Arc::clone(chosen.method), bound: chosen.uses.clone(), fixed, tuples, fates })
+    Ok(Binding {
+        method: Arc::clone(chosen.method),
+        bound: chosen.uses.clone(),
+        fixed,
+        tuples,
+        fates,
+        fields_only: chosen.ignored.clone(),
+    })
+}
+
+/// The predicate with the literals of bound columns in their parameters' types.
+fn typed_literals(predicate: &Predicate, chosen: &Candidate<'_>) -> Result<Predicate> {
+    let typed = |column: usize, value: &Value| -> Result<Value> {
+        let bound = chosen.uses.iter().find(|bound| bound.column == column && bound.supplied == Supplied::Constant);
+        let parameter = bound.and_then(|bound| chosen.method.parameters.iter().find(|p| p.name == bound.parameter));
+        let Some(parameter) = parameter else { return Ok(value.clone()) };
+        let value = coerce(parameter, value)?;
+        check_server_value(parameter, &value)?;
+        Ok(value)
+    };
+    Ok(match predicate {
+        Predicate::Equals { column, value } => Predicate::Equals { column: *column, value: typed(*column, value)? },
+        Predicate::In { column, values } => Predicate::In {
+            column: *column,
+            values: values.iter().map(|value| typed(*column, value)).collect::<Result<_>>()?,
+        },
+        Predicate::And(all) => Predicate::And(all.iter().map(|p| typed_literals(p, chosen)).collect::<Result<_>>()?),
+        Predicate::Or(any) => Predicate::Or(any.iter().map(|p| typed_literals(p, chosen)).collect::<Result<_>>()?),
+        Predicate::Other { columns } => Predicate::Other { columns: columns.clone() },
+    })
 }
 
 /// A server variable with a list of values takes no other: it decides where requests go.
@@ -196,7 +223,7 @@ fn consider<'a>(
 ) -> Candidate<'a> {
     let mut uses: Vec<BoundColumn> = Vec::new();
     let mut refused = Vec::new();
-    let mut ignored = 0;
+    let mut ignored = Vec::new();
     let supplied =
         constants.iter().map(|column| (*column, Supplied::Constant)).chain(outer.iter().map(|c| (*c, Supplied::Outer)));
     let all: Vec<(usize, Supplied)> = supplied.collect();
@@ -219,7 +246,7 @@ fn consider<'a>(
             None if known.role == ColumnRole::Parameter && supplied == Supplied::Constant => {
                 refused.push(known.name.as_str());
             }
-            None if known.role.shadows() => ignored += 1,
+            None if known.role.shadows() => ignored.push(column),
             None => {}
         }
     }
@@ -284,8 +311,12 @@ fn nothing_fits(table: &Table, candidates: &[Candidate<'_>], no_where: bool) -> 
         }
         said.push(format!("`{}` {}", candidate.method.name, parts.join(" and ")));
     }
-    let what = if no_where { "without a WHERE clause" } else { "with these predicates" };
-    Error::new(ErrorKind::MissingParameter, format!("no method of `{}` can be called {what}", table.id()))
+    let message = if no_where {
+        format!("`{}` cannot be read without parameters", table.id())
+    } else {
+        format!("no method of `{}` can be called with these predicates", table.id())
+    };
+    Error::new(ErrorKind::MissingParameter, message)
         .hint(format!("{}; give parameters as `name = value` in WHERE", said.join("; ")))
 }
 
@@ -339,20 +370,22 @@ fn fate(table: &Table, chosen: &Candidate<'_>, conjunct: &Predicate, bindable: &
     if columns.is_empty() {
         return ConjunctFate::Checked("it names no column".to_owned());
     }
-    if !unused.is_empty() {
+    let bound: BTreeSet<usize> = alternatives(conjunct, bindable)
+        .and_then(|options| options.into_iter().next())
+        .map(|tuple| tuple.into_keys().filter(|column| used(column).is_some()).collect())
+        .unwrap_or_default();
+    if bound.is_empty() {
+        if unused.is_empty() {
+            return ConjunctFate::Checked("only `=`, IN and OR of equalities reach the API".to_owned());
+        }
         let verb = if unused.len() == 1 { "is not a parameter" } else { "are not parameters" };
         return ConjunctFate::Checked(format!("{} {verb} of `{}`", unused.join(", "), chosen.method.name));
     }
-    let bound: BTreeSet<usize> = alternatives(conjunct, bindable)
-        .and_then(|options| options.into_iter().next())
-        .map(|tuple| tuple.into_keys().collect())
-        .unwrap_or_default();
-    if bound != columns || !is_exact(conjunct) {
-        return ConjunctFate::Checked("only `=`, IN and OR of equalities reach the API".to_owned());
-    }
-    let checked = columns.iter().any(|column| {
-        used(column).is_some_and(|bound| bound.through_key || table.columns[*column].role == ColumnRole::Same)
-    });
+    let checked = bound != columns
+        || !is_exact(conjunct)
+        || columns.iter().any(|column| {
+            used(column).is_some_and(|bound| bound.through_key || table.columns[*column].role == ColumnRole::Same)
+        });
     if checked { ConjunctFate::SentAndChecked } else { ConjunctFate::Sent }
 }
 

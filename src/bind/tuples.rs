@@ -133,7 +133,7 @@ pub(super) fn product(conjuncts: &[Predicate], can_bind: &dyn Fn(usize) -> bool,
     if tuples.len() as u64 > most {
         return Err(Error::new(
             ErrorKind::Budget,
-            format!("the statement needs at least {} calls, more than `max_calls` = {most}", tuples.len()),
+            format!("the statement needs {} calls or more, and `max_calls` is {most}", tuples.len()),
         )
         .hint(format!("`SET max_calls = {}` allows it", tuples.len())));
     }

@@ -81,9 +81,12 @@ impl Endpoints {
                 || value.split('/').any(|part| part == "." || part == "..")
                 || scheme && value.contains('/')
             {
+                // What came from the environment stays there.
+                let given = arguments.contains_key(&parameter.name);
+                let what = if given { format!("`{value}`") } else { "what the environment gives".to_owned() };
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
-                    format!("`{}` cannot be `{value}`: it is a part of the API's address", parameter.name),
+                    format!("`{}` cannot be {what}: it is a part of the API's address", parameter.name),
                 ));
             }
             text = text.replace(&placeholder, &value);

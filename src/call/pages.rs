@@ -18,7 +18,7 @@ use super::answer::{self, Verdict as AnswerVerdict};
 use super::endpoint::Server;
 use super::read::{BoundCall, ReadContext};
 use super::request;
-use super::send::{locate, published};
+use super::send::{locate, published, secret_query};
 use super::shape::ReadPlan;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,8 +31,8 @@ use crate::rows::{self, ItemsFound, Page};
 const WIDEST: usize = 8;
 /// Keys remembered to tell a row that comes twice; beyond this only totals are compared.
 const KEYS_KEPT: usize = 4_000_000;
-/// Bodies above this are decoded off the async threads.
-const DECODE_INLINE: usize = 256 * 1024;
+/// Pages in a row without a new row that end a scan of which the last page is not known.
+const STALE_PAGES: u32 = 2;
 
 /// A spawned task that ends when its owner goes.
 #[derive(Debug)]
@@ -68,6 +68,8 @@ struct Fetched {
     url: Url,
     status: u16,
     not_found: Option<Error>,
+    /// Tells one answer from another, for lists of which nothing else does.
+    fingerprint: Option<u64>,
 }
 
 /// What asks for a page: paging values, or a whole URL.
@@ -114,6 +116,9 @@ pub(super) struct Pager {
     seen_tokens: HashSet<u64>,
     seen_keys: HashSet<u64>,
     duplicates: u64,
+    /// Pages in a row that gave nothing new.
+    stale_pages: u32,
+    last_fingerprint: Option<u64>,
     verdict_said: bool,
     own_page: bool,
 }
@@ -123,23 +128,7 @@ impl Pager {
         let server = context.endpoints.server(&plan.provider, &plan.method, &call.call.arguments)?;
         let authorizer =
             context.endpoints.authorizer(&plan.provider, &plan.method.auth, &server, plan.restricted.as_deref())?;
-        let given = |place: &TokenPlace| {
-            let named = |name: &String| {
-                let parameter = plan.method.parameters.iter().find(|p| &p.name == name);
-                parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
-            };
-            call.call.arguments.keys().chain(call.call.body.keys()).any(named)
-        };
-        let own_page = match &plan.method.pagination.kind {
-            PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => {
-                given(parameter)
-            }
-            // A next link says how the API pages; the page number of its requests is the user's when given.
-            PageKind::NextUrl { .. } | PageKind::LinkHeader | PageKind::Unknown => {
-                ["page", "offset", "cursor"].iter().any(|name| call.call.arguments.contains_key(*name))
-            }
-            PageKind::Single => false,
-        };
+        let own_page = plan.is_own_page(&call.call);
         Ok(Self {
             context,
             plan,
@@ -158,6 +147,8 @@ impl Pager {
             seen_tokens: HashSet::new(),
             seen_keys: HashSet::new(),
             duplicates: 0,
+            stale_pages: 0,
+            last_fingerprint: None,
             verdict_said: false,
             own_page,
         })
@@ -166,7 +157,7 @@ impl Pager {
     /// Sends the first request, so that independent calls overlap.
     pub(super) fn start(&mut self) {
         if self.started.is_none() && matches!(self.stage, Stage::First) {
-            self.started = Some(self.ask(Ask::Values(self.first_values())));
+            self.started = Some(self.ask(Ask::Values(self.plan.first_values(&self.call.call))));
         }
     }
 
@@ -235,7 +226,7 @@ impl Pager {
             && last.is_none_or(|last| next <= last)
             && needed.is_none_or(|needed| (in_flight.len() as u64) < needed)
         {
-            let values = self.numbered_values(next, per_page);
+            let values = self.numbered_values(next, last.map(|_| per_page));
             in_flight.push_back((next, self.ask(Ask::Values(values))));
             next += 1;
         }
@@ -275,7 +266,9 @@ impl Pager {
             self.context.report.add_misfits(&self.plan.table, column, misfit.count, &misfit.example);
         }
         self.totals(&fetched, first);
+        let known_before = self.duplicates;
         self.remember_keys(&fetched.page.batches);
+        self.check_progress(number, self.duplicates - known_before, &fetched)?;
         self.next_stage(number, kind, &fetched)?;
         Ok(fetched
             .page
@@ -334,6 +327,10 @@ impl Pager {
                 if self.seen_keys.len() >= KEYS_KEPT {
                     return;
                 }
+                // A row whose key is not known may be any row.
+                if self.plan.keys.iter().any(|column| batch.column(*column).is_null(row)) {
+                    continue;
+                }
                 let mut hasher = DefaultHasher::new();
                 for column in &self.plan.keys {
                     hash_cell(batch.column(*column).as_ref(), row, &mut hasher);
@@ -343,6 +340,23 @@ impl Pager {
                 }
             }
         }
+    }
+
+    /// Numbered pages without a known last one end with an empty page, which never comes where the API ignores the number.
+    fn check_progress(&mut self, number: u64, duplicates: u64, fetched: &Fetched) -> Result<()> {
+        let rows = fetched.page.rows;
+        let repeats = fetched.fingerprint.is_some() && fetched.fingerprint == self.last_fingerprint;
+        self.last_fingerprint = fetched.fingerprint;
+        let stale = rows > 0 && (duplicates == rows || repeats);
+        self.stale_pages = if stale { self.stale_pages + 1 } else { 0 };
+        // One such page may be rows that moved back by a page's length while it was read.
+        if self.stale_pages < STALE_PAGES || self.last_page().is_some() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Api, "the API gives the same rows for every page, so reading them would never end")
+            .with("method", self.plan.method.name.clone())
+            .with("page", number.to_string())
+            .hint("the provider document declares page numbers that the API does not follow"))
     }
 
     /// The last page's number, by the newest totals.
@@ -361,11 +375,7 @@ impl Pager {
             return Ok(());
         }
         let items_missing = matches!(fetched.page.items, ItemsFound::Absent);
-        if kind == Kind::First
-            && items_missing
-            && self.plan.method.response.items == ItemShape::List
-            && fetched.status != 204
-        {
+        if items_missing && self.plan.method.response.items == ItemShape::List && fetched.status != 204 {
             self.unproved = Some(format!("the answer holds nothing at `{}`", self.plan.method.response.item_path));
         }
         let method = Arc::clone(&self.plan.method);
@@ -389,13 +399,18 @@ impl Pager {
                         .and_then(|v| v.to_str().ok())
                         .map(|text| Value::from(text.to_owned())),
                 };
-                let ended = more.is_some() && captured(fetched, self.plan.captures.more) == Some(Value::Bool(false));
-                match token.filter(|_| !ended).filter(is_token) {
-                    None => self.stage = Stage::Done,
+                let flag = more.as_ref().and_then(|_| captured(fetched, self.plan.captures.more));
+                match token.filter(|_| flag != Some(Value::Bool(false))).filter(is_token) {
+                    None => {
+                        self.stage = Stage::Done;
+                        if flag == Some(Value::Bool(true)) {
+                            self.unproved = Some("the API says that there is more, but not where".to_owned());
+                        }
+                    }
                     Some(token) => {
                         let text = crate::bind::literal_text(&token);
                         self.check_repeat(&text, number)?;
-                        let mut values = self.size_value();
+                        let mut values = self.plan.first_values(&self.call.call);
                         values.push((parameter.clone(), token));
                         self.chain(Ask::Values(values), number);
                     }
@@ -490,29 +505,15 @@ impl Pager {
             .with("page", number.to_string()))
     }
 
-    fn size_value(&self) -> Vec<(TokenPlace, Value)> {
-        let Some(size) = &self.plan.method.pagination.size else { return Vec::new() };
-        let given = self.call.call.arguments.keys().chain(self.call.call.body.keys()).any(|name| {
-            let parameter = self.plan.method.parameters.iter().find(|p| &p.name == name);
-            parameter.is_some_and(|p| p.location == size.parameter.location && p.wire == size.parameter.key)
-        });
-        self.plan
-            .page_size(given || self.own_page)
-            .map(|n| (size.parameter.clone(), Value::from(n)))
-            .into_iter()
-            .collect()
-    }
-
-    fn first_values(&self) -> Vec<(TokenPlace, Value)> {
-        // The first page is what the API gives when no page is named.
-        self.size_value()
-    }
-
-    fn numbered_values(&self, page: u64, per_page: u64) -> Vec<(TokenPlace, Value)> {
-        let mut values = self.size_value();
+    fn numbered_values(&self, page: u64, per_page: Option<u64>) -> Vec<(TokenPlace, Value)> {
+        let mut values = self.plan.first_values(&self.call.call);
         match &self.plan.method.pagination.kind {
             PageKind::Page { parameter, first } => values.push((parameter.clone(), Value::from(page - 1 + first))),
-            PageKind::Offset { parameter } => values.push((parameter.clone(), Value::from((page - 1) * per_page))),
+            PageKind::Offset { parameter } => {
+                // Without a total pages come one by one, and each begins where the rows so far end.
+                let skipped = per_page.map_or(self.rows, |per_page| (page - 1) * per_page);
+                values.push((parameter.clone(), Value::from(skipped)));
+            }
             _ => {}
         }
         values
@@ -551,8 +552,9 @@ impl Pager {
             verdict: Verdict::Failed,
             reason: error.to_string(),
         });
-        // Numbered pages go on without the lost one; a chain ends where its next link is not known.
-        if !matches!(self.stage, Stage::Numbered { .. }) {
+        // Numbered pages up to a known last one go on without the lost one; where the end is what the pages themselves
+        // say, or the next link was on the lost page, nothing is known of what follows.
+        if !matches!(self.stage, Stage::Numbered { last: Some(_), .. }) {
             self.stage = Stage::Done;
         }
         Ok(())
@@ -682,10 +684,6 @@ fn next_of_link_header(header: &str) -> Option<String> {
 }
 
 fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
-    if column.is_null(row) {
-        0u8.hash(hasher);
-        return;
-    }
     match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().value(row).hash(hasher),
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).hash(hasher),
@@ -715,6 +713,7 @@ async fn fetch(
     let outgoing = Outgoing {
         request,
         authorizer,
+        secret_query: secret_query(method),
         signing_path: method.path.trim_start_matches('/').to_owned(),
         repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
         published: published(method),
@@ -731,11 +730,11 @@ async fn fetch(
     let status = answer.status.as_u16();
     let empty =
         || Page { batches: Vec::new(), rows: 0, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::Absent };
+    let fetched =
+        |page, headers, not_found, fingerprint| Fetched { page, headers, url, status, not_found, fingerprint };
     match verdict {
-        AnswerVerdict::NotFound(error) => {
-            Ok(Fetched { page: empty(), headers: answer.headers, url, status, not_found: Some(error) })
-        }
-        AnswerVerdict::Empty => Ok(Fetched { page: empty(), headers: answer.headers, url, status, not_found: None }),
+        AnswerVerdict::NotFound(error) => Ok(fetched(empty(), answer.headers, Some(error), None)),
+        AnswerVerdict::Empty => Ok(fetched(empty(), answer.headers, None, None)),
         AnswerVerdict::Good => {
             let page = decode(plan, &answer.body).await.map_err(|error| {
                 let media = answer::media_type(&answer);
@@ -748,13 +747,22 @@ async fn fetch(
                     return Err(answer::refused(method, &outgoing.request, &answer));
                 }
             }
-            Ok(Fetched { page, headers: answer.headers, url, status, not_found: None })
+            let numbered = matches!(method.pagination.kind, PageKind::Page { .. } | PageKind::Offset { .. });
+            let fingerprint = (numbered && plan.keys.is_empty()).then(|| fingerprint(&answer.body));
+            Ok(fetched(page, answer.headers, None, fingerprint))
         }
     }
 }
 
+fn fingerprint(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
+}
+
 async fn decode(plan: &Arc<ReadPlan>, body: &bytes::Bytes) -> Result<Page> {
-    if body.len() <= DECODE_INLINE {
+    // Longer ones are decoded off the async threads.
+    if body.len() <= 256 * 1024 {
         return rows::decode(body, &plan.layout);
     }
     let (plan, body) = (Arc::clone(plan), body.clone());

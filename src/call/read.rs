@@ -54,7 +54,7 @@ pub struct CallBatch {
 }
 
 /// How many calls start at once, at most; the ledger of the host decides how many requests really travel.
-const WIDEST: usize = 32;
+const WIDEST: usize = 16;
 
 /// How soon further calls start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +142,8 @@ impl Stream for Reading {
         }
         loop {
             if let Some(batch) = this.ready.pop_front() {
-                this.given = true;
+                // The end of a call is no row: it says nothing of how much more is wanted.
+                this.given |= batch.rows.is_some();
                 return Poll::Ready(Some(Ok(batch)));
             }
             let ended = match this.fill(cx) {

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::endpoint::Server;
+use super::endpoint::{Endpoints, Server};
+use super::shape::ReadPlan;
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Request, Url};
@@ -41,7 +42,7 @@ pub(super) fn build(
             ErrorKind::InvalidArgument,
             format!("the path of `{}` would change its shape", method.name),
         )
-        .with("path", whole));
+        .with("template", method.path.clone()));
     }
     let query = query_text(method, call, extra);
     url.set_query((!query.is_empty()).then_some(query.as_str()));
@@ -68,27 +69,22 @@ pub(super) fn build(
     Ok(Request { method: http_method, url, headers, body, timeout })
 }
 
-/// `GET https://host/path?query` of a call, for people: values of secret parameters are hidden.
+/// The first request of a read as it will be sent, `GET https://host/path?query`, for people: values of secret parameters
+/// are hidden.
 ///
 /// # Errors
-/// As building the request itself.
-pub fn describe_request(method: &Method, call: &Call) -> Result<String> {
+/// As sending it, but for the credential, which is not looked at.
+pub fn describe_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> Result<String> {
+    let method = &plan.method;
     let mut shown = call.clone();
     for parameter in method.parameters.iter().filter(|p| p.secret) {
         if let Some(value) = shown.arguments.get_mut(&parameter.name) {
             *value = Value::from("***");
         }
     }
-    let path = fill_path(method, &shown)?;
-    let query = query_text(method, &shown, &[]);
-    let mark = if query.is_empty() { "" } else { "?" };
-    let mut server = method.server.trim_end_matches('/').to_owned();
-    for parameter in method.parameters.iter().filter(|p| p.location == Location::Server) {
-        if let Some(value) = shown.arguments.get(&parameter.name).or(parameter.default.as_ref()) {
-            server = server.replace(&format!("{{{}}}", parameter.wire), &literal_text(value));
-        }
-    }
-    Ok(format!("{} {server}{path}{mark}{query}", method.http_method.to_uppercase()))
+    let server = endpoints.server(&plan.provider, method, &call.arguments)?;
+    let request = build(method, &shown, &server, &plan.first_values(call), Duration::ZERO)?;
+    Ok(format!("{} {}", request.method, request.url))
 }
 
 /// The parameters of one location with their values: given ones, and defaults that must be sent.

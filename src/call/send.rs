@@ -69,6 +69,7 @@ pub async fn send_call(
     let outgoing = Outgoing {
         request: request::build(method, call, &server, &[], context.settings.timeout)?,
         authorizer,
+        secret_query: secret_query(method),
         signing_path: method.path.trim_start_matches('/').to_owned(),
         repeat: if safe { Repeat::Safe } else { Repeat::Unsafe },
         published: published(method),
@@ -167,6 +168,12 @@ pub(super) fn locate(error: Error, method: &str, request: &Request) -> Error {
         return error;
     }
     error.with("method", method.to_owned()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
+}
+
+/// The query parameters whose values must never be shown.
+pub(super) fn secret_query(method: &Method) -> Vec<String> {
+    let secret = method.parameters.iter().filter(|p| p.secret && p.location == Location::Query);
+    secret.map(|p| p.wire.clone()).collect()
 }
 
 /// The API's published limit for a method.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
+use serde_json::Value;
 
 use crate::bind::Table;
 use crate::config::{SchemaMode, Settings, Timestamps};
-use crate::error::Result;
-use crate::provider::{ItemShape, Location, Method, PageKind, TokenSource, ValueType};
+use crate::error::{Result, fold_name};
+use crate::provider::{Call, ItemShape, Location, Method, PageKind, TokenPlace, TokenSource, ValueType};
 use crate::rows::{self, ItemPath, Kind, Layout, Wanted};
 
 /// How the rows of one method are read, whatever its arguments.
@@ -172,6 +173,39 @@ impl ReadPlan {
             (None, max) => max,
             (Some(needed), None) => size.default.filter(|default| needed < *default).map(|_| needed),
         }
+    }
+}
+
+impl ReadPlan {
+    /// The paging values of the first request: the page size that helps, where the user gave none. The first page is what
+    /// the API gives when no page is named.
+    pub(super) fn first_values(&self, call: &Call) -> Vec<(TokenPlace, Value)> {
+        let Some(size) = &self.method.pagination.size else { return Vec::new() };
+        let given = self.is_own_page(call) || self.gives(call, &size.parameter);
+        self.page_size(given).map(|n| (size.parameter.clone(), Value::from(n))).into_iter().collect()
+    }
+
+    /// Whether the user asks for one page: then exactly that page is read.
+    pub(super) fn is_own_page(&self, call: &Call) -> bool {
+        /// Parameters that move the start of a list, where its paging goes by links.
+        const STARTS: [&str; 9] =
+            ["page", "offset", "cursor", "start", "skip", "after", "before", "marker", "pagetoken"];
+        match &self.method.pagination.kind {
+            PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => {
+                self.gives(call, parameter)
+            }
+            PageKind::NextUrl { .. } | PageKind::LinkHeader | PageKind::Unknown => {
+                call.arguments.keys().any(|name| STARTS.contains(&fold_name(name).as_str()))
+            }
+            PageKind::Single => false,
+        }
+    }
+
+    fn gives(&self, call: &Call, place: &TokenPlace) -> bool {
+        call.arguments.keys().chain(call.body.keys()).any(|name| {
+            let parameter = self.method.parameters.iter().find(|p| &p.name == name);
+            parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
+        })
     }
 }
 

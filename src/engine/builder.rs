@@ -157,7 +157,7 @@ impl EngineBuilder {
         let sandboxes = Sandboxes::new(Arc::clone(&clock), self.sandbox.clone().unwrap_or_default());
         if self.sandbox.is_some() {
             for (provider, url) in sandboxes.serve(&registry, None, 0)? {
-                base_urls.insert(provider.to_lowercase(), url);
+                base_urls.entry(provider.to_lowercase()).or_insert(url);
             }
             // The sandbox has credentials of its own: the user's are not used, nor is another variable read.
             variables.clear();

@@ -51,7 +51,7 @@ pub(super) async fn explain(
 fn describe_scans(plan: &Arc<dyn ExecutionPlan>, lines: &mut Vec<String>) {
     if let Some(scan) = plan.downcast_ref::<CallExec>() {
         lines.push(scan.spec().table.id());
-        lines.extend(scan.spec().explain().into_iter().map(|line| format!("  {line}")));
+        lines.extend(scan.explain().into_iter().map(|line| format!("  {line}")));
     }
     for child in plan.children() {
         describe_scans(child, lines);

@@ -15,7 +15,7 @@ use sqlparser::ast::{
 };
 
 use crate::bind::Table;
-use crate::error::{Error, ErrorKind, Position, Result, did_you_mean};
+use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
 use crate::provider::Registry;
 use crate::scan::encode_arguments;
 
@@ -286,6 +286,41 @@ impl Wildcards<'_> {
         let Some(known) = self.known.iter().find(|known| &known.name == name) else { return Vec::new() };
         known.table.columns.iter().filter(|column| column.hidden).map(|column| column.name.clone()).collect()
     }
+
+    /// A column's name as one of the relations spells it.
+    fn spelled(&self, factors: &[&TableFactor], name: &str) -> String {
+        let mut tables = factors.iter().filter_map(|factor| match factor {
+            TableFactor::Table { name, .. } => self.known.iter().find(|known| &known.name == name),
+            _ => None,
+        });
+        let found = tables.find_map(|known| known.table.column(name).map(|at| known.table.columns[at].name.clone()));
+        found.unwrap_or_else(|| name.to_owned())
+    }
+}
+
+/// The columns that one `JOIN … USING` makes one of, and which of the two relations gives them. The planner's own choice goes
+/// by the relations' names, so that `*` would show NULL for rows that only the other side has.
+fn using_columns(from: &[TableWithJoins]) -> Option<(usize, Vec<Ident>)> {
+    let [from] = from else { return None };
+    let [join] = from.joins.as_slice() else { return None };
+    let (kept, constraint) = match &join.join_operator {
+        JoinOperator::Join(constraint)
+        | JoinOperator::Inner(constraint)
+        | JoinOperator::Left(constraint)
+        | JoinOperator::LeftOuter(constraint) => (0, constraint),
+        JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (1, constraint),
+        _ => return None,
+    };
+    let JoinConstraint::Using(names) = constraint else { return None };
+    // A join inside parentheses is more than one relation.
+    if all_factors(from).len() != 2 {
+        return None;
+    }
+    let names = names.iter().map(|name| match name.0.as_slice() {
+        [ObjectNamePart::Identifier(ident)] => Some(ident.clone()),
+        _ => None,
+    });
+    Some((kept, names.collect::<Option<_>>()?))
 }
 
 impl VisitorMut for Wildcards<'_> {
@@ -295,13 +330,44 @@ impl VisitorMut for Wildcards<'_> {
         let factors: Vec<&TableFactor> = select.from.iter().flat_map(all_factors).collect();
         let merged = select.from.iter().any(merges_columns);
         let hidden: Vec<Vec<String>> = factors.iter().map(|factor| self.hidden(factor)).collect();
-        if hidden.iter().all(Vec::is_empty) {
+        let qualifiers: Vec<Option<ObjectName>> = factors.iter().map(|factor| qualifier(factor)).collect();
+        for item in &mut select.projection {
+            // The planner takes `images.*` only for a relation of that whole name.
+            if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item
+                && let Some(whole) = qualifiers.iter().flatten().find(|qualifier| same_relation(qualifier, name))
+            {
+                name.clone_from(whole);
+            }
+        }
+        let using = using_columns(&select.from);
+        if hidden.iter().all(Vec::is_empty) && using.is_none() {
             return ControlFlow::Continue(());
         }
-        let qualifiers: Vec<Option<ObjectName>> = factors.iter().map(|factor| qualifier(factor)).collect();
         let mut projection = Vec::with_capacity(select.projection.len());
         for item in select.projection.drain(..) {
             match item {
+                SelectItem::Wildcard(options)
+                    if using.is_some() && is_plain(&options) && qualifiers.iter().all(Option::is_some) =>
+                {
+                    let Some((kept, merged)) = &using else { continue };
+                    let merged: Vec<String> = merged.iter().map(|name| self.spelled(&factors, &name.value)).collect();
+                    for name in &merged {
+                        let qualifier = qualifiers[*kept].iter().flat_map(|qualifier| &qualifier.0);
+                        let parts = qualifier.filter_map(|part| part.as_ident()).cloned();
+                        let parts = parts.chain([Ident::with_quote('"', name)]).collect();
+                        projection.push(SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)));
+                    }
+                    for (at, qualifier) in qualifiers.iter().enumerate() {
+                        let Some(qualifier) = qualifier else { continue };
+                        let mut options = WildcardAdditionalOptions::default();
+                        exclude(&mut options, &merged);
+                        exclude(&mut options, &hidden[at]);
+                        projection.push(SelectItem::QualifiedWildcard(
+                            SelectItemQualifiedWildcardKind::ObjectName(qualifier.clone()),
+                            options,
+                        ));
+                    }
+                }
                 SelectItem::Wildcard(options)
                     if factors.len() > 1 && !merged && is_plain(&options) && qualifiers.iter().all(Option::is_some) =>
                 {
@@ -417,15 +483,18 @@ fn exclude(options: &mut WildcardAdditionalOptions, hidden: &[String]) {
 }
 
 /// Gives unquoted names the spelling of the column, alias or relation that they mean.
-struct Spelling {
+struct Spelling<'a> {
+    known: &'a [Known],
     exact: HashSet<String>,
     /// Lower case → spelling; `None` where two spellings compete.
     folded: BTreeMap<String, Option<String>>,
+    /// The same without separators: `image_id` and `imageId`.
+    unseparated: BTreeMap<String, Option<String>>,
     relations: BTreeMap<String, Option<String>>,
 }
 
-impl Spelling {
-    fn new(known: &[Known], target: Option<&TargetColumns>, names: &Names) -> Self {
+impl<'a> Spelling<'a> {
+    fn new(known: &'a [Known], target: Option<&TargetColumns>, names: &Names) -> Self {
         let columns: Vec<&String> = known
             .iter()
             .flat_map(|known| known.table.columns.iter().map(|c| &c.name))
@@ -433,8 +502,10 @@ impl Spelling {
             .collect();
         let exact = columns.iter().copied().chain(&names.aliases).cloned().collect();
         let mut folded = BTreeMap::new();
+        let mut unseparated = BTreeMap::new();
         for name in columns {
-            add(&mut folded, name);
+            add(&mut folded, name.to_lowercase(), name);
+            add(&mut unseparated, fold_name(name), name);
         }
         // An alias is nearer than a column.
         for alias in &names.aliases {
@@ -442,24 +513,26 @@ impl Spelling {
         }
         let mut relations = BTreeMap::new();
         for relation in &names.relations {
-            add(&mut relations, relation);
+            add(&mut relations, relation.to_lowercase(), relation);
         }
         if let Some(target) = target {
-            add(&mut relations, &target.relation);
+            add(&mut relations, target.relation.to_lowercase(), &target.relation);
         }
         for known in known {
             for name in [&known.table.resource.name, &known.table.service, &known.table.provider] {
-                add(&mut relations, name);
+                add(&mut relations, name.to_lowercase(), name);
             }
         }
-        Self { exact, folded, relations }
+        Self { known, exact, folded, unseparated, relations }
     }
 
     fn column(&self, ident: &mut Ident) {
         if ident.quote_style.is_some() || self.exact.contains(&ident.value) {
             return;
         }
-        if let Some(Some(spelling)) = self.folded.get(&ident.value.to_lowercase()) {
+        let by_case = self.folded.get(&ident.value.to_lowercase());
+        let spelling = by_case.or_else(|| self.unseparated.get(&fold_name(&ident.value)));
+        if let Some(Some(spelling)) = spelling {
             ident.value.clone_from(spelling);
         }
     }
@@ -473,8 +546,8 @@ impl Spelling {
     }
 }
 
-fn add(into: &mut BTreeMap<String, Option<String>>, name: &str) {
-    into.entry(name.to_lowercase())
+fn add(into: &mut BTreeMap<String, Option<String>>, key: String, name: &str) {
+    into.entry(key)
         .and_modify(|known| {
             if known.as_deref() != Some(name) {
                 *known = None;
@@ -483,7 +556,79 @@ fn add(into: &mut BTreeMap<String, Option<String>>, name: &str) {
         .or_insert_with(|| Some(name.to_owned()));
 }
 
-impl VisitorMut for Spelling {
+/// What the names in one SELECT's own expressions mean where its tables alone decide: an alias that the SELECT itself
+/// introduces, and the spelling of another table's column, do not count.
+struct Scope<'a> {
+    tables: Vec<(ObjectName, &'a Table)>,
+    /// Whether there is no other relation.
+    only_tables: bool,
+    depth: usize,
+}
+
+impl<'a> Scope<'a> {
+    fn of(known: &'a [Known], select: &Select) -> Self {
+        let factors: Vec<&TableFactor> = select.from.iter().flat_map(all_factors).collect();
+        let tables: Vec<_> = factors
+            .iter()
+            .filter_map(|factor| {
+                let TableFactor::Table { name, .. } = factor else { return None };
+                let known = known.iter().find(|known| &known.name == name)?;
+                Some((qualifier(factor)?, known.table.as_ref()))
+            })
+            .collect();
+        let only_tables = tables.len() == factors.len();
+        Self { tables, only_tables, depth: 0 }
+    }
+
+    fn spell(&self, ident: &mut Ident, tables: &[&Table]) {
+        if ident.quote_style.is_some() || tables.iter().any(|table| table.columns.iter().any(|c| c.name == ident.value))
+        {
+            return;
+        }
+        let mut found = tables.iter().filter_map(|table| Some(&table.columns[table.column(&ident.value)?].name));
+        if let Some(first) = found.next()
+            && found.all(|other| other == first)
+        {
+            ident.value.clone_from(first);
+        }
+    }
+}
+
+impl VisitorMut for Scope<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &mut Query) -> ControlFlow<()> {
+        self.depth -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Identifier(ident) if self.depth == 0 && self.only_tables => {
+                let tables: Vec<&Table> = self.tables.iter().map(|(_, table)| *table).collect();
+                self.spell(ident, &tables);
+            }
+            Expr::CompoundIdentifier(parts) if self.depth == 0 => {
+                if let Some((last, before)) = parts.split_last_mut() {
+                    let relation = ObjectName::from(before.to_vec());
+                    let table = self.tables.iter().find(|(qualifier, _)| same_relation(qualifier, &relation));
+                    if let Some((_, table)) = table {
+                        self.spell(last, &[table]);
+                    }
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl VisitorMut for Spelling<'_> {
     type Break = ();
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
@@ -503,6 +648,14 @@ impl VisitorMut for Spelling {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        let mut scope = Scope::of(self.known, select);
+        if !scope.tables.is_empty() {
+            let _ = VisitMut::visit(&mut select.projection, &mut scope);
+            let _ = VisitMut::visit(&mut select.from, &mut scope);
+            let _ = VisitMut::visit(&mut select.selection, &mut scope);
+            let _ = VisitMut::visit(&mut select.group_by, &mut scope);
+            let _ = VisitMut::visit(&mut select.having, &mut scope);
+        }
         for item in &mut select.projection {
             if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item {
                 for part in &mut name.0 {

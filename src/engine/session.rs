@@ -235,7 +235,8 @@ pub(super) fn parse_one(text: &str) -> Result<Statement> {
         );
     };
     // The text as given, so that positions are the user's.
-    sql::parse(text.strip_suffix('\u{feff}').unwrap_or(text)).or_else(|_| sql::parse(&piece.text))
+    debug_assert!(!piece.text.is_empty());
+    sql::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {

@@ -132,6 +132,10 @@ fn warnings(seen: &QueryReport) -> Vec<Row> {
         .iter()
         .map(|w| vec![cell("warning"), cell(w.code), cell(&w.subject), cell(w.count.to_string()), cell(&w.message)])
         .collect();
+    if seen.not_found > 0 {
+        let message = "keys for which the API has no object gave no row";
+        rows.push(vec![cell("note"), cell("not_found"), None, cell(seen.not_found.to_string()), cell(message)]);
+    }
     for part in &seen.parts {
         if part.verdict == crate::report::Verdict::Truncated {
             let subject =

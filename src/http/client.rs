@@ -37,6 +37,8 @@ pub struct Outgoing {
     pub request: Request,
     /// The credential; `None` when it needs none.
     pub authorizer: Option<Arc<Authorizer>>,
+    /// Names of query parameters whose values are not written to the log.
+    pub secret_query: Vec<String>,
     /// The path as the API's signing rules mean it.
     pub signing_path: String,
     /// Whether it may be sent again.
@@ -172,7 +174,7 @@ impl Client {
                         None
                     };
                     if let Some(wait) = wait.filter(|_| may_repeat) {
-                        log(request, Some(status), None, elapsed(), attempt, "repeated");
+                        log(outgoing, Some(status), None, elapsed(), attempt, "repeated");
                         drop((response, permit));
                         self.pause(wait, report).await;
                         attempt += 1;
@@ -181,18 +183,18 @@ impl Client {
                     match take(response, permit, report.clone()).await {
                         Ok((value, bytes)) => {
                             let latency = elapsed();
-                            log(request, Some(status), bytes, latency, attempt, "");
+                            log(outgoing, Some(status), bytes, latency, attempt, "");
                             return Ok(Taken { value, attempts: attempt, latency });
                         }
                         Err(error) => {
-                            log(request, Some(status), None, elapsed(), attempt, error.message());
+                            log(outgoing, Some(status), None, elapsed(), attempt, error.message());
                             Failure { error: error.with("status", status.as_u16().to_string()), status: Some(status) }
                         }
                     }
                 }
                 Err(error) => {
                     drop(permit);
-                    log(request, None, None, elapsed(), attempt, error.message());
+                    log(outgoing, None, None, elapsed(), attempt, error.message());
                     Failure { error, status: None }
                 }
             };
@@ -323,11 +325,11 @@ fn content_length(headers: &HeaderMap) -> usize {
 }
 
 /// One line per attempt. The request is the unsigned one, so that no credential is in its URL.
-fn log(request: &Request, status: Option<StatusCode>, bytes: Option<u64>, took: Duration, attempt: u32, note: &str) {
+fn log(outgoing: &Outgoing, status: Option<StatusCode>, bytes: Option<u64>, took: Duration, attempt: u32, note: &str) {
     tracing::info!(
         target: "skyql::http",
-        method = %request.method,
-        url = %shown(&request.url),
+        method = %outgoing.request.method,
+        url = %shown(outgoing),
         status = status.map(|status| status.as_u16()),
         bytes,
         milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -336,11 +338,17 @@ fn log(request: &Request, status: Option<StatusCode>, bytes: Option<u64>, took: 
     );
 }
 
-fn shown(url: &Url) -> Url {
-    let mut url = url.clone();
+fn shown(outgoing: &Outgoing) -> Url {
+    let mut url = outgoing.request.url.clone();
     // Both fail only for URLs without a host, which have no user either.
     let _ = url.set_username("");
     let _ = url.set_password(None);
+    let is_secret = |name: &str| outgoing.secret_query.iter().any(|secret| secret == name);
+    if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let shown = pairs.iter().map(|(name, value)| (name, if is_secret(name) { "***" } else { value }));
+        url.query_pairs_mut().clear().extend_pairs(shown);
+    }
     url
 }
 

@@ -12,20 +12,24 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, Result, internal_err};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality, Result, internal_err};
 use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+    EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
+    UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use super::border::to_datafusion;
-use super::exec::{BindJoinType, CallExec, Outer};
+use super::exec::{CallExec, Outer};
+use super::joining::BindJoinType;
+use super::predicate::never_holds;
 use super::table::RestTable;
-use crate::bind::ColumnRole;
+use crate::bind::{ColumnRole, Supplied};
 
 /// `DataFusion`'s planner, with bind joins found first.
 #[derive(Debug, Default)]
@@ -76,7 +80,12 @@ impl ExtensionPlanner for BindJoinPlanner {
             })
             .collect::<Result<Vec<_>>>()?;
         let schema = Arc::new(join.schema.as_arrow().clone());
-        let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type };
+        let residual = join
+            .residual
+            .as_ref()
+            .map(|expr| planner.create_physical_expr(expr, &join.schema, session, planning))
+            .transpose()?;
+        let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, residual };
         Ok(Some(Arc::new(CallExec::from_rows(Arc::clone(table.core()), Arc::new(spec), outer, schema))))
     }
 }
@@ -93,13 +102,19 @@ struct BindJoin {
     /// Columns of the table that are bound, each with its value over the outer input.
     keys: Vec<(usize, Expr)>,
     join_type: BindJoinType,
+    /// What a pair of rows must pass besides: a left join cannot leave that to a filter above it.
+    residual: Option<Expr>,
     schema: DFSchemaRef,
 }
 
 impl BindJoin {
+    fn into_plan(self) -> LogicalPlan {
+        LogicalPlan::Extension(Extension { node: Arc::new(self) })
+    }
+
     /// Everything but the table itself, which its name stands for.
     fn identity(&self) -> impl Eq + Hash + '_ {
-        (&self.outer, &self.name, &self.filters, &self.projection, &self.keys, self.join_type)
+        (&self.outer, &self.name, &self.filters, &self.projection, &self.keys, self.join_type, &self.residual)
     }
 }
 
@@ -137,7 +152,7 @@ impl UserDefinedLogicalNodeCore for BindJoin {
     }
 
     fn expressions(&self) -> Vec<Expr> {
-        self.keys.iter().map(|(_, expr)| expr.clone()).collect()
+        self.keys.iter().map(|(_, expr)| expr.clone()).chain(self.residual.clone()).collect()
     }
 
     fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,8 +162,10 @@ impl UserDefinedLogicalNodeCore for BindJoin {
 
     fn with_exprs_and_inputs(&self, exprs: Vec<Expr>, mut inputs: Vec<LogicalPlan>) -> Result<Self> {
         let Some(outer) = inputs.pop() else { return internal_err!("a bind join needs an input") };
+        let mut exprs = exprs;
+        let residual = if self.residual.is_some() { exprs.pop() } else { None };
         let keys = self.keys.iter().map(|(column, _)| *column).zip(exprs).collect();
-        Ok(Self { outer, keys, ..self.clone() })
+        Ok(Self { outer, keys, residual, ..self.clone() })
     }
 }
 
@@ -218,7 +235,9 @@ impl Leaf {
 
     /// Whether it can be read with `outer` bound from elsewhere.
     fn is_readable(&self, outer: &[usize]) -> bool {
-        self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
+        // No call is needed for no row.
+        self.filters.iter().any(never_holds)
+            || self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
     }
 
     /// The column of the table that an expression over the leaf is, under casts.
@@ -234,6 +253,11 @@ impl Leaf {
             _ => None,
         }
     }
+}
+
+/// Whether NULL keys match nothing: only then are its equalities those of a WHERE clause.
+fn is_plain(join: &Join) -> bool {
+    join.null_equality == NullEquality::NullEqualsNothing
 }
 
 fn without_alias(expr: &Expr) -> &Expr {
@@ -254,20 +278,26 @@ struct Tree {
 impl Tree {
     fn add(&mut self, plan: &LogicalPlan) -> Result<()> {
         match plan {
-            LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+            LogicalPlan::Join(join) if join.join_type == JoinType::Inner && is_plain(join) => {
                 self.add(&join.left)?;
                 self.add(&join.right)?;
                 self.equalities.extend(join.on.iter().cloned());
                 self.filters.extend(join.filter.iter().cloned());
             }
             LogicalPlan::Join(join)
-                if join.join_type == JoinType::LeftSemi && join.filter.is_none() && !join.on.is_empty() =>
+                if join.join_type == JoinType::LeftSemi
+                    && join.filter.is_none()
+                    && !join.on.is_empty()
+                    && is_plain(join) =>
             {
                 let on: Vec<(Expr, Expr)> = join.on.clone();
                 self.add_semi(&join.left, &join.right, &on)?;
             }
             LogicalPlan::Join(join)
-                if join.join_type == JoinType::RightSemi && join.filter.is_none() && !join.on.is_empty() =>
+                if join.join_type == JoinType::RightSemi
+                    && join.filter.is_none()
+                    && !join.on.is_empty()
+                    && is_plain(join) =>
             {
                 let on: Vec<(Expr, Expr)> = join.on.iter().cloned().map(|(left, right)| (right, left)).collect();
                 self.add_semi(&join.right, &join.left, &on)?;
@@ -299,6 +329,12 @@ fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut tree = Tree::default();
     tree.add(plan)?;
     let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
+    // No row of one relation is no row at all, whatever the others need.
+    let mut predicates = tree.filters.iter().chain(leaves.iter().flatten().flat_map(|leaf| &leaf.filters));
+    if predicates.any(never_holds) {
+        let schema = Arc::clone(plan.schema());
+        return Ok(Some(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })));
+    }
     let readable: Vec<bool> =
         leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
     if readable.iter().all(|readable| *readable) {
@@ -324,7 +360,7 @@ fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Result<Optio
         });
         if let Some((position, leaf, keys)) = bindable {
             left.remove(position);
-            placed = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?;
+            placed = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?.into_plan();
         } else {
             let connected = left.iter().position(|at| {
                 readable[*at]
@@ -377,19 +413,20 @@ fn bind_outer(join: &Join) -> Result<Option<LogicalPlan>> {
     let mirrored = join.join_type == JoinType::Right;
     let (kept, bound) = if mirrored { (&join.right, &join.left) } else { (&join.left, &join.right) };
     let Some(leaf) = Leaf::of(bound).filter(|leaf| !leaf.is_readable(&[])) else { return Ok(None) };
+    if !is_plain(join) {
+        return Ok(None);
+    }
     let mut equalities = join.on.clone();
     let keys = keys_for(&leaf, &equalities, kept.schema());
     let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
     if keys.is_empty() || !leaf.is_readable(&columns) {
         return Ok(None);
     }
-    let node = bind_node(kept.as_ref().clone(), &leaf, keys, BindJoinType::Left, &mut equalities)?;
-    if !equalities.is_empty() || join.filter.is_some() {
-        // What is left would have to be decided inside the join.
-        return Ok(None);
-    }
+    let mut node = bind_node(kept.as_ref().clone(), &leaf, keys, BindJoinType::Left, &mut equalities)?;
+    let rest = equalities.into_iter().map(|(a, b)| a.eq(b)).chain(join.filter.clone());
+    node.residual = conjunction(rest);
     let columns = join.schema.columns().into_iter().map(Expr::Column);
-    LogicalPlanBuilder::from(node).project(columns)?.build().map(Some)
+    LogicalPlanBuilder::from(node.into_plan()).project(columns)?.build().map(Some)
 }
 
 /// For each column of the leaf that an equality gives: its value over what is there already.
@@ -415,7 +452,7 @@ fn bind_node(
     keys: Vec<(usize, Expr)>,
     join_type: BindJoinType,
     equalities: &mut Vec<(Expr, Expr)>,
-) -> Result<LogicalPlan> {
+) -> Result<BindJoin> {
     let Some(table) = leaf.rest() else { return internal_err!("a bind join needs an API table") };
     let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
     let spec = table.spec(&leaf.filters, &leaf.columns, &columns).map_err(to_datafusion)?;
@@ -423,13 +460,13 @@ fn bind_node(
         spec.binding.bound_column(column).is_some_and(|bound| {
             let role = table.table().columns[column].role;
             // A parameter's column shows the very value that was bound; a name that means something else is only sent.
-            !bound.through_key && (role == ColumnRole::Parameter || role.shadows())
-                // The API was asked for this key; what comes back for it is checked where rows can differ.
-                || join_type == BindJoinType::Left
+            bound.supplied == Supplied::Outer && !bound.through_key && (role == ColumnRole::Parameter || role.shadows())
         })
     };
     equalities.retain(|(a, b)| {
         [(a, b), (b, a)].into_iter().all(|(mine, other)| {
+            // Under a cast the two sides are compared in another type than the one that was sent.
+            let Expr::Column(_) = without_alias(mine) else { return true };
             leaf.column(mine).is_none_or(|column| {
                 let used = keys.iter().any(|(known, expr)| *known == column && expr == other);
                 !(used && holds(column))
@@ -437,7 +474,7 @@ fn bind_node(
         })
     });
     let schema = Arc::new(outer.schema().join(&leaf.schema)?);
-    let node = BindJoin {
+    Ok(BindJoin {
         outer,
         table: Arc::clone(&leaf.table),
         name: table.table().id(),
@@ -445,9 +482,9 @@ fn bind_node(
         projection: leaf.columns.clone(),
         keys,
         join_type,
+        residual: None,
         schema,
-    };
-    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+    })
 }
 
 fn covers(expr: &Expr, schema: &DFSchema) -> bool {

@@ -5,10 +5,14 @@
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ExprSchema, Result, ScalarValue};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
 use datafusion::optimizer::AnalyzerRule;
+
+use super::border::to_datafusion;
+use crate::error::{Error, ErrorKind, Position};
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -23,7 +27,7 @@ impl AnalyzerRule for LiteralCoercion {
                 }
                 other => merge_schema(&other.inputs()),
             };
-            node.map_expressions(|expr| expr.transform_up(|expr| Ok(coerce(expr, &schema))))
+            node.map_expressions(|expr| expr.transform_up(|expr| coerce(expr, &schema)))
         })
         .map(|done| done.data)
     }
@@ -33,32 +37,32 @@ impl AnalyzerRule for LiteralCoercion {
     }
 }
 
-fn coerce(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+fn coerce(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     match expr {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if op.supports_propagation() => {
             // Text compares with numbers by value; only equality may become a comparison of texts.
             let fits = |target: &Target| *target != Target::Text || matches!(op, Operator::Eq | Operator::NotEq);
             let (left, right) = match (target(&left, schema).filter(fits), target(&right, schema).filter(fits)) {
-                (Some(kind), None) => match typed(&right, kind) {
-                    Some(right) => (left, Box::new(right)),
-                    None => return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
-                },
-                (None, Some(kind)) => match typed(&left, kind) {
-                    Some(left) => (Box::new(left), right),
-                    None => return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
-                },
-                _ => return Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+                (Some(kind), None) => {
+                    let right = typed(*right, kind, &left)?;
+                    (left, Box::new(right))
+                }
+                (None, Some(kind)) => {
+                    let left = typed(*left, kind, &right)?;
+                    (Box::new(left), right)
+                }
+                _ => (left, right),
             };
-            Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+            Ok(Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right })))
         }
         Expr::InList(InList { expr, list, negated }) => {
-            let Some(kind) = target(&expr, schema) else {
-                return Transformed::no(Expr::InList(InList { expr, list, negated }));
+            let list = match target(&expr, schema) {
+                Some(kind) => list.into_iter().map(|item| typed(item, kind, &expr)).collect::<Result<_>>()?,
+                None => list,
             };
-            let list = list.into_iter().map(|item| typed(&item, kind).unwrap_or(item)).collect();
-            Transformed::yes(Expr::InList(InList { expr, list, negated }))
+            Ok(Transformed::yes(Expr::InList(InList { expr, list, negated })))
         }
-        other => Transformed::no(other),
+        other => Ok(Transformed::no(other)),
     }
 }
 
@@ -83,24 +87,48 @@ fn target(expr: &Expr, schema: &DFSchema) -> Option<Target> {
     }
 }
 
-/// A literal in the type of the column, where its value is one.
-fn typed(expr: &Expr, target: Target) -> Option<Expr> {
-    let Expr::Literal(scalar, metadata) = expr else { return None };
+/// A literal in the type of the column; an error where it cannot be a value of that type.
+fn typed(expr: Expr, target: Target, column: &Expr) -> Result<Expr> {
+    let Expr::Literal(scalar, metadata) = &expr else { return Ok(expr) };
     let scalar = match (target, scalar) {
         (Target::Text, ScalarValue::Boolean(Some(b))) => ScalarValue::Utf8(Some(b.to_string())),
         (Target::Text, ScalarValue::Int64(Some(n))) => ScalarValue::Utf8(Some(n.to_string())),
-        (Target::Text, _) => return None,
-        (target, ScalarValue::Utf8(Some(s)) | ScalarValue::Utf8View(Some(s)) | ScalarValue::LargeUtf8(Some(s))) => {
+        (
+            Target::Boolean | Target::Integer | Target::Number,
+            ScalarValue::Utf8(Some(s)) | ScalarValue::Utf8View(Some(s)) | ScalarValue::LargeUtf8(Some(s)),
+        ) => {
             let text = s.trim();
-            match target {
-                Target::Boolean if text.eq_ignore_ascii_case("true") => ScalarValue::Boolean(Some(true)),
-                Target::Boolean if text.eq_ignore_ascii_case("false") => ScalarValue::Boolean(Some(false)),
-                Target::Integer => ScalarValue::Int64(Some(text.parse().ok()?)),
-                Target::Number => ScalarValue::Float64(Some(text.parse().ok()?)),
-                Target::Boolean | Target::Text => return None,
+            let value = match target {
+                Target::Boolean if text.eq_ignore_ascii_case("true") => Some(ScalarValue::Boolean(Some(true))),
+                Target::Boolean if text.eq_ignore_ascii_case("false") => Some(ScalarValue::Boolean(Some(false))),
+                Target::Integer => text.parse().ok().map(|n| ScalarValue::Int64(Some(n))),
+                _ => None,
+            };
+            // `size > '2.5'` is a comparison of numbers.
+            let number = || (target != Target::Boolean).then(|| text.parse().ok()).flatten();
+            match value.or_else(|| number().map(|n| ScalarValue::Float64(Some(n)))) {
+                Some(value) => value,
+                None => return Err(misfit(column, target, s)),
             }
         }
-        _ => return None,
+        _ => return Ok(expr),
     };
-    Some(Expr::Literal(scalar, metadata.clone()))
+    Ok(Expr::Literal(scalar, metadata.clone()))
+}
+
+fn misfit(column: &Expr, target: Target, text: &str) -> DataFusionError {
+    let (name, position) = match column {
+        Expr::Column(column) => (column.name.as_str(), column.spans.first()),
+        _ => ("the column", None),
+    };
+    let takes = match target {
+        Target::Boolean => "`true` or `false`",
+        Target::Integer => "a whole number",
+        Target::Number | Target::Text => "a number",
+    };
+    let error = Error::new(ErrorKind::InvalidArgument, format!("`{name}` takes {takes}, not `{text}`"));
+    to_datafusion(match position.filter(|span| span.start.line > 0) {
+        Some(span) => error.at(Position { line: span.start.line, column: span.start.column }),
+        None => error,
+    })
 }

@@ -26,16 +26,23 @@ pub(super) fn translate(table: &Table, expr: &Expr) -> Predicate {
                     _ => column_of(table, &binary.right).zip(literal_of(&binary.left)),
                 };
                 match pair {
-                    Some((column, value)) => Predicate::Equals { column, value },
+                    Some((column, value)) => {
+                        checked(table, expr, [&binary.left, &binary.right], Predicate::Equals { column, value })
+                    }
                     None => other(table, expr),
                 }
             }
             _ => other(table, expr),
         },
         Expr::InList(list) if !list.negated => {
-            let values: Option<Vec<Value>> = list.list.iter().map(literal_of).collect();
+            // A NULL in the list matches nothing.
+            let counting =
+                list.list.iter().filter(|item| !matches!(item, Expr::Literal(scalar, _) if scalar.is_null()));
+            let values: Option<Vec<Value>> = counting.map(literal_of).collect();
             match (column_of(table, &list.expr), values) {
-                (Some(column), Some(values)) => Predicate::In { column, values },
+                (Some(column), Some(values)) if !values.is_empty() => {
+                    checked(table, expr, [&list.expr], Predicate::In { column, values })
+                }
                 _ => other(table, expr),
             }
         }
@@ -56,6 +63,28 @@ pub(super) fn translate(table: &Table, expr: &Expr) -> Predicate {
         },
         _ => other(table, expr),
     }
+}
+
+/// A predicate on a column under a cast binds, but says something else than equality with the value that is sent: the rows
+/// are checked as well.
+fn checked<'a>(
+    table: &Table,
+    expr: &Expr,
+    sides: impl IntoIterator<Item = &'a Box<Expr>>,
+    predicate: Predicate,
+) -> Predicate {
+    let cast = |side: &Expr| matches!(side, Expr::Cast(_) | Expr::TryCast(_)) && column_of(table, side).is_some();
+    if sides.into_iter().any(|side| cast(side)) {
+        Predicate::And(vec![predicate, other(table, expr)])
+    } else {
+        predicate
+    }
+}
+
+/// Whether a predicate is a constant that lets no row pass: what the optimiser makes of predicates that contradict each
+/// other.
+pub(super) fn never_holds(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::Boolean(Some(false) | None) | ScalarValue::Null, _))
 }
 
 /// The column that an expression is, under any casts.
@@ -112,8 +141,8 @@ pub(super) fn scalar_value(scalar: &ScalarValue) -> Option<Value> {
         ScalarValue::UInt16(Some(n)) => Some(Value::from(*n)),
         ScalarValue::UInt32(Some(n)) => Some(Value::from(*n)),
         ScalarValue::UInt64(Some(n)) => Some(Value::from(*n)),
-        ScalarValue::Float32(Some(n)) => Some(Value::from(*n)),
-        ScalarValue::Float64(Some(n)) => Some(Value::from(*n)),
+        ScalarValue::Float32(Some(n)) => finite(f64::from(*n)),
+        ScalarValue::Float64(Some(n)) => finite(*n),
         ScalarValue::Dictionary(_, inner) => scalar_value(inner),
         ScalarValue::Decimal128(Some(_), ..) | ScalarValue::Decimal256(Some(_), ..) | ScalarValue::Date32(Some(_)) => {
             Some(Value::from(scalar.to_string()))
@@ -127,6 +156,11 @@ pub(super) fn scalar_value(scalar: &ScalarValue) -> Option<Value> {
         }
         _ => None,
     }
+}
+
+/// JSON has no NaN and no infinity.
+fn finite(n: f64) -> Option<Value> {
+    serde_json::Number::from_f64(n).map(Value::Number)
 }
 
 fn other(table: &Table, expr: &Expr) -> Predicate {

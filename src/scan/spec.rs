@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::filter_record_batch;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, Scalar, new_null_array};
+use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{and_kleene, filter_record_batch};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::context::ExecutionProps;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use super::border::from_datafusion;
 use super::predicate::translate;
 use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text};
-use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind, describe_request};
+use crate::call::{BoundCall, Endpoints, PlanOptions, ReadPlan, column_kind, describe_request};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Location, Method, PageKind};
@@ -112,9 +113,9 @@ impl ScanSpec {
         }
         let mut decoded: Vec<usize> = needed.iter().copied().filter(|column| answered(*column)).collect();
         for bound in &binding.bound {
-            // Compared with what was sent, for the warning.
-            let unstated = table.columns[bound.column].role == ColumnRole::Unstated;
-            if unstated && answered(bound.column) && !decoded.contains(&bound.column) {
+            // Compared with what was sent: to check it, or for the warning.
+            let compared = table.columns[bound.column].role != ColumnRole::Different;
+            if compared && answered(bound.column) && !decoded.contains(&bound.column) {
                 decoded.push(bound.column);
             }
         }
@@ -143,7 +144,8 @@ impl ScanSpec {
                 .map_err(|error| from_datafusion(&error))?;
             Some(conjunction(compiled))
         };
-        let conjuncts = filters.iter().map(sql_text).zip(binding.fates.iter().cloned()).collect();
+        let conjuncts =
+            filters.iter().map(|expr| shown_text(&table, expr)).zip(binding.fates.iter().cloned()).collect();
         Ok(Self {
             table,
             binding,
@@ -241,19 +243,7 @@ impl ScanSpec {
                     .or_else(|| default_of(&self.binding.method, name));
                 match value {
                     Some(value) => constant_array(value, field, count),
-                    None => {
-                        if self.table.columns[*column].role.is_field() && count > 0 {
-                            report.warn(
-                                "absent",
-                                format!("{}.{name}", self.table.id()),
-                                format!(
-                                    "the answers of `{}` do not hold it; NULL stands in its place",
-                                    self.binding.method.name
-                                ),
-                            );
-                        }
-                        Ok(new_null_array(field.data_type(), count))
-                    }
+                    None => Ok(new_null_array(field.data_type(), count)),
                 }
             };
             let real = match &answered {
@@ -267,19 +257,85 @@ impl ScanSpec {
             shown.push(real);
             tested.push(stands);
         }
+        self.warn_of_absent(values, report);
+        self.warn_of_fields_only(report);
         self.warn_of_shadows(rows, values, report);
         let schema = Arc::new(Schema::new(self.fields.clone()));
         let options = RecordBatchOptions::new().with_row_count(Some(count));
         let shown = RecordBatch::try_new_with_options(Arc::clone(&schema), shown, &options).map_err(internal)?;
         let output = shown.project(&self.output).map_err(internal)?;
-        let Some(filter) = &self.row_filter else { return Ok(output) };
-        let tested = RecordBatch::try_new_with_options(schema, tested, &options).map_err(internal)?;
-        let mask = filter
-            .evaluate(&tested)
-            .and_then(|value| value.into_array(count))
-            .map_err(|error| from_datafusion(&error))?;
-        let mask: &BooleanArray = mask.as_boolean();
-        filter_record_batch(&output, mask).map_err(internal)
+        let mut mask = self.asked_for(rows, values)?;
+        if let Some(filter) = &self.row_filter {
+            let tested = RecordBatch::try_new_with_options(schema, tested, &options).map_err(internal)?;
+            let passed = filter
+                .evaluate(&tested)
+                .and_then(|value| value.into_array(count))
+                .map_err(|error| from_datafusion(&error))?;
+            let passed: &BooleanArray = passed.as_boolean();
+            mask = Some(match mask {
+                Some(mask) => and_kleene(&mask, passed).map_err(internal)?,
+                None => passed.clone(),
+            });
+        }
+        match mask {
+            Some(mask) => filter_record_batch(&output, &mask).map_err(internal),
+            None => Ok(output),
+        }
+    }
+
+    /// The rows that hold what this very call asked for, where the answer says so. An API may compare more loosely than SQL
+    /// does (`name=web` finds `web-1`): checked against the whole WHERE clause alone, a row could come from two calls.
+    fn asked_for(&self, rows: &RecordBatch, values: &[Value]) -> Result<Option<BooleanArray>> {
+        let internal = |error: arrow::error::ArrowError| {
+            Error::new(ErrorKind::Internal, "an answer could not be compared with its call").caused_by(error)
+        };
+        let mut mask: Option<BooleanArray> = None;
+        for (bound, value) in self.binding.bound.iter().zip(values).filter(|(bound, _)| !bound.shadows) {
+            let Some(at) = self.decoded.iter().position(|column| *column == bound.column) else { continue };
+            let wanted = Scalar::new(constant_array(value, rows.schema_ref().field(at), 1)?);
+            let same = eq(rows.column(at), &wanted).map_err(internal)?;
+            mask = Some(match mask {
+                Some(mask) => and_kleene(&mask, &same).map_err(internal)?,
+                None => same,
+            });
+        }
+        Ok(mask)
+    }
+
+    /// Fields that other methods of the table answer, but not this one.
+    fn warn_of_absent(&self, values: &[Value], report: &Report) {
+        let bound = |column: usize| self.binding.bound.iter().zip(values).any(|(bound, _)| bound.column == column);
+        let absent: Vec<String> = self
+            .needed
+            .iter()
+            .filter(|column| !self.decoded.contains(column) && !bound(**column))
+            .map(|column| &self.table.columns[*column])
+            .filter(|column| column.role.is_field() && !self.binding.fixed.contains_key(&column.name))
+            .map(|column| format!("`{}`", column.name))
+            .collect();
+        if !absent.is_empty() {
+            let message = format!(
+                "the answers of `{}` do not hold {}; NULL stands in their place",
+                self.binding.method.name,
+                absent.join(", ")
+            );
+            report.warn("absent", self.table.id(), message);
+        }
+    }
+
+    /// A name that means something else as a parameter, where the method takes none of that name.
+    fn warn_of_fields_only(&self, report: &Report) {
+        for column in &self.binding.fields_only {
+            let name = &self.table.columns[*column].name;
+            report.warn(
+                "shadowed",
+                format!("{}.{name}", self.table.id()),
+                format!(
+                    "`{}` takes no parameter `{name}`, so the field of that name was compared",
+                    self.binding.method.name
+                ),
+            );
+        }
     }
 
     /// A name that is both parameter and field, of which the document does not say that they are the same.
@@ -310,14 +366,16 @@ impl ScanSpec {
     }
 
     /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
-    pub fn explain(&self) -> Vec<String> {
+    pub(super) fn explain(&self, endpoints: &Endpoints, fetch: Option<usize>) -> Vec<String> {
         let method = &self.binding.method;
         let mut lines =
             vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
         let outer: Vec<String> = self.outer_columns().map(|bound| format!("`{}`", bound.parameter)).collect();
         if outer.is_empty() {
             let example = self.calls(&[], 0).ok().and_then(|calls| calls.into_iter().next());
-            let request = example.and_then(|(bound, _)| describe_request(method, &bound.call).ok());
+            let plan = self.read_plan(fetch.map(|n| n as u64)).ok();
+            let request =
+                example.zip(plan).and_then(|((bound, _), plan)| describe_request(endpoints, &plan, &bound.call).ok());
             match (self.binding.tuples.len(), request) {
                 (0, _) => lines.push("calls: none, the predicates contradict each other".to_owned()),
                 (1, Some(request)) => lines.push(format!("request: {request}")),
@@ -362,10 +420,23 @@ impl ScanSpec {
     }
 }
 
+/// A predicate for people; the values of secret columns stay hidden.
+fn shown_text(table: &Table, expr: &Expr) -> String {
+    let names: Vec<String> = expr
+        .column_refs()
+        .iter()
+        .filter(|column| table.columns.iter().any(|known| known.secret && known.name == column.name))
+        .map(|column| column.name.clone())
+        .collect();
+    if names.is_empty() { sql_text(expr) } else { format!("a predicate on {}", names.join(", ")) }
+}
+
 /// An expression as a user would write it.
 fn sql_text(expr: &Expr) -> String {
     let plain = datafusion::logical_expr::expr_rewriter::unnormalize_col(expr.clone());
-    datafusion::sql::unparser::expr_to_sql(&plain)
+    datafusion::sql::unparser::Unparser::default()
+        .with_pretty(true)
+        .expr_to_sql(&plain)
         .map_or_else(|_| plain.human_display().to_string(), |sql| sql.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! A provider table as a `TableProvider`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -10,16 +10,18 @@ use datafusion::common::Result as DfResult;
 use datafusion::common::tree_node::TreeNode;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
 use serde_json::Value;
 
 use super::border::to_datafusion;
 use super::exec::CallExec;
+use super::predicate::never_holds;
 use super::spec::{ScanParts, ScanSpec, table_schema};
 use crate::bind::Table;
 use crate::call::{Endpoints, ReadContext};
 use crate::clock::SharedClock;
 use crate::config::Settings;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::http::{CallBudget, Client};
 use crate::provider::Registry;
 use crate::report::Report;
@@ -46,20 +48,12 @@ pub struct StatementContext {
     pub report: Report,
     /// The session's settings.
     pub settings: Settings,
-    /// The error that ended the statement, as it was before it passed through the engine's own error types.
-    first_error: Mutex<Option<Error>>,
 }
 
 impl StatementContext {
     /// The context of one statement.
     pub fn new(report: Report, settings: Settings) -> Self {
-        Self { report, settings, first_error: Mutex::new(None) }
-    }
-
-    /// Remembers the first error of an operator.
-    pub(super) fn remember(&self, error: &Error) {
-        let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert_with(|| error.clone());
+        Self { report, settings }
     }
 }
 
@@ -148,6 +142,10 @@ impl TableProvider for RestTable {
     ) -> DfResult<Arc<dyn ExecutionPlan>> {
         let all: Vec<usize> = (0..self.schema.fields().len()).collect();
         let projection = projection.unwrap_or(&all);
+        if filters.iter().any(never_holds) {
+            let schema = self.schema.project(projection)?;
+            return Ok(Arc::new(EmptyExec::new(Arc::new(schema))));
+        }
         let spec = self.spec(filters, projection, &[]).map_err(to_datafusion)?;
         Ok(Arc::new(CallExec::from_constants(Arc::clone(&self.core), Arc::new(spec), limit)))
     }

@@ -141,9 +141,7 @@ pub fn parse(text: &str) -> Result<Statement> {
                 _ => explain(&tokens),
             }
         }
-        Some("SET") if !words.clone().word().is_some_and(|w| w == "TIME" || w == "TRANSACTION") => {
-            set(&mut words, &tokens)
-        }
+        Some("SET") => set(&mut words, &tokens),
         Some("RESET") => {
             let name = words.name(1, "a setting")?;
             let all = name.first().is_some_and(|name| name.eq_ignore_ascii_case("all"));
@@ -163,7 +161,7 @@ pub fn parse(text: &str) -> Result<Statement> {
             words.quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Resume)
         }
         Some(word) if is_write(word) => parse_write(&tokens).map(|write| Statement::Write(Box::new(write))),
-        _ => general(tokens).map(|statement| Statement::Query(Box::new(statement))),
+        word => planned(tokens, word),
     }
 }
 
@@ -187,9 +185,46 @@ fn without_first_word(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     tokens.iter().skip(first + 1).cloned().collect()
 }
 
+/// A query or a definition; other statements of the general parser have no meaning here.
+fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> {
+    let at = tokens.iter().find(|token| matches!(token.token, Token::Word(_))).map(place);
+    let statement = general(tokens)?;
+    match statement {
+        ast::Statement::Query(_)
+        | ast::Statement::CreateView { .. }
+        | ast::Statement::CreateTable(_)
+        | ast::Statement::Drop { .. } => Ok(Statement::Query(Box::new(statement))),
+        _ => {
+            let error = Error::new(
+                ErrorKind::Unsupported,
+                format!("{} is not supported", word.unwrap_or("this statement")),
+            )
+            .hint(
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+            );
+            Err(match at {
+                Some(at) => error.at(at),
+                None => error,
+            })
+        }
+    }
+}
+
 pub(super) fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    let end = tokens
+        .iter()
+        .rev()
+        .find(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+        .map(|token| Position { line: token.span.end.line.max(1), column: token.span.end.column.max(1) });
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(DEEPEST).with_tokens_with_locations(tokens);
-    let statement = parser.parse_statement().map_err(|error| syntax(&error))?;
+    let statement = parser.parse_statement().map_err(|error| {
+        let error = syntax(&error);
+        // The parser gives no place where the text ends too early.
+        match end {
+            Some(end) if error.position().is_none() => error.at(end),
+            _ => error,
+        }
+    })?;
     while parser.consume_token(&Token::SemiColon) {}
     let rest = parser.peek_token();
     if rest.token != Token::EOF {
@@ -202,7 +237,11 @@ pub(super) fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
 
 fn explain(tokens: &[TokenWithSpan]) -> Result<Statement> {
     match general(tokens.to_vec())? {
-        ast::Statement::Explain { analyze, statement, .. } => Ok(Statement::Explain { analyze, query: statement }),
+        ast::Statement::Explain { analyze, statement, .. } => match *statement {
+            ast::Statement::Query(_) => Ok(Statement::Explain { analyze, query: statement }),
+            _ => Err(Error::new(ErrorKind::Unsupported, "EXPLAIN explains queries and writes only")
+                .hint("no request was sent")),
+        },
         ast::Statement::ExplainTable { table_name, .. } => {
             Ok(Statement::Describe(Describe::Resource { extended: false, name: parts(&table_name) }))
         }
@@ -422,6 +461,13 @@ fn parts(name: &ast::ObjectName) -> Vec<String> {
     name.0.iter().filter_map(|part| part.as_ident()).map(|ident| ident.value.clone()).collect()
 }
 
+fn in_our_words(message: &str) -> String {
+    lower_first(message)
+        .replace("expected: ", "expected ")
+        .replace(", found: EOF", ", found the end")
+        .replace(", found: ", ", found ")
+}
+
 /// sqlparser says the place inside its message: `… at Line: 1, Column: 8`.
 pub(super) fn syntax(error: &ParserError) -> Error {
     let text = match error {
@@ -429,12 +475,12 @@ pub(super) fn syntax(error: &ParserError) -> Error {
         ParserError::RecursionLimitExceeded => return Error::new(ErrorKind::Syntax, "the statement nests too deeply"),
     };
     let Some((message, place)) = text.rsplit_once(" at Line: ") else {
-        return Error::new(ErrorKind::Syntax, lower_first(text));
+        return Error::new(ErrorKind::Syntax, in_our_words(text));
     };
     let position = place.split_once(", Column: ").and_then(|(line, column)| {
         Some(Position { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
     });
-    let message = lower_first(message).replace("expected: ", "expected ").replace(", found: ", ", found ");
+    let message = in_our_words(message);
     let error = Error::new(ErrorKind::Syntax, message);
     match position {
         Some(position) => error.at(position),

@@ -15,6 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn outgoing(repeat: Repeat) -> Outgoing {
     Outgoing {
+        secret_query: Vec::new(),
         request: Request {
             method: if repeat == Repeat::Safe { Method::GET } else { Method::POST },
             url: Url::parse("https://api.example/v4/images?page=1").unwrap(),

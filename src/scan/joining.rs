@@ -1,0 +1,364 @@
+//! Rows of another input, joined to the answers of one set of calls per distinct key: what a bind join does.
+//!
+//! Answers stream: a joined batch is given as soon as a page of its key is there, in pieces of bounded size. Keys that
+//! come again are answered from memory while there is room, else asked for again.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
+use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::{Result as DfResult, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_expr::PhysicalExpr;
+use futures::stream::{self, BoxStream, StreamExt};
+use serde_json::Value;
+
+use super::border::from_datafusion;
+use super::predicate::scalar_value;
+use super::spec::ScanSpec;
+use super::table::{ScanCore, StatementContext};
+use crate::call::{BoundCall, CallBatch, Pace, read_calls};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Rows of answers kept for keys that come again, per join.
+const MEMO_ROWS: usize = 200_000;
+/// Rows of one joined batch, about.
+const PIECE_ROWS: usize = 8192;
+
+/// How rows of the other input meet their answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd)]
+pub(super) enum BindJoinType {
+    /// Rows without an answer disappear.
+    Inner,
+    /// Rows without an answer stay, with NULLs.
+    Left,
+}
+
+/// What a bind join is made of.
+pub(super) struct JoinParts {
+    pub(super) core: Arc<ScanCore>,
+    pub(super) spec: Arc<ScanSpec>,
+    pub(super) statement: Arc<StatementContext>,
+    /// The values for the binding's `Outer` columns, in that order.
+    pub(super) keys: Vec<Arc<dyn PhysicalExpr>>,
+    pub(super) join_type: BindJoinType,
+    /// What a pair of rows must pass besides, over the joined columns.
+    pub(super) residual: Option<Arc<dyn PhysicalExpr>>,
+    /// The input's columns, then the scan's.
+    pub(super) schema: SchemaRef,
+    pub(super) pace: Pace,
+}
+
+/// The joined rows, batch by batch.
+pub(super) fn joined_rows(
+    parts: JoinParts,
+    input: SendableRecordBatchStream,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    // Fails before the first row when the plan cannot be made.
+    parts.spec.read_plan(None)?;
+    let joining = Joining {
+        parts,
+        input,
+        memo: HashMap::new(),
+        memo_rows: 0,
+        ready: VecDeque::new(),
+        matched: HashMap::new(),
+        next_group: 0,
+        answers: None,
+        done: false,
+    };
+    Ok(stream::try_unfold(joining, |mut joining| async move {
+        let batch = joining.next().await?;
+        Ok(batch.map(|batch| (batch, joining)))
+    })
+    .boxed())
+}
+
+/// Rows of one input batch that share a key.
+#[derive(Debug, Clone)]
+struct Group {
+    /// Tells groups apart across batches.
+    serial: u64,
+    outer: RecordBatch,
+    members: Arc<[u32]>,
+}
+
+/// Something to give, made piece by piece so that no batch grows with the product of two sides.
+#[derive(Debug)]
+enum Emission {
+    /// Every member from `from` on, with every row of the answers.
+    Pairs { group: Group, from: usize, answers: RecordBatch },
+    /// Every member with the answers kept from before, one batch after another.
+    Known { group: Group, answers: Arc<Vec<RecordBatch>>, next: usize },
+    /// The end of a group: members without an answer, where they stay.
+    End { group: Group },
+}
+
+struct Joining {
+    parts: JoinParts,
+    input: SendableRecordBatchStream,
+    memo: HashMap<String, Arc<Vec<RecordBatch>>>,
+    memo_rows: usize,
+    ready: VecDeque<Emission>,
+    /// For left joins: which members of a group found an answer.
+    matched: HashMap<u64, Vec<bool>>,
+    next_group: u64,
+    /// The answers of the keys that had to be asked for, in order.
+    answers: Option<Answers>,
+    done: bool,
+}
+
+struct Answers {
+    groups: Vec<(String, Group)>,
+    /// Per call, by tag: its group and its bound values. Calls of one group follow each other.
+    calls: Vec<(usize, Vec<Value>)>,
+    stream: BoxStream<'static, Result<CallBatch>>,
+    /// Rows so far of the group being read, while they may still be worth keeping.
+    kept: Vec<RecordBatch>,
+    kept_rows: usize,
+}
+
+impl Joining {
+    async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(emission) = self.ready.pop_front() {
+                if let Some(batch) = self.give(emission)? {
+                    return Ok(Some(batch));
+                }
+                continue;
+            }
+            if self.answers.is_some() {
+                self.advance().await?;
+                continue;
+            }
+            if self.done {
+                return Ok(None);
+            }
+            match self.input.next().await {
+                None => self.done = true,
+                Some(Err(error)) => return Err(from_datafusion(&error)),
+                Some(Ok(batch)) if batch.num_rows() == 0 => {}
+                Some(Ok(batch)) => self.begin(&batch)?,
+            }
+        }
+    }
+
+    /// Starts the calls for the keys of one batch that are not known yet.
+    fn begin(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut groups = Vec::new();
+        let mut calls = Vec::new();
+        let mut bound = Vec::new();
+        for (key, members) in self.group(batch)? {
+            let group = Group { serial: self.next_group, outer: batch.clone(), members: members.into() };
+            self.next_group += 1;
+            if self.parts.join_type == BindJoinType::Left {
+                self.matched.insert(group.serial, vec![false; group.members.len()]);
+            }
+            let Some(key) = key else {
+                self.ready.push_back(Emission::End { group });
+                continue;
+            };
+            if let Some(known) = self.memo.get(&key.text).cloned() {
+                self.ready.push_back(Emission::Known { group, answers: known, next: 0 });
+                continue;
+            }
+            match self.parts.spec.calls(&key.values, 0) {
+                Ok(asked) if asked.is_empty() => self.ready.push_back(Emission::End { group }),
+                Ok(asked) => {
+                    for (call, values) in asked {
+                        bound.push(Ok(BoundCall { tag: calls.len(), ..call }));
+                        calls.push((groups.len(), values));
+                    }
+                    groups.push((key.text, group));
+                }
+                Err(error) if error.kind() == ErrorKind::InvalidArgument => {
+                    // No object can have such a key: it matches nothing, and the report says that it was not asked for.
+                    let table = self.parts.spec.table.id();
+                    let message = format!("a key of the join was not asked for: {}", error.message());
+                    self.parts.statement.report.warn("skipped", table, message);
+                    self.ready.push_back(Emission::End { group });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if calls.is_empty() {
+            return Ok(());
+        }
+        let plan = Arc::new(self.parts.spec.read_plan(None)?);
+        let context = self.parts.core.read_context(&self.parts.statement);
+        let stream = read_calls(context, plan, stream::iter(bound), self.parts.pace).boxed();
+        self.answers = Some(Answers { groups, calls, stream, kept: Vec::new(), kept_rows: 0 });
+        Ok(())
+    }
+
+    /// Takes one batch of answers in.
+    async fn advance(&mut self) -> Result<()> {
+        let Some(answers) = &mut self.answers else { return Ok(()) };
+        let Some(next) = answers.stream.next().await else {
+            self.answers = None;
+            return Ok(());
+        };
+        let next = next?;
+        let lost = || Error::new(ErrorKind::Internal, "a batch came without its call");
+        let (at, values) = answers.calls.get(next.tag).ok_or_else(lost)?;
+        let (text, group) = answers.groups.get(*at).ok_or_else(lost)?;
+        if let Some(rows) = next.rows {
+            let finished = self.parts.spec.finish(&rows, values, &self.parts.statement.report)?;
+            if finished.num_rows() > 0 {
+                self.ready.push_back(Emission::Pairs { group: group.clone(), from: 0, answers: finished.clone() });
+                answers.kept_rows += finished.num_rows();
+                if self.memo_rows + answers.kept_rows <= MEMO_ROWS {
+                    answers.kept.push(finished);
+                }
+            }
+            return Ok(());
+        }
+        // The last call of a group closes it.
+        if answers.calls.get(next.tag + 1).is_none_or(|(following, _)| following != at) {
+            let kept = std::mem::take(&mut answers.kept);
+            let kept_rows = std::mem::take(&mut answers.kept_rows);
+            if self.memo_rows + kept_rows <= MEMO_ROWS {
+                self.memo_rows += kept_rows.max(1);
+                self.memo.insert(text.clone(), Arc::new(kept));
+            }
+            self.ready.push_back(Emission::End { group: group.clone() });
+        }
+        Ok(())
+    }
+
+    /// One batch of an emission; what is left of it goes back to the front.
+    fn give(&mut self, emission: Emission) -> Result<Option<RecordBatch>> {
+        match emission {
+            Emission::Known { group, answers, next } => {
+                match answers.get(next).cloned() {
+                    Some(batch) => {
+                        self.ready.push_front(Emission::Known { group: group.clone(), answers, next: next + 1 });
+                        self.ready.push_front(Emission::Pairs { group, from: 0, answers: batch });
+                    }
+                    None => self.ready.push_front(Emission::End { group }),
+                }
+                Ok(None)
+            }
+            Emission::Pairs { group, from, answers } => {
+                let count = (PIECE_ROWS / answers.num_rows().max(1)).max(1);
+                let to = (from + count).min(group.members.len());
+                let joined = self.pairs(&group, from, to, &answers)?;
+                if to < group.members.len() {
+                    self.ready.push_front(Emission::Pairs { group, from: to, answers });
+                }
+                Ok(Some(joined).filter(|batch| batch.num_rows() > 0))
+            }
+            Emission::End { group } => {
+                let Some(matched) = self.matched.remove(&group.serial) else { return Ok(None) };
+                let rest: Vec<u32> =
+                    group.members.iter().zip(matched).filter(|(_, found)| !found).map(|(row, _)| *row).collect();
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let nulls = self.parts.spec.schema.fields().iter();
+                let nulls = nulls.map(|field| new_null_array(field.data_type(), rest.len())).collect();
+                self.beside(&group.outer, &rest, nulls).map(Some)
+            }
+        }
+    }
+
+    /// Members `from..to`, each with every answer, as far as the residual predicate lets them.
+    fn pairs(&mut self, group: &Group, from: usize, to: usize, answers: &RecordBatch) -> Result<RecordBatch> {
+        let count = answers.num_rows();
+        let number = u32::try_from(count).map_err(|_| Error::new(ErrorKind::Internal, "a batch is too long"))?;
+        let members = &group.members[from..to];
+        let rows: Vec<u32> = members.iter().flat_map(|row| std::iter::repeat_n(*row, count)).collect();
+        let columns = if members.len() == 1 {
+            answers.columns().to_vec()
+        } else {
+            let repeated: UInt32Array = members.iter().flat_map(|_| 0..number).collect();
+            take_record_batch(answers, &repeated).map_err(arrow_error)?.columns().to_vec()
+        };
+        let joined = self.beside(&group.outer, &rows, columns)?;
+        let mask = match &self.parts.residual {
+            None => None,
+            Some(residual) => {
+                let value = residual.evaluate(&joined).and_then(|value| value.into_array(joined.num_rows()));
+                Some(value.map_err(|error| from_datafusion(&error))?)
+            }
+        };
+        if let Some(matched) = self.matched.get_mut(&group.serial) {
+            for (at, found) in matched[from..to].iter_mut().enumerate() {
+                let passes =
+                    |row: usize| mask.as_ref().is_none_or(|mask| mask.is_valid(row) && mask.as_boolean().value(row));
+                *found = *found || (at * count..(at + 1) * count).any(passes);
+            }
+        }
+        match mask {
+            None => Ok(joined),
+            Some(mask) => filter_record_batch(&joined, mask.as_boolean()).map_err(arrow_error),
+        }
+    }
+
+    /// Rows of the other input, with these columns beside them.
+    fn beside(&self, outer: &RecordBatch, rows: &[u32], columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        let taken = take_record_batch(outer, &UInt32Array::from(rows.to_vec())).map_err(arrow_error)?;
+        let mut all: Vec<ArrayRef> = taken.columns().to_vec();
+        all.extend(columns);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+        RecordBatch::try_new_with_options(Arc::clone(&self.parts.schema), all, &options).map_err(arrow_error)
+    }
+
+    /// The rows of a batch by key, in order of first appearance; rows whose key holds a NULL have none.
+    fn group(&self, batch: &RecordBatch) -> Result<Vec<(Option<Key>, Vec<u32>)>> {
+        let rows = batch.num_rows();
+        let arrays: Vec<ArrayRef> = self
+            .parts
+            .keys
+            .iter()
+            .map(|key| key.evaluate(batch).and_then(|value| value.into_array(rows)))
+            .collect::<DfResult<_>>()
+            .map_err(|error| from_datafusion(&error))?;
+        let mut places: HashMap<Option<String>, usize> = HashMap::new();
+        let mut groups: Vec<(Option<Key>, Vec<u32>)> = Vec::new();
+        for row in 0..rows {
+            let number = u32::try_from(row).map_err(|_| Error::new(ErrorKind::Internal, "a batch is too long"))?;
+            let key = key_of(&arrays, row)?;
+            let text = key.as_ref().map(|key| key.text.clone());
+            let at = *places.entry(text).or_insert_with(|| {
+                groups.push((key, Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1.push(number);
+        }
+        Ok(groups)
+    }
+}
+
+/// One distinct key of the other input.
+struct Key {
+    values: Vec<Value>,
+    text: String,
+}
+
+fn key_of(arrays: &[ArrayRef], row: usize) -> Result<Option<Key>> {
+    let mut values = Vec::with_capacity(arrays.len());
+    for array in arrays {
+        if array.is_null(row) {
+            return Ok(None);
+        }
+        let scalar = ScalarValue::try_from_array(array, row).map_err(|error| from_datafusion(&error))?;
+        match scalar_value(&scalar) {
+            Some(value) => values.push(value),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    format!("`{scalar}` of type `{}` cannot be given to an API", array.data_type()),
+                ));
+            }
+        }
+    }
+    let text = values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\u{1f}");
+    Ok(Some(Key { values, text }))
+}
+
+fn arrow_error(error: arrow::error::ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "rows could not be joined").caused_by(error)
+}

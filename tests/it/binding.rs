@@ -1,0 +1,876 @@
+//! From WHERE to calls: which method is called, with which values, and what is said when none can be.
+
+use serde_json::json;
+use skyql::{Env, ErrorKind};
+
+use crate::support::documents::provider_dir;
+use crate::support::query::{Db, NULL};
+use crate::support::server::{Reply, Seen, Server};
+
+const DEPOT: &str = "\
+openapi: 3.0.3
+info: {title: Depot, version: v1}
+servers:
+  - url: 'SERVER/v1'
+paths:
+  /things:
+    get:
+      operationId: list_things
+      parameters:
+        - {name: kind, in: query, schema: {type: string}}
+        - {name: shelf, in: query, schema: {type: integer}}
+        - {name: public, in: query, schema: {type: boolean}}
+        - {name: tags, in: query, schema: {type: array, items: {type: string}}}
+        - {name: codes, in: query, explode: false, schema: {type: array, items: {type: integer}}}
+        - {name: X-Trace, in: header, schema: {type: string}}
+        - {name: session, in: cookie, schema: {type: string}}
+        - {name: type, in: query, column: false, schema: {type: string}}
+        - {name: status, in: query, column: true, schema: {type: string}}
+        - {name: zone, in: query, schema: {type: string}}
+      responses:
+        '200':
+          description: things
+          content:
+            application/json:
+              schema: {type: object, properties: {items: {type: array, items: {$ref: '#/components/schemas/thing'}}}}
+  /boxes:
+    get:
+      operationId: list_boxes
+      parameters:
+        - {name: color, in: query, schema: {type: string}}
+      responses:
+        '200':
+          description: boxes
+          content:
+            application/json:
+              schema: {type: object, properties: {items: {type: array, items: {$ref: '#/components/schemas/box'}}}}
+  /boxes/{box_id}:
+    get:
+      operationId: get_box
+      parameters:
+        - {name: box_id, in: path, required: true, schema: {type: string}}
+      responses:
+        '200':
+          description: one box
+          content:
+            application/json:
+              schema: {$ref: '#/components/schemas/box'}
+  /dirs/{dir}/files/{file}:
+    get:
+      operationId: read_file
+      parameters:
+        - {name: dir, in: path, required: true, schema: {type: string}}
+        - {name: file, in: path, required: true, schema: {type: string}}
+        - {name: depth, in: query, schema: {type: integer}}
+      responses:
+        '200':
+          description: what is in it
+          content:
+            application/json:
+              schema: {type: object, properties: {items: {type: array, items: {$ref: '#/components/schemas/line'}}}}
+  /shelves/{shelf}/stock:
+    get:
+      operationId: stock_of_shelf
+      parameters:
+        - {name: shelf, in: path, required: true, schema: {type: integer}}
+        - {name: low, in: query, schema: {type: boolean}}
+      responses:
+        '200':
+          description: stock
+          content:
+            application/json:
+              schema: {type: object, properties: {items: {type: array, items: {$ref: '#/components/schemas/line'}}}}
+  /stock:
+    get:
+      operationId: stock_by_color
+      parameters:
+        - {name: color, in: query, required: true, schema: {type: string}}
+      responses:
+        '200':
+          description: stock
+          content:
+            application/json:
+              schema: {type: object, properties: {items: {type: array, items: {$ref: '#/components/schemas/line'}}}}
+components:
+  schemas:
+    thing:
+      type: object
+      properties:
+        thingId: {type: integer}
+        name: {type: string}
+        type: {type: string}
+        status: {type: string}
+        zone: {type: string}
+        size: {type: integer}
+    box:
+      type: object
+      properties:
+        id: {type: string}
+        label: {type: string}
+    line:
+      type: object
+      properties:
+        number: {type: integer}
+        text: {type: string}
+  x-stackQL-resources:
+    things:
+      id: acme.depot.things
+      name: things
+      methods:
+        list:
+          operation: {$ref: '#/paths/~1things/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.items}
+          config: {pagination: {kind: none}}
+      sqlVerbs:
+        select: [{$ref: '#/components/x-stackQL-resources/things/methods/list'}]
+    boxes:
+      id: acme.depot.boxes
+      name: boxes
+      keys: {box_id: id}
+      methods:
+        list:
+          operation: {$ref: '#/paths/~1boxes/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.items}
+          config: {pagination: {kind: none}}
+        get:
+          operation: {$ref: '#/paths/~1boxes~1{box_id}/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200'}
+      sqlVerbs:
+        select:
+          - {$ref: '#/components/x-stackQL-resources/boxes/methods/list'}
+          - {$ref: '#/components/x-stackQL-resources/boxes/methods/get'}
+    files:
+      id: acme.depot.files
+      name: files
+      methods:
+        read:
+          operation: {$ref: '#/paths/~1dirs~1{dir}~1files~1{file}/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.items}
+          config: {pagination: {kind: none}}
+      sqlVerbs:
+        select: [{$ref: '#/components/x-stackQL-resources/files/methods/read'}]
+    stock:
+      id: acme.depot.stock
+      name: stock
+      methods:
+        of_shelf:
+          operation: {$ref: '#/paths/~1shelves~1{shelf}~1stock/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.items}
+          config: {pagination: {kind: none}}
+        by_color:
+          operation: {$ref: '#/paths/~1stock/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.items}
+          config: {pagination: {kind: none}}
+      sqlVerbs:
+        select:
+          - {$ref: '#/components/x-stackQL-resources/stock/methods/of_shelf'}
+          - {$ref: '#/components/x-stackQL-resources/stock/methods/by_color'}
+";
+
+const ZONES: &str = "\
+openapi: 3.0.3
+info: {title: Zones, version: v1}
+servers:
+  - url: 'SERVER/{apiVersion}/{tenant}'
+    variables:
+      apiVersion: {default: v4, enum: [v4, v4beta]}
+      tenant: {x-stackQL-envVar: DEPOT_TENANT}
+paths:
+  /zones:
+    get:
+      operationId: list_zones
+      responses:
+        '200':
+          description: zones
+          content:
+            application/json:
+              schema: {type: array, items: {type: object, properties: {name: {type: string}}}}
+components:
+  x-stackQL-resources:
+    zones:
+      id: acme.zones.zones
+      name: zones
+      methods:
+        list:
+          operation: {$ref: '#/paths/~1zones/get'}
+          response: {mediaType: application/json, openAPIDocKey: '200'}
+          config: {pagination: {kind: none}}
+      sqlVerbs:
+        select: [{$ref: '#/components/x-stackQL-resources/zones/methods/list'}]
+";
+
+/// Three things whatever is asked; boxes by id, `missing` is not there; two lines of any file; one of any stock.
+fn depot(seen: &Seen) -> Reply {
+    let path = seen.path.strip_prefix("/v1").unwrap_or(&seen.path);
+    let boxes = ["a", "b", "x/y"];
+    if path == "/things" {
+        return Reply::json(
+            200,
+            json!({"items": [
+                {"thingId": 1, "name": "one", "type": "T1", "status": "new", "zone": "north", "size": 10},
+                {"thingId": 2, "name": "two", "type": "T2", "status": "old", "zone": "south", "size": 20},
+                {"thingId": 3, "name": "three", "type": "T1", "status": "new", "zone": null, "size": null},
+            ]}),
+        );
+    }
+    if path == "/boxes" {
+        let items: Vec<_> = boxes.iter().map(|id| json!({"id": id, "label": format!("box {id}")})).collect();
+        return Reply::json(200, json!({"items": items}));
+    }
+    if let Some(id) = path.strip_prefix("/boxes/") {
+        let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
+        return match id.as_str() {
+            "missing" => Reply::json(404, json!({"error": "no such box"})),
+            "gone" => Reply::text(404, "text/html", "<h1>not here</h1>"),
+            // An API that finds keys without regard to case.
+            _ => Reply::json(200, json!({"id": id.to_lowercase(), "label": format!("box {id}")})),
+        };
+    }
+    if path.starts_with("/dirs/") {
+        return Reply::json(200, json!({"items": [{"number": 1, "text": "first"}, {"number": 2, "text": "second"}]}));
+    }
+    if path.ends_with("/stock") {
+        return Reply::json(200, json!({"items": [{"number": 7, "text": path}]}));
+    }
+    if path.ends_with("/zones") {
+        return Reply::json(200, json!([{"name": seen.path}]));
+    }
+    Reply::json(404, json!({"error": "no such path"}))
+}
+
+async fn server() -> Server {
+    Server::start(depot).await
+}
+
+fn documents(server: &Server) -> tempfile::TempDir {
+    let (depot, zones) = (DEPOT.replace("SERVER", &server.url()), ZONES.replace("SERVER", &server.url()));
+    provider_dir("acme", "v1", &[("depot", &depot), ("zones", &zones)], "type: null_auth")
+}
+
+fn db(server: &Server) -> Db {
+    Db::new(documents(server))
+}
+
+/// The requests' targets, without the server's own path.
+fn targets(server: &Server) -> Vec<String> {
+    let requests = server.requests();
+    requests.iter().map(|seen| seen.path_and_query().trim_start_matches("/v1").to_owned()).collect()
+}
+
+/// What each WHERE clause asks of the API.
+async fn asked(cases: &[(&str, &[&str])]) {
+    for (sql, wanted) in cases {
+        let server = server().await;
+        db(&server).rows(sql).await;
+        let mut targets = targets(&server);
+        targets.sort();
+        assert_eq!(targets, *wanted, "{sql}");
+    }
+}
+
+/// What is said of each statement, none of which may make a call.
+async fn refused(cases: &[(&str, ErrorKind, &str, &str)]) {
+    let server = server().await;
+    let mut db = db(&server);
+    for (sql, kind, message, hint) in cases {
+        let error = db.error(sql).await;
+        assert_eq!(
+            (error.kind(), error.message(), error.hint_text().unwrap_or_default()),
+            (*kind, *message, *hint),
+            "{sql}"
+        );
+    }
+    assert_eq!(targets(&server), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_match_without_regard_to_case() {
+    let server = server().await;
+    let mut db = db(&server);
+    let answer = db.rows("SELECT THINGID, Name FROM ACME.Depot.THINGS WHERE KIND = 'a' ORDER BY thingid DESC").await;
+    assert_eq!(answer.columns, ["thingId", "name"]);
+    assert_eq!(answer.ids(), [3, 2, 1]);
+    let answer = db.rows("SELECT t.thingid AS ThingID FROM acme.depot.things AS t WHERE T.Size = 10").await;
+    assert_eq!(answer.columns, ["ThingID"]);
+    assert_eq!(answer.ids(), [1]);
+    assert_eq!(targets(&server), ["/things?kind=a", "/things"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_does_not_take_the_name_from_its_own_column() {
+    let server = server().await;
+    let mut db = db(&server);
+    let answer = db.rows("SELECT NAME AS Name, thing_id AS ThingID FROM acme.depot.things WHERE THINGID > 1").await;
+    assert_eq!(answer.columns, ["Name", "ThingID"]);
+    assert_eq!(answer.rows, [["two", "2"], ["three", "3"]]);
+    let sql = "SELECT q.THINGID, q.NAME FROM (SELECT thingid AS ThingID, upper(NAME) AS Name FROM acme.depot.things) q \
+               ORDER BY thingid DESC LIMIT 1";
+    let answer = db.rows(sql).await;
+    assert_eq!(answer.columns, ["ThingID", "Name"]);
+    assert_eq!(answer.rows, [["3", "THREE"]]);
+    let answer = db.rows("SELECT STATUS AS Status, count(*) FROM acme.depot.things GROUP BY Status ORDER BY 1").await;
+    assert_eq!(answer.rows, [["new", "2"], ["old", "1"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_star_over_using_shows_the_side_that_keeps_its_rows() {
+    let server = server().await;
+    let mut db = db(&server);
+    let values = "(VALUES ('b', 1), ('q', 2)) AS v(id, n)";
+    for (sql, rows) in [
+        (
+            format!("SELECT * FROM acme.depot.boxes LEFT JOIN {values} USING (id) ORDER BY 1"),
+            vec![["a", "box a", NULL], ["b", "box b", "1"], ["x/y", "box x/y", NULL]],
+        ),
+        (
+            format!("SELECT * FROM acme.depot.boxes z LEFT JOIN {values} USING (ID) ORDER BY 1"),
+            vec![["a", "box a", NULL], ["b", "box b", "1"], ["x/y", "box x/y", NULL]],
+        ),
+        (
+            format!("SELECT * FROM acme.depot.boxes a RIGHT JOIN {values} USING (id) ORDER BY 1"),
+            vec![["b", "box b", "1"], ["q", NULL, "2"]],
+        ),
+        (
+            format!("SELECT * FROM {values} LEFT JOIN acme.depot.boxes USING (id) ORDER BY 1"),
+            vec![["b", "1", "box b"], ["q", "2", NULL]],
+        ),
+    ] {
+        assert_eq!(db.rows(&sql).await.rows, rows, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equalities_and_lists_become_calls() {
+    const S: &str = "SELECT thingId FROM acme.depot.things WHERE";
+    let sql: Vec<String> = [
+        "kind = 'a'",
+        "'a' = kind",
+        "kind IN ('a', 'b', 'a')",
+        "kind = 'a' OR kind = 'b'",
+        "kind IN ('a', 'b') AND shelf IN (1, 2)",
+        "(kind = 'a' AND shelf = 1) OR (kind = 'b' AND shelf = 2)",
+        "kind IN ('a', 'b') AND kind = 'a'",
+        "kind = 'a & b/c?#+%'",
+        "kind = ''",
+        "kind = 'ü'",
+        "kind = 5",
+        "shelf = -1",
+        "shelf BETWEEN 3 AND 3",
+    ]
+    .iter()
+    .map(|text| format!("{S} {text}"))
+    .collect();
+    let wanted: Vec<Vec<&str>> = vec![
+        vec!["/things?kind=a"],
+        vec!["/things?kind=a"],
+        vec!["/things?kind=a", "/things?kind=b"],
+        vec!["/things?kind=a", "/things?kind=b"],
+        vec!["/things?kind=a&shelf=1", "/things?kind=a&shelf=2", "/things?kind=b&shelf=1", "/things?kind=b&shelf=2"],
+        vec!["/things?kind=a&shelf=1", "/things?kind=b&shelf=2"],
+        vec!["/things?kind=a"],
+        vec!["/things?kind=a%20%26%20b%2Fc%3F%23%2B%25"],
+        vec!["/things?kind="],
+        vec!["/things?kind=%C3%BC"],
+        vec!["/things?kind=5"],
+        vec!["/things?shelf=-1"],
+        vec!["/things?shelf=3"],
+    ];
+    for (sql, wanted) in sql.iter().zip(wanted) {
+        asked(&[(sql, &wanted)]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn literals_take_the_parameters_type() {
+    for (predicate, wanted) in [
+        ("shelf = '5'", "/things?shelf=5"),
+        ("shelf = 5.0", "/things?shelf=5"),
+        ("shelf IN ('5', 5)", "/things?shelf=5"),
+        ("shelf = CAST('5' AS INT)", "/things?shelf=5"),
+        ("CAST(shelf AS VARCHAR) = '5'", "/things?shelf=5"),
+        ("public = 'true'", "/things?public=true"),
+        ("public = 'FALSE'", "/things?public=false"),
+        ("public = true", "/things?public=true"),
+        ("public", "/things?public=true"),
+        ("NOT public", "/things?public=false"),
+        ("public IS TRUE", "/things?public=true"),
+        ("public IS FALSE", "/things?public=false"),
+        ("public = false AND shelf = '7'", "/things?shelf=7&public=false"),
+    ] {
+        let sql = format!("SELECT thingId FROM acme.depot.things WHERE {predicate}");
+        asked(&[(&sql, &[wanted])]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_parameter_is_a_column_of_the_literals_own_value() {
+    let server = server().await;
+    let sql = "SELECT name, kind, shelf, public FROM acme.depot.things \
+               WHERE kind IN ('b', 'a') AND shelf = '5' AND public AND size = 10 ORDER BY kind";
+    let answer = db(&server).rows(sql).await;
+    assert_eq!(answer.rows, [["one", "a", "5", "true"], ["one", "b", "5", "true"]]);
+    assert_eq!(answer.types, ["Utf8", "Utf8", "Int64", "Boolean"]);
+    assert_eq!(answer.verdict(), "complete");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predicates_that_contradict_each_other_need_no_call() {
+    let server = server().await;
+    let mut db = db(&server);
+    for predicate in [
+        "kind = 'a' AND kind = 'b'",
+        "kind IN ('a', 'b') AND kind = 'c'",
+        "public AND NOT public",
+        "kind = NULL",
+        "shelf IN (1, 2) AND shelf = '3'",
+        "false",
+        "kind = 'a' AND kind = 'b' AND size = 3 AND status = 'new'",
+    ] {
+        let answer = db.rows(&format!("SELECT name FROM acme.depot.things WHERE {predicate}")).await;
+        assert!(answer.rows.is_empty(), "{predicate}");
+        assert_eq!(answer.verdict(), "complete", "{predicate}");
+        assert_eq!(targets(&server), Vec::<String>::new(), "{predicate}");
+    }
+    for sql in [
+        "SELECT number, shelf FROM acme.depot.stock WHERE shelf = 1 AND shelf = 2",
+        "SELECT count(number) FROM acme.depot.stock WHERE shelf = 1 AND shelf = 2 HAVING count(number) > 0",
+        "SELECT b.id FROM acme.depot.boxes b JOIN acme.depot.files f ON f.file = b.id WHERE dir = 'a' AND dir = 'b'",
+    ] {
+        let answer = db.rows(sql).await;
+        assert!(answer.rows.is_empty(), "{sql}");
+    }
+    assert!(targets(&server).iter().all(|target| target == "/boxes"), "{:?}", targets(&server));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_one_get_of_the_detail() {
+    let server = server().await;
+    let mut db = db(&server);
+    let answer = db.rows("SELECT id, label FROM acme.depot.boxes WHERE id = 'x/y'").await;
+    assert_eq!(answer.rows, [["x/y", "box x/y"]]);
+    assert_eq!(answer.verdict(), "complete");
+    let answer = db.rows("SELECT id FROM acme.depot.boxes WHERE box_id = 'linode/debian12'").await;
+    assert_eq!(answer.rows, [["linode/debian12"]]);
+    assert_eq!(targets(&server), ["/boxes/x%2Fy", "/boxes/linode%2Fdebian12"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_api_does_not_know_is_no_row_and_is_counted() {
+    let server = server().await;
+    let answer = db(&server).rows("SELECT id FROM acme.depot.boxes WHERE id IN ('a', 'missing', 'b')").await;
+    assert_eq!(answer.rows, [["a"], ["b"]]);
+    assert_eq!(answer.report.not_found, 1);
+    assert_eq!(answer.verdict(), "complete");
+    assert!(answer.report.footer().contains("1 not found"), "{}", answer.report.footer());
+    let mut targets = targets(&server);
+    targets.sort();
+    assert_eq!(targets, ["/boxes/a", "/boxes/b", "/boxes/missing"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_404_that_is_not_the_apis_own_is_an_error() {
+    let server = server().await;
+    let error = db(&server).error("SELECT id FROM acme.depot.boxes WHERE id = 'gone'").await;
+    assert_eq!(error.kind(), ErrorKind::Api);
+    assert_eq!(error.message(), "the API has no such object: 404 Not Found");
+    assert_eq!(targets(&server), ["/boxes/gone"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_row_of_a_key_is_checked() {
+    let server = server().await;
+    let answer = db(&server).rows("SELECT id FROM acme.depot.boxes WHERE id = 'A'").await;
+    assert!(answer.rows.is_empty(), "the API answered with another key: {:?}", answer.rows);
+    assert_eq!(targets(&server), ["/boxes/A"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_belongs_to_the_call_that_asked_for_it() {
+    let server = server().await;
+    let mut db = db(&server);
+    // The API finds keys without regard to case, and does not filter by status at all.
+    let answer = db.rows("SELECT id FROM acme.depot.boxes WHERE id IN ('A', 'a')").await;
+    assert_eq!(answer.rows, [["a"]]);
+    let answer = db.rows("SELECT name FROM acme.depot.things WHERE status IN ('new', 'old') ORDER BY name").await;
+    assert_eq!(answer.column(0), ["one", "three", "two"]);
+    assert_eq!(answer.verdict(), "complete");
+    let sql =
+        "SELECT v.s, t.name FROM (VALUES ('old'), ('new')) v(s) JOIN acme.depot.things t ON t.status = v.s ORDER BY 2";
+    assert_eq!(db.rows(sql).await.rows, [["new", "one"], ["new", "three"], ["old", "two"]]);
+    let sql =
+        "SELECT v.k, b.id FROM (VALUES ('A'), ('b')) v(k) LEFT JOIN acme.depot.boxes b ON b.box_id = v.k ORDER BY 1";
+    let answer = db.rows(sql).await;
+    assert_eq!(answer.column(0), ["A", "b"]);
+    let mut targets = targets(&server);
+    targets.truncate(2);
+    targets.sort();
+    assert_eq!(targets, ["/boxes/A", "/boxes/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_beside_a_parameter_of_the_list_is_looked_for_in_the_list() {
+    let server = server().await;
+    let mut db = db(&server);
+    let answer = db.rows("SELECT id FROM acme.depot.boxes WHERE id = 'b' AND color = 'red'").await;
+    assert_eq!(answer.rows, [["b"]]);
+    let answer = db.rows("SELECT id FROM acme.depot.boxes WHERE id > 'a' AND label LIKE 'box%'").await;
+    assert_eq!(answer.rows, [["b"], ["x/y"]]);
+    let answer = db.rows("SELECT id FROM acme.depot.boxes WHERE id = 'a' OR label = 'box b'").await;
+    assert_eq!(answer.rows, [["a"], ["b"]]);
+    assert_eq!(targets(&server), ["/boxes?color=red", "/boxes", "/boxes"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_argument_is_sent_and_a_predicate_of_that_name_is_about_the_rows() {
+    let server = server().await;
+    let mut db = db(&server);
+    let answer = db.rows("SELECT name, type FROM acme.depot.things(type => 'sent') WHERE type = 'T2'").await;
+    assert_eq!(answer.rows, [["two", "T2"]]);
+    let answer = db.rows("SELECT name FROM acme.depot.things(TYPE => 'sent', shelf => '4') t WHERE t.size > 10").await;
+    assert_eq!(answer.rows, [["two"]]);
+    let answer = db.rows("SELECT name, kind FROM acme.depot.things(kind => 'a') WHERE kind = 'b'").await;
+    assert!(answer.rows.is_empty());
+    let answer = db.rows("SELECT things.name FROM acme.depot.things(tags => ['x', 'y']) WHERE things.size = 10").await;
+    assert_eq!(answer.rows, [["one"]]);
+    assert_eq!(
+        targets(&server),
+        ["/things?type=sent", "/things?shelf=4&type=sent", "/things?kind=a", "/things?tags=x&tags=y"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_parameter_and_column_means_what_the_document_says() {
+    let server = server().await;
+    let mut db = db(&server);
+    // `column: true`: sent, and the rows are checked as well.
+    let answer = db.rows("SELECT name, status FROM acme.depot.things WHERE status = 'new'").await;
+    assert_eq!(answer.rows, [["one", "new"], ["three", "new"]]);
+    assert_eq!(answer.warned(), Vec::<&str>::new());
+    // `column: false`: only sent; the column keeps the API's own values.
+    let answer = db.rows("SELECT name, type FROM acme.depot.things WHERE type = 'base'").await;
+    assert_eq!(answer.rows, [["one", "T1"], ["two", "T2"], ["three", "T1"]]);
+    assert_eq!(answer.warned(), Vec::<&str>::new());
+    // Nothing said: only sent, and a difference is pointed out.
+    let answer = db.rows("SELECT name, zone FROM acme.depot.things WHERE zone = 'north'").await;
+    assert_eq!(answer.rows, [["one", "north"], ["two", "south"], ["three", NULL]]);
+    assert_eq!(answer.warned(), ["shadowed"]);
+    assert_eq!(answer.report.warnings[0].subject, "acme.depot.things.zone");
+    // Also where the query does not read the column.
+    let answer = db.rows("SELECT name FROM acme.depot.things WHERE zone = 'north'").await;
+    assert_eq!((answer.rows.len(), answer.warned()), (3, vec!["shadowed"]));
+    assert_eq!(
+        targets(&server),
+        ["/things?status=new", "/things?type=base", "/things?zone=north", "/things?zone=north"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inequalities_on_a_name_that_is_also_a_column_are_about_the_rows() {
+    let server = server().await;
+    let answer = db(&server).rows("SELECT name FROM acme.depot.things WHERE type <> 'T1' AND zone LIKE 's%'").await;
+    assert_eq!(answer.rows, [["two"]]);
+    assert_eq!(targets(&server), ["/things"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_variables_have_defaults_choices_and_environment_variables() {
+    let server = server().await;
+    let with = |env: Env| Db::with(documents(&server), |builder| builder.env(env));
+    let mut db = with(Env::empty().with("DEPOT_TENANT", "acme-1"));
+    let answer = db.rows("SELECT name FROM acme.zones.zones").await;
+    assert_eq!(answer.rows, [["/v4/acme-1/zones"]]);
+    let answer = db.rows("SELECT name FROM acme.zones.zones WHERE apiversion = 'v4beta' AND tenant = 't2'").await;
+    assert_eq!(answer.rows, [["/v4beta/t2/zones"]]);
+    let answer = db.rows("SELECT name, apiVersion FROM acme.zones.zones").await;
+    assert_eq!(answer.rows, [["/v4/acme-1/zones", "v4"]]);
+    assert_eq!(server.requests().len(), 3);
+
+    let error = db.error("SELECT name FROM acme.zones.zones WHERE apiVersion = 'v5'").await;
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(error.message(), "`apiVersion` cannot be `v5`");
+    assert_eq!(error.hint_text(), Some("it takes `v4`, `v4beta`"));
+    for bad in ["..", "a/../b", "a?b", "a#b", "", "a b"] {
+        let error = db.error(&format!("SELECT name FROM acme.zones.zones WHERE tenant = '{bad}'")).await;
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.message(), format!("`tenant` cannot be `{bad}`: it is a part of the API's address"));
+    }
+    let error = with(Env::empty()).error("SELECT name FROM acme.zones.zones").await;
+    assert_eq!(error.kind(), ErrorKind::MissingParameter);
+    assert!(format!("{error:?}").contains("DEPOT_TENANT"), "{error:?}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unknown_names_suggest_the_nearest() {
+    let server = server().await;
+    let mut db = db(&server);
+    for (sql, message, suggestion) in [
+        ("SELECT nmae FROM acme.depot.things", "there is no column `nmae`", "name"),
+        ("SELECT t.nmae FROM acme.depot.things t", "there is no column `t.nmae`", "name"),
+        ("SELECT name FROM acme.depot.things WHERE shelff = 1", "there is no column `shelff`", "shelf"),
+        ("SELECT name FROM acme.depot.things(shelff => 1)", "`acme.depot.things` has no parameter `shelff`", "shelf"),
+        ("SELECT name FROM acme.depot.thing", "`acme.depot` has no resource `thing`", "things"),
+        ("SELECT name FROM acme.depott.things", "`acme` has no service `depott`", "depot"),
+        ("SELECT name FROM acmee.depot.things", "no provider `acmee`", "acme"),
+    ] {
+        let error = db.error(sql).await;
+        assert_eq!(error.kind(), ErrorKind::NameNotFound, "{sql}");
+        assert_eq!(error.message(), message, "{sql}");
+        let hint = error.hint_text().unwrap_or_default();
+        assert!(hint.contains(&format!("`{suggestion}`")), "{sql}: {hint}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_can_only_be_given_a_value() {
+    let hint = "give it a value with `shelf = …` or `shelf IN (…)`; nothing else can be asked of it";
+    let message = "`shelf` is a parameter of `acme.depot.things`, not a field of its answers";
+    let kind = ErrorKind::InvalidArgument;
+    refused(&[
+        ("SELECT name FROM acme.depot.things WHERE shelf > 5", kind, message, hint),
+        ("SELECT name FROM acme.depot.things WHERE shelf <> 5", kind, message, hint),
+        ("SELECT name FROM acme.depot.things WHERE shelf NOT IN (5, 6)", kind, message, hint),
+        ("SELECT name FROM acme.depot.things WHERE shelf = 5 OR size = 3", kind, message, hint),
+        ("SELECT name FROM acme.depot.things WHERE shelf IS NULL", kind, message, hint),
+        ("SELECT name FROM acme.depot.things WHERE shelf = size", kind, message, hint),
+        ("SELECT name FROM acme.depot.things WHERE shelf + 1 = 2", kind, message, hint),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn further_predicates_on_a_bound_parameter_are_checked() {
+    asked(&[
+        ("SELECT name FROM acme.depot.things WHERE shelf = 5 AND shelf > 3", &["/things?shelf=5"]),
+        (
+            "SELECT name FROM acme.depot.things WHERE shelf IN (1, 9) AND shelf < 3",
+            &["/things?shelf=1", "/things?shelf=9"],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_without_a_value_cannot_be_read() {
+    refused(&[(
+        "SELECT name, shelf FROM acme.depot.things",
+        ErrorKind::InvalidArgument,
+        "`shelf` is a parameter of `acme.depot.things`, and no value is bound to it",
+        "give it one with `shelf = …` in WHERE, or leave it out of the query",
+    )])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_the_wrong_type_are_refused() {
+    let kind = ErrorKind::InvalidArgument;
+    refused(&[
+        ("SELECT name FROM acme.depot.things(shelf => 'x')", kind, "`shelf` takes a whole number, not `x`", ""),
+        (
+            "SELECT name FROM acme.depot.things(public => 'perhaps')",
+            kind,
+            "`public` takes `true` or `false`, not `perhaps`",
+            "",
+        ),
+        ("SELECT name FROM acme.depot.things(shelf => 1.5)", kind, "`shelf` takes a whole number, not `1.5`", ""),
+        ("SELECT name FROM acme.depot.things WHERE shelf = 'x'", kind, "`shelf` takes a whole number, not `x`", ""),
+        (
+            "SELECT name FROM acme.depot.things WHERE public = 'perhaps'",
+            kind,
+            "`public` takes `true` or `false`, not `perhaps`",
+            "",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_error_lists_what_each_method_needs_and_cannot_take() {
+    let kind = ErrorKind::MissingParameter;
+    refused(&[
+        (
+            "SELECT number FROM acme.depot.stock",
+            kind,
+            "`acme.depot.stock` cannot be read without parameters",
+            "`of_shelf` needs `shelf` (integer); `by_color` needs `color` (string); \
+             give parameters as `name = value` in WHERE",
+        ),
+        (
+            "SELECT number FROM acme.depot.stock WHERE low AND color = 'red'",
+            kind,
+            "no method of `acme.depot.stock` can be called with these predicates",
+            "`of_shelf` needs `shelf` (integer) and cannot take `color`; `by_color` cannot take `low`; \
+             give parameters as `name = value` in WHERE",
+        ),
+    ])
+    .await;
+    asked(&[
+        ("SELECT number FROM acme.depot.stock WHERE shelf = 3", &["/shelves/3/stock"]),
+        ("SELECT number FROM acme.depot.stock WHERE shelf = 3 AND low", &["/shelves/3/stock?low=true"]),
+        ("SELECT number FROM acme.depot.stock WHERE color = 'red'", &["/stock?color=red"]),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_star_shows_what_every_method_requires_and_hides_other_parameters() {
+    let server = server().await;
+    let mut db = db(&server);
+    for (sql, columns) in [
+        ("SELECT * FROM acme.depot.things", vec!["thingId", "name", "type", "status", "zone", "size"]),
+        ("SELECT * FROM acme.depot.things WHERE shelf = 5", vec!["thingId", "name", "type", "status", "zone", "size"]),
+        ("SELECT * FROM acme.depot.files WHERE dir = 'd' AND file = 'f'", vec!["number", "text", "dir", "file"]),
+        (
+            "SELECT files.* FROM acme.depot.files WHERE dir = 'd' AND file = 'f' AND depth = 1",
+            vec!["number", "text", "dir", "file"],
+        ),
+        (
+            "SELECT f.*, depth FROM acme.depot.files(dir => 'd', file => 'f', depth => 2) f",
+            vec!["number", "text", "dir", "file", "depth"],
+        ),
+        ("SELECT * FROM acme.depot.stock WHERE shelf = 1", vec!["number", "text"]),
+        (
+            "SELECT * FROM acme.depot.boxes b JOIN acme.depot.stock s ON s.text <> b.id WHERE s.shelf = 1",
+            vec!["id", "label", "number", "text"],
+        ),
+        (
+            "SELECT s.*, b.id FROM acme.depot.boxes b, acme.depot.stock s WHERE s.shelf = 1",
+            vec!["number", "text", "id"],
+        ),
+        (
+            "SELECT * FROM acme.depot.boxes JOIN (VALUES ('a', 1), ('b', 2)) AS v(id, n) USING (id)",
+            vec!["id", "label", "n"],
+        ),
+        ("SELECT * EXCLUDE (label) FROM acme.depot.boxes", vec!["id"]),
+        ("SELECT * FROM (SELECT * FROM acme.depot.boxes) q", vec!["id", "label"]),
+    ] {
+        assert_eq!(db.rows(sql).await.columns, columns, "{sql}");
+    }
+    let answer = db.rows("SELECT * FROM acme.depot.files WHERE dir = 'd' AND file IN ('f', 'g') AND number = 1").await;
+    assert_eq!(answer.rows, [["1", "first", "d", "f"], ["1", "first", "d", "g"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn path_values_cannot_change_the_path() {
+    let server = server().await;
+    let mut db = db(&server);
+    for bad in ["", ".", ".."] {
+        for sql in [
+            format!("SELECT * FROM acme.depot.files WHERE dir = 'd' AND file = '{bad}'"),
+            format!("SELECT * FROM acme.depot.files(dir => '{bad}', file => 'f')"),
+            format!("SELECT f.* FROM acme.depot.files f JOIN (VALUES ('{bad}')) v(k) ON f.file = v.k WHERE dir = 'd'"),
+        ] {
+            let error = db.error(&sql).await;
+            assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{sql}");
+            let wanted = format!("cannot be `{bad}`: it would change the path of the request");
+            assert!(error.message().ends_with(&wanted), "{sql}: {error}");
+        }
+    }
+    assert!(server.requests().is_empty());
+    for (value, sent) in [
+        ("%2e%2e", "%252e%252e"),
+        ("../../account", "..%2F..%2Faccount"),
+        ("5?x=1#", "5%3Fx%3D1%23"),
+        ("a b", "a%20b"),
+        ("...", "..."),
+        (r"..\\..", r"..%5C%5C.."),
+        ("%2F", "%252F"),
+        (";a=1", "%3Ba%3D1"),
+    ] {
+        let before = server.requests().len();
+        db.rows(&format!("SELECT * FROM acme.depot.files WHERE dir = 'd' AND file = '{value}'")).await;
+        assert_eq!(targets(&server)[before..], [format!("/dirs/d/files/{sent}")], "{value}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_and_cookies_are_parameters_too() {
+    let server = server().await;
+    let sql = "SELECT name FROM acme.depot.things WHERE \"X-Trace\" = 'abc' AND session = 's;1' AND size = 10";
+    assert_eq!(db(&server).rows(sql).await.rows, [["one"]]);
+    let seen = &server.requests()[0];
+    assert_eq!(seen.path_and_query(), "/v1/things");
+    assert_eq!(seen.header("x-trace"), Some("abc"));
+    assert_eq!(seen.header("cookie"), Some("session=s%3B1"));
+    let error = db(&server).error("SELECT name FROM acme.depot.things WHERE \"X-Trace\" = 'a\r\nX-Evil: 1'").await;
+    assert_eq!(error.message(), "the value of `X-Trace` cannot stand in a header");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arrays_are_written_as_the_document_says() {
+    asked(&[
+        ("SELECT name FROM acme.depot.things(tags => ['x', 'y z'])", &["/things?tags=x&tags=y%20z"]),
+        ("SELECT name FROM acme.depot.things(codes => [1, 2])", &["/things?codes=1,2"]),
+        ("SELECT name FROM acme.depot.things WHERE tags = '[\"x\", \"y\"]'", &["/things?tags=x&tags=y"]),
+        ("SELECT name FROM acme.depot.things WHERE codes = '[1,2,3]'", &["/things?codes=1,2,3"]),
+        ("SELECT name FROM acme.depot.things WHERE tags = 'x'", &["/things?tags=x"]),
+        ("SELECT name FROM acme.depot.things WHERE tags IN ('x', 'y')", &["/things?tags=x", "/things?tags=y"]),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_never_chosen_by_a_row() {
+    let server = server().await;
+    let text = ZONES
+        .replace("SERVER/{apiVersion}/{tenant}", "http://{host}/v1")
+        .replace("      apiVersion: {default: v4, enum: [v4, v4beta]}\n", "")
+        .replace("tenant: {x-stackQL-envVar: DEPOT_TENANT}", "host: {}");
+    let mut db = Db::new(provider_dir("acme", "v1", &[("zones", &text)], "type: null_auth"));
+    let host = server.url().replace("http://", "");
+    let answer = db.rows(&format!("SELECT name FROM acme.zones.zones WHERE host = '{host}'")).await;
+    assert_eq!(answer.rows, [["/v1/zones"]]);
+    let sql = format!("SELECT z.name FROM acme.zones.zones z JOIN (VALUES ('{host}')) v(h) ON z.host = v.h");
+    let error = db.error(&sql).await;
+    assert_eq!(error.kind(), ErrorKind::MissingParameter);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_combinations_are_refused_before_the_first_call() {
+    let server = server().await;
+    let mut db = db(&server).set("max_calls", "5");
+    let sql = "SELECT name FROM acme.depot.things WHERE kind IN ('a', 'b') AND shelf IN (1, 2, 3)";
+    let error = db.error(sql).await;
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    assert_eq!(error.message(), "the statement needs 6 calls or more, and `max_calls` is 5");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limit_over_many_keys_does_not_ask_for_them_all() {
+    let server = server().await;
+    let keys: Vec<String> = (0..40).map(|n| format!("'k{n}'")).collect();
+    let sql = format!("SELECT id FROM acme.depot.boxes WHERE id IN ({}) LIMIT 2", keys.join(", "));
+    let answer = db(&server).rows(&sql).await;
+    assert_eq!(answer.rows, [["k0"], ["k1"]]);
+    server.idle().await;
+    assert!(server.requests().len() <= 4, "{:?}", targets(&server));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subqueries_give_no_constants_to_bind_but_are_answered() {
+    let server = server().await;
+    let mut db = db(&server);
+    let sql = "SELECT name FROM acme.depot.things WHERE size = (SELECT max(size) FROM acme.depot.things)";
+    assert_eq!(db.rows(sql).await.rows, [["two"]]);
+    let sql =
+        "SELECT name FROM acme.depot.things WHERE name NOT IN (SELECT text FROM acme.depot.stock WHERE shelf = 1)";
+    assert_eq!(db.rows(sql).await.rows.len(), 3);
+    assert!(targets(&server).iter().all(|target| ["/things", "/shelves/1/stock"].contains(&target.as_str())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_and_ctes_pass_predicates_on() {
+    let server = server().await;
+    let mut db = db(&server);
+    let sql =
+        "WITH t AS (SELECT name, kind, size FROM acme.depot.things) SELECT name FROM t WHERE kind = 'a' AND size > 10";
+    assert_eq!(db.rows(sql).await.rows, [["two"]]);
+    db.rows("CREATE VIEW small AS SELECT name, size FROM acme.depot.things WHERE kind = 'v'").await;
+    assert_eq!(db.rows("SELECT name FROM small WHERE size = 10").await.rows, [["one"]]);
+    assert_eq!(targets(&server), ["/things?kind=a", "/things?kind=v"]);
+}
