@@ -8,3 +8,4 @@ mod registry_documents;
 mod report;
 mod rows;
 mod support;
+mod writes;
