@@ -19,7 +19,7 @@ pub use crate::sandbox::SandboxOptions;
 pub use builder::EngineBuilder;
 pub use result::QueryResult;
 pub use session::Session;
-pub use writing::PendingWrite;
+pub use writing::{Found, PendingWrite};
 
 use std::sync::Arc;
 

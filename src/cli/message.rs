@@ -103,6 +103,16 @@ impl Messages {
         self.put(&text);
     }
 
+    /// Asks what became of a call that was sent and not answered.
+    pub(super) fn ask_what_became(&mut self, call: usize, request: &str) {
+        let text = format!(
+            "call {} was sent and not answered: {}\nwas it done? [y]es / [n]o, send it / Enter leaves it unknown: ",
+            call + 1,
+            visible(request)
+        );
+        self.put(&text);
+    }
+
     /// Leaves the line on which the terminal echoed `^C`.
     pub(super) fn new_line(&mut self) {
         self.put("\n");

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use crate::cli::meant::Writes;
 use crate::cli::message::{Messages, Place};
 use crate::cli::source::Text;
-use crate::engine::{Engine, PendingWrite, QueryResult, Session};
+use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{self, Format, not_broken, write_stream};
 use crate::sql::{self, Piece};
@@ -128,30 +128,39 @@ impl Runner {
 
 impl Runner {
     /// Shows a write, or sends it when the user says so or need not be asked.
-    async fn write(&mut self, pending: PendingWrite) -> Result<QueryResult> {
+    async fn write(&mut self, mut pending: PendingWrite) -> Result<QueryResult> {
         let asks = pending.asks(self.session.settings().confirm);
         match self.writes {
             Writes::Show => return self.session.store_plan(pending).await,
             Writes::Send => pending.check_confirmed(self.session.settings())?,
             Writes::Ask if asks => {
                 self.messages.ask(&pending);
-                if !said_yes().await {
+                if !matches!(typed().await.as_str(), "y" | "yes") {
                     return Err(Error::new(ErrorKind::Cancelled, "nothing was sent"));
                 }
             }
-            Writes::Ask => {}
+            Writes::Ask => {
+                for (call, request) in pending.unknown() {
+                    self.messages.ask_what_became(call, &request);
+                    match typed().await.as_str() {
+                        "y" | "yes" => pending.settle(call, Found::Done),
+                        "n" | "no" => pending.settle(call, Found::NotDone),
+                        _ => {}
+                    }
+                }
+            }
         }
         self.session.apply(pending).await
     }
 }
 
-/// Reads one line from the terminal.
-async fn said_yes() -> bool {
+/// Reads one line from the terminal, in small letters.
+async fn typed() -> String {
     let answer = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).map(|_| line)
     });
-    matches!(answer.await, Ok(Ok(line)) if matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
+    answer.await.ok().and_then(std::io::Result::ok).unwrap_or_default().trim().to_lowercase()
 }
 
 /// Serves imitations of one provider or all until Ctrl-C. Each address stands on a line of its own in `out`, after its

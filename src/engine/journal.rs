@@ -38,6 +38,25 @@ impl Running {
         self.0.statement().to_owned()
     }
 
+    /// Notes which calls somebody says need not be sent.
+    pub(super) async fn skip(&self, states: &[CallState], now: SystemTime) -> Result<()> {
+        let (journal, states) = (Arc::clone(&self.0), states.to_vec());
+        blocking(move || {
+            for (call, _) in states.iter().enumerate().filter(|(_, state)| **state == CallState::Skipped) {
+                let outcome = Outcome {
+                    state: OutcomeState::Skipped,
+                    status: None,
+                    request_id: None,
+                    ids: std::collections::BTreeMap::new(),
+                    message: None,
+                };
+                journal.outcome(call, outcome, now)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Notes that nothing is left to be done.
     pub(super) async fn end(&self, summary: String, now: SystemTime) -> Result<()> {
         let journal = Arc::clone(&self.0);

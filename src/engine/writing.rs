@@ -49,6 +49,15 @@ pub struct PendingWrite {
     origin: Origin,
 }
 
+/// What became of a call, as somebody found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The API did it: it is not sent again.
+    Done,
+    /// The API did not do it: it is sent.
+    NotDone,
+}
+
 /// Where a pending write comes from.
 #[derive(Debug)]
 enum Origin {
@@ -98,6 +107,26 @@ impl PendingWrite {
             lines.push(format!("and {} more", calls.len() - most));
         }
         lines
+    }
+
+    /// The calls of a statement that stopped of which nobody knows whether the API did them: each one's number in the
+    /// plan, from 0, and its request.
+    pub fn unknown(&self) -> Vec<(usize, String)> {
+        let Origin::Stopped(_, states) = &self.origin else { return Vec::new() };
+        let calls = states.iter().zip(&self.planned.plan.calls).enumerate();
+        let unknown = calls.filter(|(_, (state, _))| **state == CallState::Unknown);
+        unknown.map(|(at, (_, call))| (at, call.request.clone())).collect()
+    }
+
+    /// Says of an unknown call what somebody found out by looking at the API; a call that is not unknown stays as it is.
+    pub fn settle(&mut self, call: usize, found: Found) {
+        let Origin::Stopped(_, states) = &mut self.origin else { return };
+        if let Some(state) = states.get_mut(call).filter(|state| **state == CallState::Unknown) {
+            *state = match found {
+                Found::Done => CallState::Skipped,
+                Found::NotDone => CallState::NotStarted,
+            };
+        }
     }
 
     /// Whether somebody who can be asked should be: a DELETE or more than one object, unless `confirm` says otherwise.
@@ -297,6 +326,9 @@ impl Session {
             return Ok(QueryResult::command(&message, report, self.clock()));
         }
         let (running, states) = self.begin(&planned, origin).await?;
+        if let Some(running) = &running {
+            running.skip(&states, self.clock().utc()).await?;
+        }
         let planned = Arc::new(planned);
         let context = {
             let statement = crate::scan::StatementContext::new(report.clone(), self.settings().clone());

@@ -80,11 +80,16 @@ async fn insert_select_of_literals_is_one_post_with_json_where_the_schema_wants_
 async fn values_are_one_call_each_and_returning_keeps_their_order() {
     let server = Server::start(|seen| {
         let body = seen.json();
-        Reply::json(200, json!({"id": format!("private/{}", body["disk_id"]), "status": "creating", "label": body["label"]}))
+        Reply::json(
+            200,
+            json!({"id": format!("private/{}", body["disk_id"]), "status": "creating", "label": body["label"]}),
+        )
     })
     .await;
     let answer = db(&server)
-        .rows("INSERT INTO linode.images.images (disk_id, label) VALUES (123, 'gold'), (124, NULL) RETURNING id, status")
+        .rows(
+            "INSERT INTO linode.images.images (disk_id, label) VALUES (123, 'gold'), (124, NULL) RETURNING id, status",
+        )
         .await;
     let mut requests = sent(&server);
     requests.sort();
@@ -182,13 +187,15 @@ async fn rows_of_one_api_become_objects_of_another() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exec_is_one_call() {
-    let server = Server::start(|_| Reply::json(200, json!({"image": {"id": "private/15"}, "upload_to": "https://up"}))).await;
+    let server =
+        Server::start(|_| Reply::json(200, json!({"image": {"id": "private/15"}, "upload_to": "https://up"}))).await;
     let mut db = db(&server);
     db.rows(
         "EXEC linode.images.images.post_replicate_image @imageId = 'private/15', @@json = '{\"regions\": [\"us-mia\", \"us-east\"]}'",
     )
     .await;
-    let answer = db.rows("EXEC linode.images.images.upload @label = 'x', @region = 'us-east' RETURNING upload_to").await;
+    let answer =
+        db.rows("EXEC linode.images.images.upload @label = 'x', @region = 'us-east' RETURNING upload_to").await;
     assert_eq!(
         sent(&server),
         [
@@ -197,9 +204,10 @@ async fn exec_is_one_call() {
         ]
     );
     assert_eq!(answer.rows, [["https://up"]]);
-    for text in
-        ["EXEC lunanode.images.images.retrieve @image_id = '1' INTO 'x'", "EXEC linode.images.images.upload @label = 'x', @region = 'y' FROM 'f'"]
-    {
+    for text in [
+        "EXEC lunanode.images.images.retrieve @image_id = '1' INTO 'x'",
+        "EXEC linode.images.images.upload @label = 'x', @region = 'y' FROM 'f'",
+    ] {
         assert_eq!(db.error(text).await.kind(), ErrorKind::Unsupported, "{text}");
     }
     assert_eq!(server.requests().len(), 2);
@@ -324,9 +332,7 @@ async fn a_plan_sends_nothing_and_is_applied_once_as_it_was_shown() {
     assert!(again.message().contains("was applied"), "{again}");
 
     let other = Env::empty().with("LINODE_TOKEN", "another");
-    let mut stranger = Db::of(
-        Engine::builder().env(other).base_url("linode", &server.url()).state_dir(dir.path()),
-    );
+    let mut stranger = Db::of(Engine::builder().env(other).base_url("linode", &server.url()).state_dir(dir.path()));
     let mut result = db.start("PLAN DELETE FROM linode.images.images WHERE id = 'private/2'").await.unwrap();
     let id = result.note().unwrap().split('\'').nth(1).unwrap().to_owned();
     result.read_all().await.unwrap();
@@ -418,10 +424,72 @@ async fn four_writes_travel_side_by_side() {
 async fn explain_shows_and_an_empty_source_says_so() {
     let server = Server::start(|_| list(&[])).await;
     let mut db = db(&server);
-    let answer = db.rows("EXPLAIN INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'it''s </script> 🦀')").await;
+    let answer =
+        db.rows("EXPLAIN INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'it''s </script> 🦀')").await;
     assert_eq!(answer.columns, ["n", "request", "body", "changes", "headers"]);
     assert_eq!(answer.rows[0][2], r#"{"disk_id":1,"label":"it's </script> 🦀"}"#);
     assert!(server.requests().is_empty());
     let result = db.start("DELETE FROM linode.images.images WHERE label = 'none'").await.unwrap();
     assert_eq!(result.message(), Some("DELETE: nothing to do, 0 calls"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sandbox_is_changed_and_answers_accordingly() {
+    let engine = Engine::builder().sandbox(skyql::SandboxOptions::default()).no_journal();
+    let mut db = Db::of(engine).set("confirm", "never");
+    let made = db
+        .rows("INSERT INTO linode.volumes.volumes (label, region, size) VALUES ('mine', 'us-east', 20), ('too', 'us-east', 30) RETURNING id, label")
+        .await;
+    assert_eq!(made.column(1), ["mine", "too"]);
+    let (mine, too) = (made.rows[0][0].clone(), made.rows[1][0].clone());
+    db.rows(&format!("UPDATE linode.volumes.volumes SET label = label || '-2' WHERE id IN ({mine}, {too})")).await;
+    let text = format!("SELECT label, size FROM linode.volumes.volumes WHERE id IN ({mine}, {too}) ORDER BY size");
+    assert_eq!(db.rows(&text).await.rows, [["mine-2", "20"], ["too-2", "30"]]);
+    db.rows("DELETE FROM linode.volumes.volumes WHERE label LIKE 'mine%'").await;
+    assert_eq!(db.rows(&text).await.rows, [["too-2", "30"]]);
+    let error = db.error(&format!("DELETE FROM linode.volumes.volumes WHERE id = {mine}")).await;
+    assert_eq!(error.kind(), ErrorKind::Api, "{error}");
+}
+
+/// The program itself, over a server of ours.
+async fn program(server: &Server, state: &TempDir, arguments: &[&str]) -> (bool, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_skyql"));
+    command
+        .env_clear()
+        .env("LINODE_TOKEN", "linode-token")
+        .env("HOME", state.path())
+        .env("XDG_STATE_HOME", state.path())
+        .args(["--base-url", &format!("linode={}", server.url()), "-o", "csv"])
+        .args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_shows_refuses_sends_and_reminds() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/v4/images/private%2F3" => Reply::drop_connection(),
+        _ => Reply::json(200, json!({})),
+    })
+    .await;
+    let state = TempDir::new().unwrap();
+    let two = "DELETE FROM linode.images.images WHERE id IN ('private/1', 'private/2')";
+    let (good, rows, said) = program(&server, &state, &["--dry-run", "-c", two]).await;
+    assert!(good, "{said}");
+    assert_eq!(rows.lines().count(), 3, "{rows}");
+    let (good, _, said) = program(&server, &state, &["-c", two]).await;
+    assert!(!good && said.contains("--yes"), "{said}");
+    let (good, _, said) = program(&server, &state, &["--read-only", "--yes", "-c", two]).await;
+    assert!(!good && said.contains("read-only"), "{said}");
+    assert!(server.requests().is_empty());
+    let (good, _, said) = program(&server, &state, &["--yes", "-c", two]).await;
+    assert!(good && said.contains("DELETE: 2 calls done"), "{said}");
+    assert_eq!(server.requests().len(), 2);
+
+    let cut = "DELETE FROM linode.images.images WHERE id = 'private/3'";
+    let (good, _, said) = program(&server, &state, &["-c", cut]).await;
+    assert!(!good && said.contains("RESUME"), "{said}");
+    let (good, _, said) = program(&server, &state, &["-c", "SELECT 1"]).await;
+    assert!(good && said.contains("unfinished: DELETE of linode.images.images"), "{said}");
 }
