@@ -9,6 +9,7 @@
 
 mod answer;
 mod endpoint;
+mod link_header;
 mod pages;
 mod read;
 mod request;

@@ -16,7 +16,7 @@ mod insert;
 mod plan;
 mod restore;
 
-pub use answers::answers_batch;
+pub use answers::{answers_batch, unanswered, with_nulls};
 pub use apply::{CallResult, Recorder, Summary, apply, failure, ids_of};
 pub use compare::check_unchanged;
 pub use plan::{PlanContext, Planned, RowSource, SourceRows, plan};

@@ -246,7 +246,18 @@ impl Endpoints {
             origins.push(origin(&server.used));
         }
         origins.extend(self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten().cloned());
-        Authorizer::new(scheme, origins).map(|authorizer| Some(Arc::new(authorizer)))
+        let authorizer = Authorizer::new(scheme, origins)?;
+        if restricted.is_some() {
+            authorizer.check(&server.used).map_err(|error| {
+                let may = error.hint_text().unwrap_or_default().to_owned();
+                let place = origin(&server.used);
+                error.hint(format!(
+                    "{may}; this document takes the shipped one's place, and `--allow-origin {provider}={place}` would let \
+                     it use the credential there"
+                ))
+            })?;
+        }
+        Ok(Some(Arc::new(authorizer)))
     }
 }
 
@@ -295,8 +306,13 @@ impl Server {
 }
 
 fn parse_base_url(provider: &str, text: &str) -> Result<Url> {
+    // What stands before an `@` may be a password.
+    let text_shown = text.split_once("://").map_or_else(
+        || text.to_owned(),
+        |(scheme, rest)| format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
+    );
     let wrong = |why: &str| {
-        Error::new(ErrorKind::InvalidArgument, format!("`{text}` cannot be the base URL of `{provider}`: {why}"))
+        Error::new(ErrorKind::InvalidArgument, format!("`{text_shown}` cannot be the base URL of `{provider}`: {why}"))
             .hint("give an origin or a URL, such as `https://api.example.com` or `http://127.0.0.1:4011`")
     };
     let url = Url::parse(text).map_err(|_| wrong("it is not a URL"))?;

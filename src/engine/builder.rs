@@ -143,7 +143,8 @@ impl EngineBuilder {
         let mut variables = BTreeMap::new();
         for (name, provider) in config.provider {
             let name = name.to_lowercase();
-            if let Some(url) = provider.base_url {
+            // The sandbox goes before the file, which may name the real API.
+            if let Some(url) = provider.base_url.filter(|_| self.sandbox.is_none()) {
                 base_urls.insert(name.clone(), url);
             }
             allowed_origins.insert(name.clone(), provider.allow_origin);

@@ -41,9 +41,16 @@ impl Sandboxes {
         };
         let mut served = Vec::new();
         for (index, name) in names.into_iter().enumerate() {
-            let known = registry.provider(&name)?;
-            let services: Vec<Arc<Service>> =
-                known.services.keys().map(|service| registry.service(&name, service)).collect::<Result<_>>()?;
+            let known = match registry.provider(&name) {
+                // A broken document breaks only itself, and when it is used: then it has its own error.
+                Err(_) if provider.is_none() => continue,
+                known => known?,
+            };
+            let loaded = known.services.keys().map(|service| registry.service(&name, service));
+            let services: Vec<Arc<Service>> = match provider {
+                Some(_) => loaded.collect::<Result<_>>()?,
+                None => loaded.filter_map(Result::ok).collect(),
+            };
             let sandbox = Arc::new(Sandbox::new(&services, self.options.clone(), Arc::clone(&self.clock))?);
             let serving = serve(Arc::clone(&sandbox), if index == 0 { port } else { 0 })?;
             served.push((known.name.clone(), serving.origin()));

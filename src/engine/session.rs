@@ -227,6 +227,8 @@ impl Session {
 
 /// Reads exactly one statement.
 pub(super) fn parse_one(text: &str) -> Result<Statement> {
+    // Editors on Windows put a byte order mark first.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let pieces = sql::split(text)?;
     let [piece] = pieces.as_slice() else {
         let said = if pieces.is_empty() { "there is no statement" } else { "there is more than one statement" };
@@ -234,9 +236,7 @@ pub(super) fn parse_one(text: &str) -> Result<Statement> {
             Error::new(ErrorKind::Syntax, said).hint("give exactly one, or split the text with `skyql::sql::split`")
         );
     };
-    // The text as given, so that positions are the user's.
-    debug_assert!(!piece.text.is_empty());
-    sql::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
+    sql::parse(&piece.in_place())
 }
 
 fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {

@@ -50,7 +50,8 @@ pub(super) async fn show(
         }
         Show::Providers { like } => {
             let registry = Arc::clone(&engine.core().registry);
-            (&["name", "version"], off_thread(move || providers(&registry, like.as_deref())).await?)
+            let report = report.clone();
+            (&["name", "version"], off_thread(move || Ok(providers(&registry, like.as_deref(), &report))).await?)
         }
         Show::Services { extended, name, like } => {
             let registry = Arc::clone(&engine.core().registry);
@@ -158,15 +159,23 @@ fn matches(pattern: Option<&str>, texts: &[&str]) -> bool {
     arrow::compute::ilike(&names, &pattern).is_ok_and(|found| found.true_count() > 0)
 }
 
-fn providers(registry: &Registry, like: Option<&str>) -> Result<Vec<Row>> {
+/// A provider whose document is broken is listed all the same, with a warning.
+fn providers(registry: &Registry, like: Option<&str>, report: &Report) -> Vec<Row> {
     let mut rows = Vec::new();
     for name in registry.provider_names() {
-        let provider = registry.provider(&name)?;
-        if matches(like, &[&provider.name]) {
-            rows.push(vec![cell(&provider.name), cell(&provider.version)]);
+        if !matches(like, &[&name]) {
+            continue;
         }
+        let version = match registry.provider(&name) {
+            Ok(provider) => cell(&provider.version),
+            Err(error) => {
+                report.warn("broken", &name, error.to_string());
+                None
+            }
+        };
+        rows.push(vec![cell(name), version]);
     }
-    Ok(rows)
+    rows
 }
 
 fn services(registry: &Registry, name: &[String], like: Option<&str>, extended: bool) -> Result<Vec<Row>> {

@@ -20,6 +20,7 @@ use crate::sql::{Statement, Verb, Write};
 use crate::store::{CallState, StateDirectory, WritePlan, conceal, resume, reveal};
 use crate::write::{
     self, CallResult, PlanContext, Planned, Recorder, Summary, answers_batch, check_unchanged, failure, restore,
+    unanswered, with_nulls,
 };
 
 /// Where writes are noted.
@@ -240,6 +241,14 @@ impl Session {
         if planned.changes() && self.engine().writes().journal == JournalChoice::NotChosen {
             return Err(no_journal_chosen());
         }
+        if let Some(items) = &planned.returning {
+            // What is wrong with it is better found before the calls than after them. Fields that the document does not
+            // name are not known yet.
+            let nothing = answers_batch(&planned.method, &[])?;
+            if unanswered(items, &nothing).is_empty() {
+                rows.returning(items.clone(), &planned.resource.name, nothing).await?;
+            }
+        }
         Ok(PendingWrite { planned, report, origin: Origin::Statement })
     }
 
@@ -422,6 +431,12 @@ impl Session {
             };
         };
         let batch = answers_batch(&planned.method, &answers)?;
+        let absent = unanswered(&items, &batch);
+        for name in &absent {
+            let message = format!("no answer of `{}` holds it; NULL stands in its place", planned.method.name);
+            report.warn("absent", format!("{}.{name}", planned.plan.table), message);
+        }
+        let batch = with_nulls(&batch, &absent)?;
         let rows = SessionRows { session: self, report };
         let returned = rows.returning(items, &planned.resource.name, batch).await;
         match (returned, error) {

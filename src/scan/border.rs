@@ -27,7 +27,12 @@ pub fn from_datafusion(error: &DataFusionError) -> Error {
     let position = error.diagnostic().and_then(|diagnostic| diagnostic.span).and_then(|span| {
         (span.start.line > 0).then_some(Position { line: span.start.line, column: span.start.column })
     });
-    let ours = match error.find_root() {
+    let root = error.find_root();
+    let ours = match root {
+        DataFusionError::Plan(text) | DataFusionError::Internal(text) if text.contains(NO_SIGNATURE) => {
+            no_signature(text)
+        }
+        DataFusionError::Plan(text) if text.starts_with(NO_FUNCTION) => no_function(text),
         DataFusionError::SchemaError(schema, _) => from_schema_error(schema),
         DataFusionError::SQL(parse, _) => Error::new(ErrorKind::Syntax, plain(&parse.to_string())),
         DataFusionError::Plan(text) => Error::new(plan_kind(text), plain(text)),
@@ -63,6 +68,33 @@ fn find_own(error: &DataFusionError) -> Option<Error> {
         },
         _ => None,
     }
+}
+
+const NO_SIGNATURE: &str = "No function matches the given name and argument types '";
+const NO_FUNCTION: &str = "Invalid function '";
+
+/// A function that does not take its arguments: `DataFusion` lists each attempt and calls it a fault of its own.
+fn no_signature(text: &str) -> Error {
+    let rest = text.split_once(NO_SIGNATURE).map_or(text, |(_, rest)| rest);
+    let call = rest.split('\'').next().unwrap_or(rest);
+    let error = Error::new(ErrorKind::InvalidArgument, format!("no function matches `{call}`"));
+    let Some((_, candidates)) = rest.split_once("Candidate functions:") else { return error };
+    let known: Vec<String> = candidates.lines().map(str::trim).filter(|line| !line.is_empty()).map(quote).collect();
+    if known.is_empty() { error } else { error.hint(format!("there is {}; CAST converts", known.join(", "))) }
+}
+
+fn no_function(text: &str) -> Error {
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    let name = quoted.next().unwrap_or_default();
+    let error = Error::new(ErrorKind::NameNotFound, format!("there is no function `{name}`"));
+    match did_you_mean(name, quoted) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn quote(name: &str) -> String {
+    format!("`{name}`")
 }
 
 fn from_schema_error(schema: &SchemaError) -> Error {

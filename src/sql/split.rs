@@ -14,6 +14,15 @@ pub struct Piece {
     pub start: Position,
 }
 
+impl Piece {
+    /// The statement where it stands in the script, with blanks for what is before it: positions in it are the script's.
+    pub(crate) fn in_place(&self) -> String {
+        let blanks =
+            |blank: &str, place: u64| blank.repeat(usize::try_from(place.saturating_sub(1)).unwrap_or_default());
+        format!("{}{}{}", blanks("\n", self.start.line), blanks(" ", self.start.column), self.text)
+    }
+}
+
 /// Splits a script at its top-level `;`; comments and strings are respected, empty statements dropped.
 ///
 /// # Errors

@@ -25,6 +25,17 @@ pub enum Write {
     Exec(Exec),
 }
 
+impl Write {
+    /// What it does to rows.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Insert(_) => Verb::Insert,
+            Self::Change(change) => change.verb,
+            Self::Exec(_) => Verb::Exec,
+        }
+    }
+}
+
 /// What a write does to rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{Field, Schema};
 use serde_json::Value;
+use sqlparser::ast;
 
 use crate::call::column_kind;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::Method;
 use crate::rows::{ItemPath, Kind, field};
 
@@ -19,6 +20,32 @@ pub(super) fn item_of<'a>(method: &Method, answer: &'a Value) -> Option<&'a Valu
         Value::Array(items) => items.first(),
         other => Some(other),
     }
+}
+
+/// The columns that RETURNING names and no answer is known to hold.
+pub fn unanswered(items: &[ast::SelectItem], batch: &RecordBatch) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for ident in items.iter().flat_map(super::fill::identifiers) {
+        let held = batch.schema_ref().fields().iter().any(|field| fold_name(field.name()) == fold_name(&ident.value));
+        if !ident.value.is_empty() && !held && !names.contains(&ident.value) {
+            names.push(ident.value);
+        }
+    }
+    names
+}
+
+/// The batch with columns of NULLs beside its own: what RETURNING asks for is answered, though the API did not.
+///
+/// # Errors
+/// `Internal` when the batch cannot be put together.
+pub fn with_nulls(batch: &RecordBatch, names: &[String]) -> Result<RecordBatch> {
+    let mut fields: Vec<Field> = batch.schema_ref().fields().iter().map(|field| Field::clone(field)).collect();
+    let mut arrays = batch.columns().to_vec();
+    for name in names {
+        fields.push(field(name, Kind::Any, false));
+        arrays.push(array(Kind::Any, &vec![None; batch.num_rows()]));
+    }
+    put_together(fields, arrays, batch.num_rows())
 }
 
 /// One row per answer: the columns of the method's items, then the fields at the top of the answers that are not among
@@ -55,7 +82,11 @@ pub fn answers_batch(method: &Method, answers: &[Value]) -> Result<RecordBatch> 
         fields.push(field(name, kind, false));
         arrays.push(array(kind, &values));
     }
-    let options = RecordBatchOptions::new().with_row_count(Some(answers.len()));
+    put_together(fields, arrays, answers.len())
+}
+
+fn put_together(fields: Vec<Field>, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
         .map_err(|error| Error::new(ErrorKind::Internal, "the answers could not be put together").caused_by(error))
 }

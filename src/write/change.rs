@@ -1,13 +1,12 @@
 //! UPDATE, REPLACE and DELETE: which objects a WHERE means, and one call for each.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use serde_json::Value;
-use sqlparser::ast::{self, Ident, Visit, Visitor};
+use sqlparser::ast::{self, Ident};
 
-use super::fill::{Placement, check_required, identity_of, literal, place};
+use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
 use super::plan::{
     Found, PlanContext, Planned, SourceRows, absent_columns, check_whole, choose, find, planned_call, write_plan,
 };
@@ -133,30 +132,6 @@ impl SetValues {
             None => Err(Error::new(ErrorKind::Internal, "the values of SET could not be evaluated")),
         }
     }
-}
-
-/// The columns that an expression may read, by their last part.
-fn identifiers(expression: &ast::Expr) -> Vec<Ident> {
-    struct Found(Vec<Ident>);
-    impl Visitor for Found {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
-            match expr {
-                ast::Expr::Identifier(ident) => self.0.push(ident.clone()),
-                ast::Expr::CompoundIdentifier(parts) => self.0.extend(parts.last().cloned()),
-                ast::Expr::Subquery(_) | ast::Expr::InSubquery { .. } | ast::Expr::Exists { .. } => {
-                    // What it reads is not known here: it counts as reading something.
-                    self.0.push(Ident::new(""));
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        }
-    }
-    let mut found = Found(Vec::new());
-    let _never_breaks = expression.visit(&mut found);
-    found.0
 }
 
 fn items(expressions: &[ast::Expr], prefix: &str) -> Vec<ast::SelectItem> {

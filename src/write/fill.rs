@@ -1,9 +1,10 @@
 //! Names and values of a statement → a method's parameters and body.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use serde_json::Value;
-use sqlparser::ast;
+use sqlparser::ast::{self, Ident, Visit, Visitor};
 
 use crate::bind::coerce;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
@@ -167,4 +168,28 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
         },
         _ => None,
     }
+}
+
+/// The columns that an expression may read, by their last part.
+pub(super) fn identifiers(expression: &impl Visit) -> Vec<Ident> {
+    struct Found(Vec<Ident>);
+    impl Visitor for Found {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
+            match expr {
+                ast::Expr::Identifier(ident) => self.0.push(ident.clone()),
+                ast::Expr::CompoundIdentifier(parts) => self.0.extend(parts.last().cloned()),
+                ast::Expr::Subquery(_) | ast::Expr::InSubquery { .. } | ast::Expr::Exists { .. } => {
+                    // What it reads is not known here: it counts as reading something.
+                    self.0.push(Ident::new(""));
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut found = Found(Vec::new());
+    let _never_breaks = expression.visit(&mut found);
+    found.0
 }

@@ -98,18 +98,15 @@ impl Planned {
 /// Everything that can be wrong with the statement; `Partial` when the rows it is about are not known to be all or a
 /// value among them did not fit.
 pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
+    if context.read_only && !matches!(write, Write::Exec(_)) {
+        return Err(only_reads(write.verb()));
+    }
     let mut planned = match write {
         Write::Insert(statement) => insert::plan(context, statement).await?,
         Write::Change(statement) => change::plan(context, statement).await?,
         Write::Exec(statement) => exec::plan(context, statement).await?,
     };
-    if context.read_only && planned.changes() {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("{} calls `{}`, which changes something", planned.verb.name(), planned.method.name),
-        )
-        .hint("this session only reads; leave out `--read-only`"));
-    }
+    check_allowed(context, &planned)?;
     let calls = planned.plan.calls.len() as u64;
     let most = context.settings.max_calls.saturating_sub(context.report.calls());
     if calls > most {
@@ -131,6 +128,19 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         }
     }
     Ok(planned)
+}
+
+/// Refuses what changes something where that is not allowed.
+///
+/// # Errors
+/// `Unsupported`.
+pub(super) fn check_allowed(context: &PlanContext<'_>, planned: &Planned) -> Result<()> {
+    if context.read_only && planned.changes() { Err(only_reads(planned.verb)) } else { Ok(()) }
+}
+
+fn only_reads(verb: Verb) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{} changes something, and this session only reads", verb.name()))
+        .hint("nothing was sent; leave out `--read-only`")
 }
 
 /// A call of a plan, without its request's text.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::plan::{PlanContext, Planned};
+use super::plan::{PlanContext, Planned, check_allowed};
 use crate::call::destination;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Verb;
@@ -55,9 +55,6 @@ pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Pla
         .hint("nothing was sent; make a new plan"));
     }
     let planned = Planned { verb, plan: stored, method, resource, returning: None, restricted };
-    if context.read_only && planned.changes() {
-        return Err(Error::new(ErrorKind::Unsupported, "the plan changes something")
-            .hint("this session only reads; leave out `--read-only`"));
-    }
+    check_allowed(context, &planned)?;
     Ok(planned)
 }

@@ -1,11 +1,17 @@
 //! The one integration-test binary.
 
+mod architecture;
+mod bad_input;
 mod binding;
+mod cli;
+mod embedding;
 mod joins;
 mod paging;
 mod recorded;
 mod registry_documents;
 mod report;
 mod rows;
+mod sandboxes;
+mod sql_logic;
 mod support;
 mod writes;

@@ -131,6 +131,10 @@ async fn delete_of_named_objects_is_one_call_each() {
     requests.sort();
     assert_eq!(requests, ["DELETE /v2/images/1", "DELETE /v2/images/2", "DELETE /v2/images/3"]);
     assert_eq!(answer.rows, [[NULL], [NULL], [NULL]]);
+    assert_eq!(answer.warned(), ["absent"]);
+    let error =
+        db(&server).error("DELETE FROM digitalocean.compute.images WHERE image_id = 4 RETURNING nosuch(1)").await;
+    assert_eq!((error.kind(), server.requests().len()), (ErrorKind::NameNotFound, 3), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
