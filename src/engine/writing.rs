@@ -210,13 +210,13 @@ impl Session {
             let shown =
                 crate::call::show_request(&self.engine().core().endpoints, &pending.planned.method, &call.call)?;
             let headers: Vec<String> = shown.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            let cells = [
+            let row = [
                 Some(call.request.clone()),
                 (!shown.body.is_empty()).then_some(shown.body),
                 changes(call),
                 (!headers.is_empty()).then(|| headers.join("; ")),
             ];
-            for (column, cell) in columns.iter_mut().zip(cells) {
+            for (column, cell) in columns.iter_mut().zip(row) {
                 column.push(cell);
             }
         }

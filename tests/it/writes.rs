@@ -497,3 +497,37 @@ async fn the_program_shows_refuses_sends_and_reminds() {
     let (good, _, said) = program(&server, &state, &["-c", "SELECT 1"]).await;
     assert!(good && said.contains("unfinished: DELETE of linode.images.images"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_was_cut_off_repeats_nothing_and_leaves_nothing_out() {
+    let (gate, seen_so_far) = (Gate::new(), AtomicUsize::new(0));
+    let held = gate.clone();
+    let server = Server::start(move |_| {
+        let reply = Reply::json(200, json!({"id": 1}));
+        if seen_so_far.fetch_add(1, Ordering::SeqCst) < 8 { reply } else { reply.gated(&held) }
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    let values: Vec<String> = (1..=20).map(|n| format!("('v{n}', 'us-east', 10)")).collect();
+    let text = format!("INSERT INTO linode.volumes.volumes (label, region, size) VALUES {}", values.join(", "));
+    let mut first = journaled(&server, &dir);
+    let running = tokio::spawn(async move { first.run(&text).await.map(|_| ()) });
+    server.received(12).await;
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    gate.open();
+
+    let mut next = journaled(&server, &dir);
+    let id = next.rows("SHOW JOURNAL LIMIT 1").await.rows[0][1].clone();
+    let error = next.error(&format!("RESUME '{id}'")).await;
+    assert_eq!(error.context_value("unknown").unwrap().matches("POST").count(), 4, "{error}");
+    assert_eq!(
+        error.context_value("calls"),
+        Some("16 done (calls 1-8, 13-20), 0 failed, 4 unknown (calls 9-12), 0 untouched")
+    );
+    let mut labels: Vec<String> = server.requests().iter().map(|seen| seen.json()["label"].to_string()).collect();
+    assert_eq!(labels.len(), 20);
+    labels.sort();
+    labels.dedup();
+    assert_eq!(labels.len(), 20);
+}
