@@ -580,7 +580,7 @@ impl<'a> Scope<'a> {
         Self { tables, only_tables, depth: 0 }
     }
 
-    fn spell(&self, ident: &mut Ident, tables: &[&Table]) {
+    fn spell(ident: &mut Ident, tables: &[&Table]) {
         if ident.quote_style.is_some() || tables.iter().any(|table| table.columns.iter().any(|c| c.name == ident.value))
         {
             return;
@@ -611,14 +611,14 @@ impl VisitorMut for Scope<'_> {
         match expr {
             Expr::Identifier(ident) if self.depth == 0 && self.only_tables => {
                 let tables: Vec<&Table> = self.tables.iter().map(|(_, table)| *table).collect();
-                self.spell(ident, &tables);
+                Self::spell(ident, &tables);
             }
             Expr::CompoundIdentifier(parts) if self.depth == 0 => {
                 if let Some((last, before)) = parts.split_last_mut() {
                     let relation = ObjectName::from(before.to_vec());
                     let table = self.tables.iter().find(|(qualifier, _)| same_relation(qualifier, &relation));
                     if let Some((_, table)) = table {
-                        self.spell(last, &[table]);
+                        Self::spell(last, &[table]);
                     }
                 }
             }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, Operator};
 use serde_json::Value;
 
-use crate::bind::{Predicate, Table};
+use crate::bind::{ColumnRole, Predicate, Table};
+use crate::provider::ValueType;
 
 /// What an expression says about the columns of `table`, as far as binding is concerned.
 pub(super) fn translate(table: &Table, expr: &Expr) -> Predicate {
@@ -87,12 +89,20 @@ pub(super) fn never_holds(expr: &Expr) -> bool {
     matches!(expr, Expr::Literal(ScalarValue::Boolean(Some(false) | None) | ScalarValue::Null, _))
 }
 
-/// The column that an expression is, under any casts.
+/// The column that an expression is, under casts after which an equality still means one value of it.
 pub(super) fn column_of(table: &Table, expr: &Expr) -> Option<usize> {
+    let under = |inner: &Expr, target: &DataType| {
+        let at = column_of(table, inner)?;
+        let column = &table.columns[at];
+        // A parameter's column holds what was bound. A field is another matter: `CAST(id AS INT) = 1` is true of `01` as well.
+        let is_bound = column.role == ColumnRole::Parameter || column.role.shadows();
+        let keeps = target.is_string() || column.ty == ValueType::Integer && target.is_numeric();
+        (is_bound || keeps).then_some(at)
+    };
     match expr {
         Expr::Column(column) => table.columns.iter().position(|known| known.name == column.name),
-        Expr::Cast(cast) => column_of(table, &cast.expr),
-        Expr::TryCast(cast) => column_of(table, &cast.expr),
+        Expr::Cast(cast) => under(&cast.expr, cast.field.data_type()),
+        Expr::TryCast(cast) => under(&cast.expr, cast.field.data_type()),
         Expr::Alias(alias) => column_of(table, &alias.expr),
         _ => None,
     }

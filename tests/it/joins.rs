@@ -399,3 +399,81 @@ async fn text_keys_reach_an_integer_parameter_and_others_are_refused() {
     assert_eq!(asked(&server), [2, 5]);
     assert!(server.paths().iter().all(|path| path.ends_with("/parts")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_left_join_whose_condition_names_the_outer_side_keeps_every_outer_row() {
+    let server = shop(5).await;
+    let sql = "SELECT w.id, p.id FROM acme.shop.widgets w \
+               LEFT JOIN acme.shop.parts p ON p.widget_id = w.id AND w.ok ORDER BY 1, 2";
+    match db(&server).run(sql).await {
+        Ok(answer) => {
+            assert_eq!(answer.rows, [["1", "11"], ["2", NULL], ["3", NULL], ["4", NULL], ["5", "51"], ["5", "52"]]);
+        }
+        // Not every outer join can be bound yet; then nothing is answered rather than something else.
+        Err(error) => assert_eq!(error.kind(), ErrorKind::MissingParameter),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn residual_conditions_of_an_inner_join_are_checked() {
+    let server = shop(9).await;
+    let sql = "SELECT w.id, p.id FROM acme.shop.widgets w JOIN acme.shop.parts p \
+               ON p.widget_id = w.id AND p.id > w.id * 10 + 1 ORDER BY 1";
+    assert_eq!(db(&server).rows(sql).await.rows, [["2", "22"], ["5", "52"], ["8", "82"]]);
+    let sql = "SELECT count(*), count(DISTINCT p.widget_id) FROM acme.shop.widgets w, acme.shop.parts p \
+               WHERE p.widget_id = w.id AND w.id BETWEEN 4 AND 6";
+    assert_eq!(db(&server).rows(sql).await.rows, [["3", "2"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anti_join_keeps_what_has_no_answer_or_says_that_it_cannot() {
+    let server = shop(5).await;
+    for sql in [
+        "SELECT w.id FROM acme.shop.widgets w WHERE NOT EXISTS \
+         (SELECT 1 FROM acme.shop.parts p WHERE p.widget_id = w.id) ORDER BY 1",
+        "SELECT w.id FROM acme.shop.widgets w LEFT ANTI JOIN acme.shop.parts p ON p.widget_id = w.id ORDER BY 1",
+    ] {
+        match db(&server).run(sql).await {
+            Ok(answer) => assert_eq!(answer.rows, [["3"]], "{sql}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::MissingParameter, "{sql}: {error:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_rows_of_a_key_meet_several_answers() {
+    let server = shop(9).await;
+    let sql = "SELECT a.n, p.id, b.n FROM (VALUES (5, 'x'), (5, 'y')) a(k, n) \
+               JOIN acme.shop.parts p ON p.widget_id = a.k JOIN (VALUES (51, 'p'), (52, 'q'), (52, 'r')) b(k, n) ON b.k = p.id \
+               ORDER BY 1, 2, 3";
+    let answer = db(&server).rows(sql).await;
+    assert_eq!(
+        answer.rows,
+        [["x", "51", "p"], ["x", "52", "q"], ["x", "52", "r"], ["y", "51", "p"], ["y", "52", "q"], ["y", "52", "r"]]
+    );
+    assert_eq!(asked(&server), [5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_a_join_stops_its_requests() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let api = paged(widgets(50), 20, 100, true);
+    let server = Server::start(move |seen| if is_parts(&seen.path) { api(seen).gated(&held) } else { api(seen) }).await;
+    let mut db = db(&server);
+    let sql = "SELECT w.id, p.id FROM acme.shop.widgets w JOIN acme.shop.parts p ON p.widget_id = w.id";
+    let mut result = db.start(sql).await.unwrap();
+    {
+        let mut waiting = Box::pin(next_texts(&mut result));
+        tokio::select! {
+            rows = &mut waiting => panic!("parts are withheld, but {} rows came", rows.len()),
+            () = gate.arrivals(8) => {}
+        }
+    }
+    drop(result);
+    server.idle().await;
+    let sent = server.requests().len();
+    gate.open();
+    db.rows("SELECT id FROM acme.shop.widgets LIMIT 1").await;
+    assert_eq!(server.requests().len(), sent + 1);
+}

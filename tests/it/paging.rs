@@ -1,5 +1,7 @@
 //! Pages: which are asked for, in which order their rows come, and what the verdict says.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -743,4 +745,148 @@ async fn a_failed_first_page_under_warn_is_no_rows_and_failed() {
     assert!(answer.rows.is_empty());
     assert_eq!(answer.verdict(), "failed");
     assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paging_parameters_may_be_arguments_of_the_table() {
+    let server = Server::start(paged(widgets(1000), 20, 100, true)).await;
+    let mut db = Db::new(acme_dir(&server.url(), &page_and_total()));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets(page => 3, per_page => 2)").await;
+    assert_eq!(answer.ids(), [5, 6]);
+    assert_eq!(answer.verdict(), "truncated");
+    let answer = db.rows("SELECT count(id) FROM acme.shop.widgets(per_page => 100)").await;
+    assert_eq!(answer.rows, [["1000"]]);
+    assert_eq!(answer.verdict(), "complete");
+    assert_eq!(server.requests().len(), 1 + 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_or_a_cursor_of_the_users_own_is_one_call() {
+    for (paging, predicate, first) in
+        [(Paging::Offset, "\"offset\" = 30", 31), (Paging::Cursor, "cursor = 'after-40'", 41)]
+    {
+        let name = if paging == Paging::Offset { "offset" } else { "cursor" };
+        let server = Server::start(list_api(paging, widgets(100), 20, 20, true)).await;
+        let text = widgets_service_with(&server.url(), &[name, "per_page"], &paging.document(), "$.items");
+        let mut db = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth"));
+        let answer = db.rows(&format!("SELECT id FROM acme.shop.widgets WHERE {predicate}")).await;
+        assert_eq!(answer.ids(), (first..first + 20).collect::<Vec<_>>());
+        assert_eq!(answer.verdict(), "truncated");
+        assert_eq!(server.requests().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limit_zero_makes_no_call() {
+    let server = Server::start(paged(widgets(10), 20, 100, true)).await;
+    let mut db = Db::new(acme_dir(&server.url(), &page_and_total()));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets LIMIT 0").await;
+    assert!(answer.rows.is_empty());
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_that_the_whole_list_fits_in_is_complete() {
+    for paging in Paging::ALL {
+        let server = Server::start(list_api(paging, widgets(7), 20, 20, true)).await;
+        let mut db = Db::new(acme_dir(&server.url(), &(paging.document() + STATED_TOTAL)));
+        let answer = db.rows("SELECT id FROM acme.shop.widgets LIMIT 50").await;
+        assert_eq!(answer.ids(), ids(7));
+        assert_eq!(answer.verdict(), "complete", "{paging:?}");
+        assert_eq!(server.requests().len(), 1, "{paging:?}");
+    }
+}
+
+const SEARCH: &str = "\
+openapi: 3.0.3
+info: {title: Search, version: v1}
+servers: [{url: 'SERVER'}]
+paths:
+  /search:
+    post:
+      operationId: search
+      requestBody:
+        content:
+          application/json:
+            schema:
+              type: object
+              properties:
+                term: {type: string}
+                token: {type: string}
+                size: {type: integer}
+      responses:
+        '200':
+          description: found
+          content:
+            application/json:
+              schema:
+                type: object
+                properties:
+                  next: {type: string}
+                  hits: {type: array, items: {type: object, properties: {id: {type: integer}, name: {type: string}}}}
+components:
+  x-stackQL-resources:
+    hits:
+      id: acme.search.hits
+      name: hits
+      methods:
+        search:
+          operation: {$ref: '#/paths/~1search/post'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.hits}
+          config:
+            pagination:
+              kind: cursor
+              cursor: {key: token, location: body, from: {path: $.next}}
+              pageSize: {key: size, location: body, max: 10}
+      sqlVerbs:
+        select: [{$ref: '#/components/x-stackQL-resources/hits/methods/search'}]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_posted_pages_in_its_body_and_is_repeated_like_any_read() {
+    let number = AtomicUsize::new(0);
+    let server = Server::start(move |seen| {
+        if number.fetch_add(1, Ordering::Relaxed) == 1 {
+            return Reply::json(503, json!({"error": "busy"}));
+        }
+        let body = seen.json();
+        let start: usize = body["token"].as_str().map_or(0, |text| text.parse().unwrap());
+        let rows = widgets(25);
+        let next = (start + 10 < 25).then(|| (start + 10).to_string());
+        Reply::json(200, json!({"hits": rows.iter().skip(start).take(10).collect::<Vec<_>>(), "next": next}))
+    })
+    .await;
+    let text = SEARCH.replace("SERVER", &server.url());
+    let mut db = Db::new(provider_dir("acme", "v1", &[("search", &text)], "type: null_auth"));
+    let answer = db.rows("SELECT id FROM acme.search.hits WHERE term = 'x'").await;
+    assert_eq!(answer.ids(), ids(25));
+    assert_eq!(answer.verdict(), "complete");
+    assert_eq!(answer.report.retries, 1);
+    let bodies: Vec<Value> = server.requests().iter().map(Seen::json).collect();
+    assert_eq!(
+        bodies,
+        [
+            json!({"term": "x", "size": 10}),
+            json!({"term": "x", "size": 10, "token": "10"}),
+            json!({"term": "x", "size": 10, "token": "10"}),
+            json!({"term": "x", "size": 10, "token": "20"}),
+        ]
+    );
+    assert!(server.requests().iter().all(|seen| seen.method == "POST"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_over_many_calls_stop_with_the_limit() {
+    let server = Server::start(paged(widgets(300), 20, 20, true)).await;
+    let mut db = Db::new(acme_dir(&server.url(), &page_and_total()));
+    let sql = "SELECT id FROM acme.shop.widgets WHERE color IN ('red', 'blue', 'green') AND name <> 'x' LIMIT 1";
+    let answer = db.rows(sql).await;
+    assert_eq!(answer.ids(), [3]);
+    server.idle().await;
+    assert_eq!(
+        server.requests().len(),
+        1,
+        "{:?}",
+        server.requests().iter().map(Seen::path_and_query).collect::<Vec<_>>()
+    );
 }
