@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Position, Result};
 
 /// A write, as it was written.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a statement holds one of them, in a box")]
 pub enum Write {
     /// `INSERT INTO t (columns) source [RETURNING …]`
     Insert(Insert),

@@ -227,7 +227,7 @@ async fn a_signed_envelope_carries_the_body() {
     assert_eq!(envelope["image_id"], "141119");
     assert_eq!(seen.form_value("signature").unwrap().len(), 128);
     let refusing = Server::start(|_| Reply::json(200, json!({"success": "no", "error": "no such image"}))).await;
-    let error = self::db(&refusing).error("DELETE FROM lunanode.images.images WHERE image_id = '1'").await;
+    let error = db(&refusing).error("DELETE FROM lunanode.images.images WHERE image_id = '1'").await;
     assert!(error.message().contains("no such image"), "{error}");
 }
 
