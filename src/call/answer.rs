@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::request::shown_url;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Request};
+use crate::http::{Answer, Authorizer, Request};
 use crate::provider::{Auth, Method};
 use crate::rows::ItemPath;
 
@@ -24,7 +24,12 @@ pub(super) enum Verdict {
 /// # Errors
 /// `Auth` for 401 and 403, `RateLimited` for 429, `Api` for other bad statuses and redirects, `Decode` when a success is
 /// of a media type that cannot hold rows.
-pub(super) fn judge(method: &Method, request: &Request, answer: &Answer) -> Result<Verdict> {
+pub(super) fn judge(
+    method: &Method,
+    request: &Request,
+    answer: &Answer,
+    authorizer: Option<&Authorizer>,
+) -> Result<Verdict> {
     let status = answer.status.as_u16();
     if answer.status.is_success() {
         if answer.body.is_empty() || status == 204 {
@@ -53,7 +58,7 @@ pub(super) fn judge(method: &Method, request: &Request, answer: &Answer) -> Resu
         )
         .hint("set `--base-url` to where the API really is"));
     }
-    let said = message(method, &answer.body);
+    let said = message(method, &answer.body, authorizer);
     let text = |fallback: &str| said.clone().unwrap_or_else(|| fallback.to_owned());
     let error = match status {
         401 => {
@@ -96,8 +101,8 @@ pub(super) fn judge(method: &Method, request: &Request, answer: &Answer) -> Resu
 }
 
 /// The error of a success that says it is none (`success: "no"`).
-pub(super) fn refused(method: &Method, request: &Request, answer: &Answer) -> Error {
-    let said = message(method, &answer.body).unwrap_or_else(|| "it gives no reason".to_owned());
+pub(super) fn refused(method: &Method, request: &Request, answer: &Answer, authorizer: Option<&Authorizer>) -> Error {
+    let said = message(method, &answer.body, authorizer).unwrap_or_else(|| "it gives no reason".to_owned());
     let kind = if said.to_lowercase().contains("authentication") { ErrorKind::Auth } else { ErrorKind::Api };
     let error = describe(Error::new(kind, format!("the API refused the call: {said}")), method, request, answer);
     if kind == ErrorKind::Auth {
@@ -132,7 +137,8 @@ pub(super) fn media_type(answer: &Answer) -> String {
 }
 
 /// What an error answer says: at the document's own paths, else where APIs usually put it (RFC 9457 among them).
-fn message(method: &Method, body: &[u8]) -> Option<String> {
+/// A credential that it repeats is left out.
+fn message(method: &Method, body: &[u8], authorizer: Option<&Authorizer>) -> Option<String> {
     const LONGEST: usize = 1_000_000;
     if body.len() > LONGEST {
         return None;
@@ -160,6 +166,7 @@ fn message(method: &Method, body: &[u8]) -> Option<String> {
         Some(code) if !text.contains(&code) => format!("{text} ({code})"),
         _ => text,
     };
+    let text = authorizer.map_or_else(|| text.clone(), |authorizer| authorizer.conceal(&text));
     Some(tidy(&text))
 }
 

@@ -693,7 +693,7 @@ async fn fetch(
         .fetch(&outgoing, &context.report, &context.budget)
         .await
         .map_err(|error| locate(error, &method.name, &outgoing.request))?;
-    let verdict = answer::judge(method, &outgoing.request, &answer)?;
+    let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
     let url = outgoing.request.url.clone();
     let status = answer.status.as_u16();
     let empty =
@@ -712,7 +712,7 @@ async fn fetch(
             if let (Some(rule), Some(at)) = (&method.success, plan.captures.success) {
                 let said = page.captures.get(at).and_then(Option::as_ref);
                 if said.is_some_and(|value| value != &rule.equals) {
-                    return Err(answer::refused(method, &outgoing.request, &answer));
+                    return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
                 }
             }
             let numbered = matches!(method.pagination.kind, PageKind::Page { .. } | PageKind::Offset { .. });

@@ -232,6 +232,19 @@ impl Authorizer {
         Ok(request)
     }
 
+    /// A text of the API's with the credential's secrets taken out, as some APIs repeat what they were sent.
+    pub fn conceal(&self, text: &str) -> String {
+        let secrets: Vec<&Secret> = match &self.means {
+            Means::Header { value: BasicOrToken::Token(token), .. } => vec![token],
+            Means::Header { value: BasicOrToken::Basic(BasicCredential::Pair { password, .. }), .. } => vec![password],
+            Means::Header { value: BasicOrToken::Basic(BasicCredential::Encoded(value)), .. } => vec![value],
+            Means::Keys(keys) => keys.iter().map(|(_, key)| &key.key).collect(),
+            Means::Hmac(signer) => vec![signer.key()],
+        };
+        let shown = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
+        shown.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    }
+
     /// The headers that hold a credential as it is.
     fn headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>> {
         match &self.means {

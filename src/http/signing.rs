@@ -154,6 +154,11 @@ impl Signer {
         Ok(Self { id, key, hash, encoding, message, envelope, place })
     }
 
+    /// The key.
+    pub(super) fn key(&self) -> &Secret {
+        &self.key
+    }
+
     /// Adds the envelope, signs, and puts every value in its place.
     pub(crate) fn sign(&self, request: &mut Request, path: &str, now: SystemTime) -> Result<()> {
         let timestamp = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).to_string();

@@ -3,6 +3,9 @@
 //! *Owns*: one test per way in which a statement, an answer, a document or a set-up can be wrong.
 //! *Invariants*: a message is asserted whole, as kind, text, place and hint; waits pass on a clock of the tests' own.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,7 +21,7 @@ use tempfile::TempDir;
 use crate::support::documents::{
     Paging, STATED_TOTAL, acme_dir, list_api, paged, provider_dir, widgets, widgets_service,
 };
-use crate::support::server::{Gate, Piece, RefusingPort, Reply, Server};
+use crate::support::server::{Gate, Piece, RefusingPort, Reply, Seen, Server};
 
 /// A clock on which waiting takes no time.
 #[derive(Debug, Default)]
@@ -87,10 +90,10 @@ async fn fails(session: &mut Session, sql: &str) -> Error {
 fn told(error: &Error) -> String {
     let mut text = format!("{}: {error}", error.kind().name());
     if let Some(place) = error.position() {
-        text.push_str(&format!(" at {}:{}", place.line, place.column));
+        write!(text, " at {}:{}", place.line, place.column).unwrap();
     }
     if let Some(hint) = error.hint_text() {
-        text.push_str(&format!(" | {hint}"));
+        write!(text, " | {hint}").unwrap();
     }
     text
 }
@@ -159,7 +162,7 @@ async fn syntax_errors_know_their_place_and_send_nothing() {
     let (mut session, _dir) = shop(&server.url(), &usual());
     for (sql, wanted) in [
         ("SELECT id FRM acme.shop.widgets", "syntax: the statement should end before `acme` at 1:15"),
-        ("SELECT id\nFROM acme.shop.widgets\nWHERE AND id = 1", "syntax: expected an expression, found AND at 3:7"),
+        ("SELECT id\nFROM acme.shop.widgets\nWHERE = 1", "syntax: expected an expression, found = at 3:7"),
         ("SELECT id FROM acme.shop.widgets WHERE", "syntax: expected an expression, found the end at 1:39"),
         ("SELECT (id FROM acme.shop.widgets", "syntax: expected ), found FROM at 1:12"),
         ("SELECT 'id FROM acme.shop.widgets", "syntax: unterminated string literal at 1:8"),
@@ -197,7 +200,7 @@ async fn missing_parameters_are_listed_per_method_and_send_nothing() {
     for (sql, wanted) in [
         (
             "SELECT * FROM acme.shop.parts",
-            "missing_parameter: no method of `acme.shop.parts` can be called without a WHERE clause | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE",
+            "missing_parameter: `acme.shop.parts` cannot be read without parameters | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE",
         ),
         (
             "SELECT * FROM acme.shop.parts WHERE label = 'x'",
@@ -332,7 +335,6 @@ async fn answers_that_are_not_what_they_should_be() {
         Some("prose") => Reply::text(200, "application/json", "all is well"),
         Some("cut") => Reply::text(200, "application/json", whole.clone()).truncated(40),
         Some("scalar") => Reply::json(200, json!(17)),
-        Some("object") => Reply::json(200, json!({"items": {"a": 1}})),
         Some("nowhere") => Reply::json(200, json!({"data": []})),
         Some("empty") => Reply::empty(200),
         _ => Reply::json(500, json!({"error": "no such case"})),
@@ -345,26 +347,24 @@ async fn answers_that_are_not_what_they_should_be() {
         (
             "html",
             format!(
-                "decode: the API answered with `text/html` where JSON was expected ({}, status: 200) | is the base URL right? a proxy or a login page may have answered",
-                at
+                "decode: the API answered with `text/html` where JSON was expected ({at}, status: 200) | is the base URL right? a proxy or a login page may have answered"
             ),
         ),
         (
             "image",
             format!(
-                "decode: the API answered with `image/png` where JSON was expected ({}, status: 200) | is the base URL right? a proxy or a login page may have answered",
-                at
+                "decode: the API answered with `image/png` where JSON was expected ({at}, status: 200) | is the base URL right? a proxy or a login page may have answered"
             ),
         ),
         (
             "cut",
-            format!("network: the connection was closed in the middle of the answer (host: HOST, status: 200, {})", at),
+            format!("network: the connection was closed in the middle of the answer (host: HOST, status: 200, {at})"),
         ),
     ] {
         let error = fails(&mut session, &format!("SELECT id FROM acme.shop.widgets WHERE color = '{color}'")).await;
         assert_eq!(told_of(&error, &server.url()), wanted, "{color}");
     }
-    for color in ["truncated", "prose", "scalar", "object"] {
+    for color in ["truncated", "prose"] {
         let error = fails(&mut session, &format!("SELECT id FROM acme.shop.widgets WHERE color = '{color}'")).await;
         assert_eq!(error.kind(), ErrorKind::Decode, "{color}: {error:?}");
         assert_eq!(error.context_value("method"), Some("list"), "{color}: {error:?}");
@@ -374,13 +374,13 @@ async fn answers_that_are_not_what_they_should_be() {
     let (rows, _) = run(&mut session, "SELECT id FROM acme.shop.widgets WHERE color = 'plain'").await.unwrap();
     assert_eq!(rows, 3);
     // What holds no rows is no proof that there are none.
-    for color in ["nowhere", "empty"] {
+    for color in ["scalar", "nowhere", "empty"] {
         let sql = format!("SELECT id FROM acme.shop.widgets WHERE color = '{color}'");
         let (rows, report) = run(&mut session, &sql).await.unwrap();
         assert_eq!((rows, report.verdict()), (0, skyql::Verdict::Unproved), "{color}: {report:?}");
         assert_eq!(report.warnings.len(), 1, "{color}: {report:?}");
     }
-    assert_eq!(server.requests().len(), 10);
+    assert_eq!(server.requests().len(), 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -480,7 +480,8 @@ async fn a_limit_that_never_lifts_ends() {
     let before = clock.waited();
     fails(&mut session, "SELECT id FROM acme.shop.widgets WHERE color = 'second'").await;
     assert_eq!(server.requests().len(), 10);
-    assert!(clock.waited() - before >= Duration::from_secs(28), "{:?}", clock.waited() - before);
+    let waited = clock.waited().saturating_sub(before);
+    assert!(waited >= Duration::from_secs(28), "{waited:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -590,7 +591,7 @@ async fn values_stay_inside_their_path_segment() {
         match run(&mut session, &sql).await {
             Ok((rows, report)) => {
                 assert_eq!((rows, report.not_found), (0, 1), "{value}");
-                assert_eq!(server.requests()[before..].iter().map(|r| r.path_and_query()).collect::<Vec<_>>(), [path]);
+                assert_eq!(server.requests()[before..].iter().map(Seen::path_and_query).collect::<Vec<_>>(), [path]);
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{value}: {error:?}");
@@ -737,7 +738,8 @@ async fn no_failure_tells_a_secret() {
     let other = Server::start(paged(widgets(3), 20, 100, true)).await;
     let elsewhere = format!("{}/widgets?page=2", other.url());
     let echo = Server::start(move |seen| {
-        let said = format!("bad token {}", seen.header("authorization").unwrap_or_default());
+        let key = seen.query_value("key").or_else(|| seen.header("x-key").map(str::to_owned)).unwrap_or_default();
+        let said = format!("bad token {}{key}", seen.header("authorization").unwrap_or_default());
         match seen.query_value("color").as_deref() {
             Some("401") => Reply::json(401, json!({"message": "no"})),
             Some("403") => Reply::json(403, json!({"message": "no"})),
@@ -765,8 +767,10 @@ async fn no_failure_tells_a_secret() {
     for auth in places {
         let dir = provider_dir("acme", "v1", &[("shop", &service)], auth);
         let env = Env::empty().with("ACME_TOKEN", SECRET);
-        let engine = builder().env(env).providers_dir(dir.path()).build().unwrap();
         for case in cases {
+            // A fresh ledger: a limit that one case runs into would keep the next from being asked.
+            let engine = builder().env(env.clone()).providers_dir(dir.path()).build().unwrap();
+            let before = echo.requests().len();
             let mut session = engine.session();
             let sql = format!("SELECT id, name FROM acme.shop.widgets WHERE color = '{case}'");
             let mut said = vec![format!("{engine:?} {session:?}")];
@@ -784,10 +788,9 @@ async fn no_failure_tells_a_secret() {
                 Err(error) => said.push(format!("{error} {error:?}")),
             }
             assert!(!said.join("\n").contains("hush"), "{auth}, {case}:\n{}", said.join("\n"));
+            let seen = echo.requests();
+            assert!(seen.len() > before && format!("{:?}", seen.last()).contains("hush"), "{auth}, {case}: not asked");
         }
-        let seen = echo.requests();
-        let last = seen.last().unwrap();
-        assert!(format!("{last:?}").contains("hush") || auth.contains("basic"), "the credential was sent: {last:?}");
     }
     assert_eq!(other.connections(), 0);
     // A token that cannot be sent is not shown either.

@@ -2,6 +2,8 @@
 //!
 //! *Invariants*: the environment holds nothing but what a test puts there; home is a directory of the test's own.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
@@ -114,7 +116,7 @@ fn the_readmes_first_query_prints_a_table_and_nothing_else() {
         lines[3..8].iter().map(|line| line.split('│').nth(4).unwrap().trim().parse().unwrap()).collect();
     assert!(sizes.is_sorted_by(|a, b| a >= b), "{sizes:?}");
     // Numbers stand at the right.
-    assert!(lines[3..8].iter().all(|line| line.ends_with(|c| c == '│') && line.trim_end_matches('│').ends_with(" ")));
+    assert!(lines[3..8].iter().all(|line| line.ends_with(" │")));
     assert_eq!(without_times(&ran.err), "(5 rows · 1 call · N ms)");
     assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "no colour where there is no terminal");
     // The same again is the same again.
@@ -123,11 +125,11 @@ fn the_readmes_first_query_prints_a_table_and_nothing_else() {
 
 #[test]
 fn statements_run_in_the_order_given() {
-    let home = Home::new();
-    home.write("two.sql", "-- a file\nSELECT 2 AS n;\nSELECT 3 AS n;\n");
     fn quiet<'a>(more: &[&'a str]) -> Vec<&'a str> {
         [&["-q", "--no-header", "-o", "csv"], more].concat()
     }
+    let home = Home::new();
+    home.write("two.sql", "-- a file\nSELECT 2 AS n;\nSELECT 3 AS n;\n");
     assert_eq!(
         home.run(&quiet(&["-c", "SELECT 1", "two.sql", "-c", "SELECT 4; SELECT 5"])).rows(),
         "1\n\n2\n\n3\n\n4\n\n5\n"
@@ -302,8 +304,8 @@ fn a_script_stops_at_the_first_failure_and_shows_where() {
         without_times(&ran.err),
         "(1 row · N ms)\nerror: `linode.images` has no resource `imags`\n  --> broken.sql:5:8\n   |\n 5 |   FROM linode.images.imags;\n   |        ^\n\nhint: did you mean `images`?"
     );
-    let ran = home.run(&["-c", "SELECT 1, FROM x"]);
-    assert!(ran.err.contains("  --> -c:1:11\n   |\n 1 | SELECT 1, FROM x\n   |           ^\n"), "{}", ran.err);
+    let ran = home.run(&["-c", "SELECT 1 WHERE = 2"]);
+    assert!(ran.err.contains("  --> -c:1:16\n   |\n 1 | SELECT 1 WHERE = 2\n   |                ^\n"), "{}", ran.err);
     let ran = Ran::with_input(&mut home.command(&[]), "SELECT 1;\nSELECT 'open");
     assert!(ran.err.contains("--> stdin:2:8"), "{}", ran.err);
     assert_eq!(ran.code, Some(1));

@@ -1,5 +1,7 @@
 //! The shipped providers, end to end: SQL, requests over HTTP, the sandbox's answers, rows.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -234,9 +236,10 @@ async fn linodes_methods_answer_to_the_names_of_both_pages() {
 async fn linodes_version_is_a_part_of_the_url() {
     let server = Server::start(|seen| {
         let image = json!({"id": "linode/debian12", "label": "Debian 12"});
-        match seen.path.ends_with("/images") {
-            true => Reply::json(200, json!({"data": [image], "page": 1, "pages": 1, "results": 1})),
-            false => Reply::json(200, image),
+        if seen.path.ends_with("/images") {
+            Reply::json(200, json!({"data": [image], "page": 1, "pages": 1, "results": 1}))
+        } else {
+            Reply::json(200, image)
         }
     })
     .await;

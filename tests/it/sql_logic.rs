@@ -3,6 +3,8 @@
 //! *Owns*: running the files. *Invariants*: expected values follow from each other or from rows that the provider
 //! documents fix, so that a file holds on every machine and proves more than that nothing has changed.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
