@@ -86,7 +86,8 @@ pub async fn send_call(
         let gateway = matches!(answer.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
         if !safe && (gateway || answer.status.is_success()) { error.with("state", "unknown") } else { error }
     };
-    let verdict = answer::judge(method, &outgoing.request, &answer).map_err(doubtful)?;
+    let verdict =
+        answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()).map_err(doubtful)?;
     let request_id = answer::request_id(&answer);
     let status = answer.status.as_u16();
     match verdict {
@@ -97,7 +98,7 @@ pub async fn send_call(
             if let Some(rule) = &method.success {
                 let path = ItemPath::parse(&rule.path)?;
                 if path.select(&value).first().is_some_and(|said| **said != rule.equals) {
-                    return Err(answer::refused(method, &outgoing.request, &answer));
+                    return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
                 }
             }
             Ok(Answered { status, value, request_id, missing: None })
