@@ -8,10 +8,12 @@
 
 mod choose;
 mod coerce;
+mod direct;
 mod table;
 mod tuples;
 
 pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind};
 pub use coerce::{coerce, literal_text};
+pub use direct::bind_direct;
 pub use table::{ColumnRole, Table, TableColumn};
 pub use tuples::Predicate;

@@ -13,9 +13,11 @@ mod link_header;
 mod pages;
 mod read;
 mod request;
+mod send;
 mod shape;
 
 pub use endpoint::{EndpointOptions, Endpoints};
 pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls};
 pub use request::describe_request;
+pub use send::{Answered, Destination, ShownRequest, destination, send_call, show_request};
 pub use shape::{PlanOptions, ReadPlan, column_kind};

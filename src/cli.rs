@@ -56,12 +56,15 @@ struct Surroundings {
     config_file: Option<PathBuf>,
     providers_dir: Option<PathBuf>,
     history_file: Option<PathBuf>,
+    /// Where the journal of writes and stored plans are kept.
+    state_dir: Option<PathBuf>,
 }
 
 impl Surroundings {
     fn of_this_process() -> Self {
         let dirs = ProjectDirs::from("", "", "skyql");
         let dirs = dirs.as_ref();
+        let state_dir = dirs.map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned());
         Self {
             stdin_is_terminal: stdin().is_terminal(),
             stdout_is_terminal: stdout().is_terminal(),
@@ -70,7 +73,8 @@ impl Surroundings {
             env: Env::process(),
             config_file: dirs.map(|dirs| dirs.config_dir().join("config.toml")),
             providers_dir: dirs.map(|dirs| dirs.data_dir().join("providers")),
-            history_file: dirs.map(|dirs| dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("history")),
+            history_file: state_dir.as_ref().map(|dir| dir.join("history")),
+            state_dir,
         }
     }
 }
@@ -100,7 +104,7 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) 
 }
 
 fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
-    let messages = Messages::new(Box::new(stderr()), meant.color_messages, meant.notes);
+    let mut messages = Messages::new(Box::new(stderr()), meant.color_messages, meant.notes);
     if meant.notes == Notes::Verbose {
         requests::show(meant.color_messages);
     }
@@ -114,11 +118,13 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
             runtime.block_on(run::serve(&engine, provider.as_deref(), *port, out, messages))
         }
         Action::Run(_) => {
-            let mut runner = Runner::new(engine.session(), out, meant.output, messages);
+            messages.unfinished(&engine);
+            let mut runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes);
             runtime.block_on(runner.texts(&texts))
         }
         Action::Prompt => {
-            let runner = Runner::new(engine.session(), out, meant.output, messages);
+            messages.unfinished(&engine);
+            let runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes);
             prompt::run(&runtime, runner, here.history_file.as_deref())
         }
     };

@@ -86,6 +86,35 @@ pub enum Timestamps {
     Typed,
 }
 
+/// What a write does when one of its calls fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRowError {
+    /// No new call is started; those under way finish.
+    Stop,
+    /// The other calls are sent.
+    Continue,
+}
+
+/// What a DELETE does when the object is gone already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMissing {
+    /// It is a failure of that call.
+    Fail,
+    /// It is as good as done.
+    Ignore,
+}
+
+/// When a write is asked about before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// A DELETE, and more than one object.
+    Auto,
+    /// Every write.
+    Always,
+    /// None.
+    Never,
+}
+
 /// The settings of a session, changed by `SET name = value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -103,6 +132,12 @@ pub struct Settings {
     pub timeout: Duration,
     /// `retries`: how often one request is sent again.
     pub retries: u32,
+    /// `on_row_error`: stop or continue.
+    pub on_row_error: OnRowError,
+    /// `on_missing`: fail or ignore.
+    pub on_missing: OnMissing,
+    /// `confirm`: auto, always or never.
+    pub confirm: Confirm,
 }
 
 impl Default for Settings {
@@ -115,6 +150,9 @@ impl Default for Settings {
             max_wait: Duration::from_mins(1),
             timeout: Duration::from_mins(1),
             retries: 4,
+            on_row_error: OnRowError::Stop,
+            on_missing: OnMissing::Fail,
+            confirm: Confirm::Auto,
         }
     }
 }
@@ -128,6 +166,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("max_wait", "the longest wait an API may ask for, such as `60s`"),
     ("timeout", "how long a request may take without an answer, such as `60s`"),
     ("retries", "how often a request is sent again after a passing failure"),
+    ("on_row_error", "`stop` or `continue` when a call of a write fails"),
+    ("on_missing", "`fail` or `ignore` when what a DELETE names is gone already"),
+    ("confirm", "`auto`, `always` or `never`: which writes are asked about first"),
 ];
 
 impl Settings {
@@ -168,6 +209,28 @@ impl Settings {
             "max_wait" => self.max_wait = parse_duration(&word).ok_or_else(|| wrong("a duration such as `60s`"))?,
             "timeout" => self.timeout = parse_duration(&word).ok_or_else(|| wrong("a duration such as `60s`"))?,
             "retries" => self.retries = word.parse().map_err(|_| wrong("a whole number"))?,
+            "on_row_error" => {
+                self.on_row_error = match word.as_str() {
+                    "stop" => OnRowError::Stop,
+                    "continue" => OnRowError::Continue,
+                    _ => return Err(wrong("`stop` or `continue`")),
+                }
+            }
+            "on_missing" => {
+                self.on_missing = match word.as_str() {
+                    "fail" => OnMissing::Fail,
+                    "ignore" => OnMissing::Ignore,
+                    _ => return Err(wrong("`fail` or `ignore`")),
+                }
+            }
+            "confirm" => {
+                self.confirm = match word.as_str() {
+                    "auto" => Confirm::Auto,
+                    "always" => Confirm::Always,
+                    "never" => Confirm::Never,
+                    _ => return Err(wrong("`auto`, `always` or `never`")),
+                }
+            }
             _ => {
                 let error = Error::new(ErrorKind::NameNotFound, format!("there is no setting `{name}`"));
                 let names = SETTINGS.iter().map(|(name, _)| *name);
@@ -193,6 +256,9 @@ impl Settings {
             "max_wait" => show_duration(self.max_wait),
             "timeout" => show_duration(self.timeout),
             "retries" => self.retries.to_string(),
+            "on_row_error" => format!("{:?}", self.on_row_error).to_lowercase(),
+            "on_missing" => format!("{:?}", self.on_missing).to_lowercase(),
+            "confirm" => format!("{:?}", self.confirm).to_lowercase(),
             _ => String::new(),
         }
     }

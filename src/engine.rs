@@ -6,16 +6,20 @@
 
 mod builder;
 mod explain;
+mod journal;
 mod resolve;
 mod result;
 mod sandboxes;
 mod session;
 mod show;
+mod source;
+mod writing;
 
 pub use crate::sandbox::SandboxOptions;
 pub use builder::EngineBuilder;
 pub use result::QueryResult;
 pub use session::Session;
+pub use writing::{Found, PendingWrite};
 
 use std::sync::Arc;
 
@@ -43,6 +47,7 @@ use crate::scan::ScanCore;
 pub struct Engine {
     core: Arc<ScanCore>,
     sandboxes: Arc<sandboxes::Sandboxes>,
+    writes: Arc<writing::WriteOptions>,
 }
 
 impl Engine {
@@ -74,6 +79,10 @@ impl Engine {
     /// The settings that new sessions begin with.
     pub fn settings(&self) -> &Settings {
         &self.core.settings
+    }
+
+    pub(crate) fn writes(&self) -> &writing::WriteOptions {
+        &self.writes
     }
 
     pub(crate) fn core(&self) -> &Arc<ScanCore> {

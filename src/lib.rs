@@ -54,6 +54,8 @@ pub mod rows;
 pub mod sandbox;
 pub mod scan;
 pub mod sql;
+pub mod store;
+pub mod write;
 
 pub use config::{ConfigFile, Env, Settings};
 pub use engine::{Engine, EngineBuilder, QueryResult, SandboxOptions, Session};

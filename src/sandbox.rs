@@ -1,14 +1,15 @@
 //! A [`Transport`] that answers like the API that provider documents describe.
 //!
-//! *Owns*: routing requests to operations, the imitated API's rows and how they are made, its pages, filters, errors
-//! and credentials, and serving all that on loopback.
+//! *Owns*: routing requests to operations, the imitated API's rows, how they are made and what calls make of them, its
+//! pages, filters, errors and credentials, keeping its state in a file, and serving all that on loopback.
 //! *Does not own*: making requests or reading answers: what it writes comes from the document alone, so that it is an
 //! independent check of the rooms that read.
-//! *Invariants*: the same seed gives the same rows on every machine, whatever was asked before; no request makes it
-//! panic; it reads no clock but the one it is given; it never calls anybody.
+//! *Invariants*: the same seed and the same writes give the same rows on every machine, whatever else was asked; no
+//! request makes it panic; it reads no clock but the one it is given; it never calls anybody.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::clock::SharedClock;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Request, Response, Transport};
 use crate::provider::{Effect, ItemShape, Service};
 
@@ -30,7 +31,9 @@ mod access;
 mod answer;
 mod arguments;
 mod base64;
+mod body;
 mod chance;
+mod change;
 mod date;
 mod filter;
 mod page;
@@ -38,38 +41,42 @@ mod recipe;
 mod refusal;
 mod route;
 mod rows;
+mod saved;
 mod serve;
 mod state;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod words;
+mod write;
 
 pub use serve::{Serving, serve};
 
 use access::{Caller, Credentials};
 use answer::{Answer, ErrorForm};
 use arguments::Arguments;
-use chance::{Chance, Part};
 use refusal::Refusal;
 use route::{Captured, Found, Route, Routes};
+use saved::StateFile;
 use state::{Row, State};
+use write::Write;
 
 /// How many requests [`Sandbox::requests`] remembers.
 const REMEMBERED: usize = 1000;
-/// The length of a binary answer, in bytes.
-const BINARY_LENGTH: usize = 4096;
 
 /// An imitation of one provider's API.
 pub struct Sandbox {
     routes: Routes,
-    state: State,
+    state: Arc<State>,
+    file: Option<Arc<StateFile>>,
     credentials: Credentials,
     page_cap: Option<u64>,
     faults: Faults,
     clock: SharedClock,
     count: AtomicU64,
+    writes: AtomicU64,
     seen: Mutex<VecDeque<Seen>>,
     /// For answers that no operation gives.
     errors: ErrorForm,
@@ -86,6 +93,9 @@ pub struct SandboxOptions {
     pub page_cap: Option<u64>,
     /// What goes wrong.
     pub faults: Faults,
+    /// A file that keeps what writes have made of the rows: read at the start if it is there, and written after each
+    /// write. Several providers can share it, several processes cannot.
+    pub state: Option<PathBuf>,
 }
 
 /// Faults on request. The first request is number 1.
@@ -97,6 +107,8 @@ pub struct Faults {
     pub every_nth_429: Option<u64>,
     /// Every n-th request is answered with 500.
     pub every_nth_500: Option<u64>,
+    /// Every n-th write is done, but the connection ends before the answer. Refused writes do not count.
+    pub drop_after_write: Option<u64>,
 }
 
 /// A request as the sandbox saw it.
@@ -107,6 +119,24 @@ pub struct Seen {
     /// The path as it was sent, with the query string.
     pub path_and_query: String,
 }
+
+/// An answer, and whether anything was written for it.
+struct Done {
+    answer: Answer,
+    wrote: bool,
+}
+
+/// The connection ends without an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the connection is closed on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
 
 /// A request, from wherever it came.
 struct Incoming {
@@ -123,20 +153,29 @@ impl Sandbox {
     /// A sandbox for all services of one provider.
     ///
     /// # Errors
-    /// `Provider` when a `sandbox` hint cannot be used; names the resource and the key.
+    /// `Provider` when a `sandbox` hint cannot be used; names the resource and the key. `InvalidArgument` when the state
+    /// file cannot be.
     pub fn new(services: &[Arc<Service>], options: SandboxOptions, clock: SharedClock) -> Result<Self> {
-        let SandboxOptions { seed, credentials, page_cap, faults } = options;
+        let SandboxOptions { seed, credentials, page_cap, faults, state: file } = options;
         let routes = Routes::new(services);
         let errors =
             routes.iter().map(|route| ErrorForm::of(&route.method)).find(ErrorForm::is_known).unwrap_or_default();
+        let state = State::new(services, seed)?;
+        let provider = services.first().map_or("", |service| service.provider.as_str());
+        let file = file.map(|path| StateFile::new(path, provider));
+        if let Some(file) = &file {
+            file.load(&state)?;
+        }
         Ok(Self {
-            state: State::new(services, seed)?,
+            state: Arc::new(state),
+            file: file.map(Arc::new),
             credentials: Credentials::new(services, &credentials),
             routes,
             page_cap,
             faults,
             clock,
             count: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             seen: Mutex::new(VecDeque::new()),
             errors,
         })
@@ -152,26 +191,52 @@ impl Sandbox {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    async fn respond(&self, incoming: Incoming) -> Answer {
-        self.note(&incoming);
+    async fn respond(&self, incoming: Incoming) -> Result<Answer, Dropped> {
+        if let Some(fault) = self.begin(&incoming.method, &incoming.path, &incoming.url).await {
+            return Ok(fault);
+        }
+        let done = self.answer(&incoming);
+        self.end(done).await
+    }
+
+    /// Notes a request, and lets it wait or fail as the options say.
+    async fn begin(&self, method: &HttpMethod, path: &str, url: &Url) -> Option<Answer> {
+        self.note(method, path, url);
         if !self.faults.latency.is_zero() {
             self.clock.sleep(self.faults.latency).await;
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
-        let is_turn = |every: Option<u64>| every.is_some_and(|every| every > 0 && number.is_multiple_of(every));
-        if is_turn(self.faults.every_nth_429) {
+        if is_turn(self.faults.every_nth_429, number) {
             let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests");
-            return self.refuse(&refusal).with([(RETRY_AFTER, HeaderValue::from_static("1"))]);
+            return Some(self.refuse(&refusal).with([(RETRY_AFTER, HeaderValue::from_static("1"))]));
         }
-        if is_turn(self.faults.every_nth_500) {
-            return self.refuse(&Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error"));
-        }
-        self.answer(&incoming)
+        is_turn(self.faults.every_nth_500, number)
+            .then(|| self.refuse(&Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")))
     }
 
-    fn note(&self, incoming: &Incoming) {
-        let query = incoming.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let seen = Seen { method: incoming.method.to_string(), path_and_query: format!("{}{query}", incoming.path) };
+    /// Keeps what was written, and then perhaps loses the answer.
+    async fn end(&self, done: Done) -> Result<Answer, Dropped> {
+        if !done.wrote {
+            return Ok(done.answer);
+        }
+        if let Some(file) = &self.file {
+            let (file, state) = (Arc::clone(file), Arc::clone(&self.state));
+            let saved = tokio::task::spawn_blocking(move || file.save(&state)).await;
+            if !matches!(saved, Ok(Ok(()))) {
+                let refusal = Refusal::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The write was done, but the state file could not be written",
+                );
+                return Ok(self.refuse(&refusal));
+            }
+        }
+        let number = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+        if is_turn(self.faults.drop_after_write, number) { Err(Dropped) } else { Ok(done.answer) }
+    }
+
+    fn note(&self, method: &HttpMethod, path: &str, url: &Url) {
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let seen = Seen { method: method.to_string(), path_and_query: format!("{path}{query}") };
         let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() == REMEMBERED {
             all.pop_front();
@@ -184,33 +249,64 @@ impl Sandbox {
         self.errors.answer_of_server(refusal)
     }
 
-    fn answer(&self, incoming: &Incoming) -> Answer {
+    fn answer(&self, incoming: &Incoming) -> Done {
+        self.state.settle(self.clock.utc());
+        if let Some(token) = upload::token(&incoming.path) {
+            let admitted = upload::admit(&self.state, token, &incoming.method, &incoming.headers);
+            return self.uploaded(admitted.and_then(|()| self.take_upload(token, incoming.body.len() as u64)));
+        }
         let query = arguments::query_pairs(incoming.url.query());
+        let nothing = |answer| Done { answer, wrote: false };
         match self.routes.find(incoming.method.as_str(), &incoming.path, &query) {
-            Found::Route(route, captured) => self
-                .run(route, captured, incoming)
-                .unwrap_or_else(|refusal| ErrorForm::of(&route.method).answer(&refusal)),
+            Found::Route(route, captured) => match self.run(route, captured, incoming) {
+                Ok(answer) => Done { answer, wrote: route.method.effect != Effect::Read },
+                Err(refusal) => nothing(ErrorForm::of(&route.method).answer(&refusal)),
+            },
             Found::OtherMethod(known) => {
                 let answer = self.refuse(&Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"));
-                answer.with(HeaderValue::from_str(&known.join(", ")).map(|value| (ALLOW, value)))
+                nothing(answer.with(HeaderValue::from_str(&known.join(", ")).map(|value| (ALLOW, value))))
             }
-            Found::Nothing => self.refuse(&Refusal::not_found()),
+            Found::Nothing => nothing(self.refuse(&Refusal::not_found())),
+        }
+    }
+
+    /// Takes an upload of so many bytes for whole.
+    fn take_upload(&self, token: &str, length: u64) -> Result<(), Refusal> {
+        upload::finish(&self.state, token, length, self.clock.utc())
+    }
+
+    /// The answer to an upload.
+    fn uploaded(&self, done: Result<(), Refusal>) -> Done {
+        match done {
+            Ok(()) => Done { answer: Answer::empty(StatusCode::OK), wrote: true },
+            Err(refusal) => {
+                let is_other_method = refusal.status == StatusCode::METHOD_NOT_ALLOWED;
+                let allowed = is_other_method.then_some((ALLOW, HeaderValue::from_static("PUT")));
+                Done { answer: self.refuse(&refusal).with(allowed), wrote: false }
+            }
         }
     }
 
     fn run(&self, route: &Route, captured: Captured, incoming: &Incoming) -> Result<Answer, Refusal> {
         let method = &route.method;
-        let caller = access::admit(method, &self.credentials, incoming, &captured.operation_path, self.clock.utc())?;
+        let now = self.clock.utc();
+        let caller = access::admit(method, &self.credentials, incoming, &captured.operation_path, now)?;
         let is_anonymous = caller == Caller::Anonymous;
+        if is_anonymous && method.effect != Effect::Read {
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "Authentication is required"));
+        }
         let signed = match caller {
             Caller::Signed(fields) => Some(fields),
             Caller::Anonymous | Caller::Known => None,
         };
-        let arguments = Arguments::read(method, captured.values, incoming, signed)?;
-        if method.effect != Effect::Read {
-            return Err(Refusal::new(StatusCode::NOT_IMPLEMENTED, "The sandbox does not change anything"));
-        }
         let Some(table) = self.state.table(&route.table) else { return Err(Refusal::not_found()) };
+        let arguments = Arguments::read(method, captured.values, incoming, signed)?;
+        let invalid = table.recipe.writes.invalid.filter(|_| method.effect != Effect::Read);
+        arguments.check(method, invalid.unwrap_or(StatusCode::BAD_REQUEST), |name| table.has(name))?;
+        if method.effect != Effect::Read {
+            let (state, url) = (self.state.as_ref(), &incoming.url);
+            return Write { state, table, method, arguments: &arguments, url, now }.run();
+        }
         let conditions = filter::conditions(&self.state, table, method, &arguments)?;
         let all = self.state.rows(&table.name);
         let is_visible = |row: &Row| !is_anonymous || filter::has(row, &table.recipe.anonymous);
@@ -233,16 +329,16 @@ impl Sandbox {
             return Err(Refusal::not_found());
         }
         match method.response.items {
-            ItemShape::Binary => {
-                let which =
-                    row.map(|row| serde_json::Value::Object(row.values.clone()).to_string()).unwrap_or_default();
-                let parts = [Part::Number(self.state.seed()), Part::Text(&table.name), Part::Text(&which)];
-                Ok(Answer::bytes(Chance::new(&parts).bytes(BINARY_LENGTH)))
-            }
-            ItemShape::Empty if method.success.is_none() => Ok(Answer::empty()),
+            ItemShape::Binary => Ok(answer::binary(self.state.seed(), &table.name, row)),
+            ItemShape::Empty if method.success.is_none() => Ok(Answer::empty(StatusCode::NO_CONTENT)),
             _ => Ok(Answer::json(StatusCode::OK, &answer::rows(method, row.as_slice(), Vec::new()))),
         }
     }
+}
+
+/// Whether it is the turn of every n-th.
+fn is_turn(every: Option<u64>, number: u64) -> bool {
+    every.is_some_and(|every| every > 0 && number.is_multiple_of(every))
 }
 
 #[async_trait]
@@ -251,7 +347,9 @@ impl Transport for Sandbox {
     async fn send(&self, request: Request) -> Result<Response> {
         let Request { method, url, headers, body, .. } = request;
         let path = url.path().to_owned();
-        let Answer { status, headers, body } = self.respond(Incoming { method, url, path, headers, body }).await;
+        let answer = self.respond(Incoming { method, url, path, headers, body }).await;
+        let Answer { status, headers, body } =
+            answer.map_err(|Dropped| Error::new(ErrorKind::Network, "connection closed"))?;
         Ok(Response { status, headers, body: stream::once(async { Ok(body) }.boxed()).boxed() })
     }
 }

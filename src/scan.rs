@@ -4,7 +4,7 @@
 //! the rows of another table), the plan rewrite that finds bind joins, the border of error types.
 //! *Does not own*: which method is called (`bind`), how (`call`).
 //! *Invariants*: row predicates are evaluated in the operator itself, page by page; one output partition, so the API's
-//! order survives; writes never pass here.
+//! order survives; of writes, only the predicates pass here.
 
 mod border;
 mod catalog;
@@ -15,6 +15,7 @@ mod literal;
 mod predicate;
 mod spec;
 mod table;
+mod target;
 
 pub use border::{from_datafusion, to_datafusion};
 pub use catalog::{CatalogList, ServiceSchema, encode_arguments};
@@ -23,3 +24,4 @@ pub use join::{BindJoinPlanner, SkyQueryPlanner};
 pub use literal::LiteralCoercion;
 pub use spec::ScanSpec;
 pub use table::{RestTable, ScanCore, StatementContext};
+pub use target::{WriteTarget, conjuncts};

@@ -1,6 +1,6 @@
 //! Text → Statement.
 //!
-//! *Owns*: the dialect, splitting scripts into statements, our own statements (SHOW, DESCRIBE, SET, EXPLAIN), positions
+//! *Owns*: the dialect, splitting scripts into statements, our own statements (SHOW, DESCRIBE, SET, EXPLAIN, EXEC, PLAN, APPLY, RESUME), positions
 //! of syntax errors.
 //! *Does not own*: what names mean (`engine`), queries' planning (`scan` and `DataFusion`).
 //! *Invariants*: knows sqlparser only; what we recognise by leading words never reaches the general parser, which would
@@ -9,9 +9,12 @@
 mod dialect;
 mod parse;
 mod split;
+mod write;
 
-pub use parse::{Describe, Show, Statement, parse};
+pub use parse::{Describe, Show, Statement, parse, parse_query};
 pub use split::{Piece, is_complete, split};
+pub(crate) use write::dotted;
+pub use write::{Change, Exec, Insert, Verb, Write};
 
 use dialect::SkyDialect;
 

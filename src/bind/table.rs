@@ -79,6 +79,23 @@ impl Table {
                 .with("methods", has)
                 .hint(format!("`SHOW METHODS IN {id}` lists what it can do")));
         }
+        Ok(Self::of(provider, service, resource, methods, &[]))
+    }
+
+    /// The table as the WHERE of a write sees it: the parameters of `writes` are columns too. It is for predicates; rows
+    /// are never read from it.
+    pub fn for_writing(provider: &str, service: &str, resource: Arc<Resource>, writes: &[Arc<Method>]) -> Self {
+        let methods: Vec<Arc<Method>> = resource.methods_of(&resource.verbs.select).cloned().collect();
+        Self::of(provider, service, resource, methods, writes)
+    }
+
+    fn of(
+        provider: &str,
+        service: &str,
+        resource: Arc<Resource>,
+        methods: Vec<Arc<Method>>,
+        writes: &[Arc<Method>],
+    ) -> Self {
         let mut columns: Vec<TableColumn> = Vec::new();
         for method in &methods {
             for column in &method.response.columns {
@@ -97,7 +114,7 @@ impl Table {
             }
         }
         let fields = columns.len();
-        for method in &methods {
+        for method in methods.iter().chain(writes) {
             for parameter in &method.parameters {
                 let same_name = |known: &TableColumn| known.name == parameter.name;
                 match columns.iter().position(same_name) {
@@ -133,7 +150,7 @@ impl Table {
                 }
             }
         }
-        Ok(Self { provider: provider.to_owned(), service: service.to_owned(), resource, methods, columns })
+        Self { provider: provider.to_owned(), service: service.to_owned(), resource, methods, columns }
     }
 
     /// `provider.service.resource`.

@@ -118,13 +118,17 @@ pub(super) fn describe(error: Error, method: &Method, request: &Request, answer:
         .with("method", method.name.clone())
         .with("request", format!("{} {}", request.method, shown_url(&request.url)))
         .with("status", answer.status.as_u16().to_string());
-    for name in ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"] {
-        if let Some(id) = answer.headers.get(name).and_then(|value| value.to_str().ok()) {
-            error = error.with("request id", id);
-            break;
-        }
+    if let Some(id) = request_id(answer) {
+        error = error.with("request id", id);
     }
     error
+}
+
+/// The API's own id of a request.
+pub(super) fn request_id(answer: &Answer) -> Option<String> {
+    ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"]
+        .iter()
+        .find_map(|name| answer.headers.get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned))
 }
 
 pub(super) fn media_type(answer: &Answer) -> String {

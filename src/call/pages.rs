@@ -8,7 +8,6 @@ use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
@@ -19,12 +18,13 @@ use super::answer::{self, Verdict as AnswerVerdict};
 use super::endpoint::Server;
 use super::link_header::next_of_link_header;
 use super::read::{BoundCall, ReadContext};
-use super::request::{self, shown_url};
+use super::request;
+use super::send::{locate, published, secret_query};
 use super::shape::ReadPlan;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, Url};
-use crate::provider::{Effect, ItemShape, Location, Method, PageKind, TokenPlace, TokenSource};
+use crate::http::{Authorizer, HeaderMap, Outgoing, Repeat, Url};
+use crate::provider::{Effect, ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::{Part, Verdict};
 use crate::rows::{self, ItemsFound, Page};
 
@@ -34,8 +34,6 @@ const WIDEST: usize = 8;
 const KEYS_KEPT: usize = 4_000_000;
 /// Pages in a row without a new row that end a scan of which the last page is not known.
 const STALE_PAGES: u32 = 2;
-/// Bodies above this are decoded off the async threads.
-const DECODE_INLINE: usize = 256 * 1024;
 
 /// A spawned task that ends when its owner goes.
 #[derive(Debug)]
@@ -686,7 +684,7 @@ async fn fetch(
         secret_query: secret_query(method),
         signing_path: method.path.trim_start_matches('/').to_owned(),
         repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
-        published: published(plan),
+        published: published(method),
         retries: context.settings.retries,
         max_wait: context.settings.max_wait,
     };
@@ -731,36 +729,14 @@ fn fingerprint(body: &[u8]) -> u64 {
 }
 
 async fn decode(plan: &Arc<ReadPlan>, body: &bytes::Bytes) -> Result<Page> {
-    if body.len() <= DECODE_INLINE {
+    // Longer ones are decoded off the async threads.
+    if body.len() <= 256 * 1024 {
         return rows::decode(body, &plan.layout);
     }
     let (plan, body) = (Arc::clone(plan), body.clone());
     tokio::task::spawn_blocking(move || rows::decode(&body, &plan.layout))
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "decoding ended unexpectedly").caused_by(error))?
-}
-
-fn locate(error: Error, method: &str, request: &Request) -> Error {
-    if error.kind() == ErrorKind::Budget {
-        return error;
-    }
-    error.with("method", method.to_owned()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
-}
-
-fn secret_query(method: &Method) -> Vec<String> {
-    let secret = method.parameters.iter().filter(|p| p.secret && p.location == Location::Query);
-    secret.map(|p| p.wire.clone()).collect()
-}
-
-fn published(plan: &ReadPlan) -> Published {
-    let Some(limit) = &plan.method.rate_limit else { return Published::default() };
-    let per = limit.per_seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
-    Published {
-        rate: limit.requests.zip(per).map(|(requests, per)| Rate { requests, per: Duration::from_secs_f64(per) }),
-        concurrency: limit.concurrency,
-        remaining_header: limit.remaining_header.clone(),
-        reset_header: limit.reset_header.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -240,6 +240,10 @@ fn body(method: &Method, call: &Call, extra: &[(TokenPlace, Value)], headers: &m
     match request.media {
         BodyMedia::Form if !wrapped => {
             insert_header(headers, "content-type", "application/x-www-form-urlencoded")?;
+            if let Some((name, _)) = fields.iter().find(|(_, value)| value.is_null()) {
+                return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}` cannot be NULL"))
+                    .hint("a form has no null; leave it out"));
+            }
             let pairs: BTreeMap<&str, String> = fields.iter().map(|(k, v)| (k.as_str(), literal_text(v))).collect();
             let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             Ok(Bytes::from(text))
@@ -255,7 +259,7 @@ fn body(method: &Method, call: &Call, extra: &[(TokenPlace, Value)], headers: &m
         }
         BodyMedia::Multipart | BodyMedia::Bytes | BodyMedia::Xml => Err(Error::new(
             ErrorKind::Unsupported,
-            format!("`{}` takes a body of type `{}`, which reads do not send", method.name, request.content_type),
+            format!("`{}` takes a body of type `{}`, which cannot be sent yet", method.name, request.content_type),
         )),
     }
 }

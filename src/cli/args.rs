@@ -32,6 +32,7 @@ Exit code: 0 if all is well, 1 for a failed statement, 2 for wrong usage.";
 /// Statements come from `-c`, from files, or from stdin when it is not a terminal; without any of these there is a
 /// prompt. Rows go to stdout, everything else to stderr.
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[command(name = "skyql", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(super) struct Typed {
     /// Run the statements of these files, in the order given; `-` is stdin
@@ -57,6 +58,18 @@ pub(super) struct Typed {
     /// Answer from an imitation of the APIs, made from their documents
     #[arg(long)]
     pub(super) sandbox: bool,
+
+    /// Send writes of more than one object, and deletes, without asking
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(super) yes: bool,
+
+    /// Show the requests of writes and send none; the plan is stored for `APPLY`
+    #[arg(long)]
+    pub(super) dry_run: bool,
+
+    /// Refuse every statement that changes something
+    #[arg(long)]
+    pub(super) read_only: bool,
 
     /// Set a setting, such as `max_calls=100`
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]

@@ -17,6 +17,18 @@ pub(super) struct Meant {
     pub(super) outfile: Option<PathBuf>,
     pub(super) notes: Notes,
     pub(super) color_messages: bool,
+    pub(super) writes: Writes,
+}
+
+/// What is done with statements that change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// They are sent; the user is asked where that is the rule.
+    Ask,
+    /// They are sent; nobody is there to be asked, so what would have to be is refused.
+    Send,
+    /// They are shown.
+    Show,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +74,9 @@ pub(super) struct EngineChoices {
     pub(super) settings: Vec<(String, String)>,
     /// The sandbox's seed, if calls go there.
     pub(super) sandbox: Option<u64>,
+    /// Where the journal of writes and plans are kept.
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) read_only: bool,
 }
 
 /// The configuration file.
@@ -106,6 +121,7 @@ impl Meant {
         let color_messages = color(here.stderr_is_terminal);
         let outfile = typed.outfile.clone();
         let seeded = shared.seed.is_some();
+        let dry_run = typed.dry_run;
         let action = action(typed, here)?;
         let sandbox = match action {
             Action::Sandbox { .. } => Some(shared.seed.unwrap_or(USUAL_SEED)),
@@ -118,7 +134,12 @@ impl Meant {
             )
             .hint("add `--sandbox`"));
         }
-        Ok(Self { action, engine: EngineChoices { sandbox, ..engine }, output, outfile, notes, color_messages })
+        let writes = match (dry_run, here.stdin_is_terminal && here.stderr_is_terminal) {
+            (true, _) => Writes::Show,
+            (false, true) => Writes::Ask,
+            (false, false) => Writes::Send,
+        };
+        Ok(Self { action, engine: EngineChoices { sandbox, ..engine }, output, outfile, notes, color_messages, writes })
     }
 }
 
@@ -129,14 +150,21 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
     let from_env = here.env.get("SKYQL_PROVIDERS").unwrap_or_default();
     let mut providers_dirs = shared.providers.clone();
     providers_dirs.extend(std::env::split_paths(&from_env).filter(|dir| !dir.as_os_str().is_empty()));
+    let mut settings = typed.settings.clone();
+    if typed.yes {
+        settings.push(("confirm".to_owned(), "never".to_owned()));
+    }
     EngineChoices {
         config,
         providers_dirs,
         usual_providers_dir: here.providers_dir.clone(),
         base_urls: shared.base_url.clone(),
         allow_origins: shared.allow_origin.clone(),
-        settings: typed.settings.clone(),
+        settings,
         sandbox: typed.sandbox.then(|| shared.seed.unwrap_or(USUAL_SEED)),
+        // What was done in a sandbox is nothing to be reminded of among real writes.
+        state_dir: here.state_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
+        read_only: typed.read_only,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use crate::cli::meant::Notes;
+use crate::engine::{Engine, PendingWrite};
 use crate::error::{Error, Position};
 use crate::output::{display_width, visible};
 use crate::report::{QueryReport, Warning};
@@ -74,6 +75,42 @@ impl Messages {
             let line = format!("{}\n", styled(&visible(text), DIM, self.color));
             self.put(&line);
         }
+    }
+
+    /// Says which writes stopped half-way, so that nobody takes them for done.
+    pub(super) fn unfinished(&mut self, engine: &Engine) {
+        const SHOWN: usize = 3;
+        let stopped = match engine.unfinished_writes() {
+            Ok(stopped) => stopped,
+            Err(error) => return self.error(&error, None),
+        };
+        for (id, left) in stopped.iter().take(SHOWN) {
+            self.note(&format!("unfinished: {left}; `RESUME '{id}'` goes on"));
+        }
+        if stopped.len() > SHOWN {
+            self.note(&format!("and {} more: `SHOW JOURNAL`", stopped.len() - SHOWN));
+        }
+    }
+
+    /// Shows a write and what is asked of the user, in every mode; the answer is theirs to type.
+    pub(super) fn ask(&mut self, write: &PendingWrite) {
+        const SHOWN: usize = 10;
+        let mut text = format!("{}\n", visible(&write.summary()));
+        for line in write.lines(SHOWN) {
+            let _infallible = writeln!(text, "  {}", visible(&line));
+        }
+        text.push_str("send? [y/N] ");
+        self.put(&text);
+    }
+
+    /// Asks what became of a call that was sent and not answered.
+    pub(super) fn ask_what_became(&mut self, call: usize, request: &str) {
+        let text = format!(
+            "call {} was sent and not answered: {}\nwas it done? [y]es / [n]o, send it / Enter leaves it unknown: ",
+            call + 1,
+            visible(request)
+        );
+        self.put(&text);
     }
 
     /// Leaves the line on which the terminal echoed `^C`.

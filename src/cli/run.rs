@@ -5,9 +5,10 @@ use std::io::Write;
 
 use futures::StreamExt;
 
+use crate::cli::meant::Writes;
 use crate::cli::message::{Messages, Place};
 use crate::cli::source::Text;
-use crate::engine::{Engine, Session};
+use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{self, Format, not_broken, write_stream};
 use crate::sql::{self, Piece};
@@ -32,6 +33,7 @@ pub(super) struct Runner {
     messages: Messages,
     /// Whether an answer stands in `out`, so that the next one is set off from it.
     answered: bool,
+    writes: Writes,
 }
 
 impl Runner {
@@ -40,8 +42,9 @@ impl Runner {
         out: Box<dyn Write + Send>,
         output: output::Options,
         messages: Messages,
+        writes: Writes,
     ) -> Self {
-        Self { session, out, output, messages, answered: false }
+        Self { session, out, output, messages, answered: false, writes }
     }
 
     pub(super) fn messages(&mut self) -> &mut Messages {
@@ -83,7 +86,10 @@ impl Runner {
     }
 
     async fn statement(&mut self, piece: &Piece) -> Result<Ended> {
-        let mut result = self.session.sql(&piece.text).await?;
+        let mut result = match self.session.plan_write(&piece.text).await? {
+            Some(pending) => self.write(pending).await?,
+            None => self.session.sql(&piece.text).await?,
+        };
         if let Some(message) = result.message().map(str::to_owned) {
             while let Some(batch) = result.next().await {
                 batch?;
@@ -105,6 +111,9 @@ impl Runner {
             Ok(written) if written.broken_pipe => Ok(Ended::ReaderLeft),
             Ok(_) => {
                 self.messages.warnings(&report.warnings);
+                if let Some(note) = result.note() {
+                    self.messages.note(note);
+                }
                 self.messages.footer(&report);
                 Ok(Ended::Well)
             }
@@ -115,6 +124,43 @@ impl Runner {
             }
         }
     }
+}
+
+impl Runner {
+    /// Shows a write, or sends it when the user says so or need not be asked.
+    async fn write(&mut self, mut pending: PendingWrite) -> Result<QueryResult> {
+        let asks = pending.asks(self.session.settings().confirm);
+        match self.writes {
+            Writes::Show => return self.session.store_plan(pending).await,
+            Writes::Send => pending.check_confirmed(self.session.settings())?,
+            Writes::Ask if asks => {
+                self.messages.ask(&pending);
+                if !matches!(typed().await.as_str(), "y" | "yes") {
+                    return Err(Error::new(ErrorKind::Cancelled, "nothing was sent"));
+                }
+            }
+            Writes::Ask => {
+                for (call, request) in pending.unknown() {
+                    self.messages.ask_what_became(call, &request);
+                    match typed().await.as_str() {
+                        "y" | "yes" => pending.settle(call, Found::Done),
+                        "n" | "no" => pending.settle(call, Found::NotDone),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        self.session.apply(pending).await
+    }
+}
+
+/// Reads one line from the terminal, in small letters.
+async fn typed() -> String {
+    let answer = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    answer.await.ok().and_then(std::io::Result::ok).unwrap_or_default().trim().to_lowercase()
 }
 
 /// Serves imitations of one provider or all until Ctrl-C. Each address stands on a line of its own in `out`, after its

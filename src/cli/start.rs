@@ -50,6 +50,12 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
     if let Some(seed) = choices.sandbox {
         builder = builder.sandbox(SandboxOptions { seed, ..SandboxOptions::default() });
     }
+    if let Some(dir) = &choices.state_dir {
+        builder = builder.state_dir(dir.clone());
+    }
+    if choices.read_only {
+        builder = builder.read_only();
+    }
     Ok(builder)
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::sandboxes::Sandboxes;
+use super::writing::{JournalChoice, WriteOptions};
 use super::{Engine, SandboxOptions};
 use crate::call::{EndpointOptions, Endpoints};
 use crate::clock::{SharedClock, SystemClock};
@@ -27,6 +28,7 @@ pub struct EngineBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<SharedClock>,
     sandbox: Option<SandboxOptions>,
+    writes: WriteOptions,
 }
 
 impl EngineBuilder {
@@ -93,6 +95,30 @@ impl EngineBuilder {
         self
     }
 
+    /// The directory for the journal of writes and for stored plans; made when the first write needs it.
+    ///
+    /// Without one, and without [`EngineBuilder::no_journal`], statements that change something are refused.
+    #[must_use]
+    pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.writes.journal = JournalChoice::In(dir.into());
+        self
+    }
+
+    /// Lets writes run without a journal: after a failure nothing but the API itself knows what was done, and there are
+    /// no stored plans.
+    #[must_use]
+    pub fn no_journal(mut self) -> Self {
+        self.writes.journal = JournalChoice::Off;
+        self
+    }
+
+    /// Refuses every statement whose method changes something, before any call.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.writes.read_only = true;
+        self
+    }
+
     /// Puts the engine together.
     ///
     /// # Errors
@@ -145,7 +171,7 @@ impl EngineBuilder {
         let endpoints = Arc::new(Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?);
         let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
         let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings });
-        Ok(Engine { core, sandboxes: Arc::new(sandboxes) })
+        Ok(Engine { core, sandboxes: Arc::new(sandboxes), writes: Arc::new(self.writes) })
     }
 }
 

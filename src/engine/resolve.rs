@@ -25,6 +25,37 @@ use crate::scan::encode_arguments;
 /// # Errors
 /// `NameNotFound` with the nearest names; `InvalidArgument` for arguments that are not `name => literal`.
 pub(super) fn resolve(registry: &Registry, own: &[String], statement: &mut Statement) -> Result<()> {
+    resolve_names(registry, own, None, statement)
+}
+
+/// Further columns that a statement may name: those of a table that no document describes.
+#[derive(Debug)]
+pub(super) struct TargetColumns {
+    /// What the table is called.
+    pub(super) relation: String,
+    /// Its columns.
+    pub(super) columns: Vec<String>,
+}
+
+/// [`resolve`] for a statement that reads such a table too.
+///
+/// # Errors
+/// As [`resolve`].
+pub(super) fn resolve_over(
+    registry: &Registry,
+    own: &[String],
+    target: &TargetColumns,
+    statement: &mut Statement,
+) -> Result<()> {
+    resolve_names(registry, own, Some(target), statement)
+}
+
+fn resolve_names(
+    registry: &Registry,
+    own: &[String],
+    target: Option<&TargetColumns>,
+    statement: &mut Statement,
+) -> Result<()> {
     let mut names = Names::default();
     let _ = VisitMut::visit(statement, &mut names);
 
@@ -34,9 +65,9 @@ pub(super) fn resolve(registry: &Registry, own: &[String], statement: &mut State
         return Err(error);
     }
     let known = tables.known;
-    if !known.is_empty() {
+    if !known.is_empty() || target.is_some() {
         let _ = VisitMut::visit(statement, &mut Wildcards { known: &known });
-        let mut spelling = Spelling::new(&known, &names);
+        let mut spelling = Spelling::new(&known, target, &names);
         let _ = VisitMut::visit(statement, &mut spelling);
     }
     head_by_text(statement);
@@ -463,9 +494,12 @@ struct Spelling<'a> {
 }
 
 impl<'a> Spelling<'a> {
-    fn new(known: &'a [Known], names: &Names) -> Self {
-        let columns: Vec<&String> =
-            known.iter().flat_map(|known| known.table.columns.iter().map(|c| &c.name)).collect();
+    fn new(known: &'a [Known], target: Option<&TargetColumns>, names: &Names) -> Self {
+        let columns: Vec<&String> = known
+            .iter()
+            .flat_map(|known| known.table.columns.iter().map(|c| &c.name))
+            .chain(target.iter().flat_map(|target| &target.columns))
+            .collect();
         let exact = columns.iter().copied().chain(&names.aliases).cloned().collect();
         let mut folded = BTreeMap::new();
         let mut unseparated = BTreeMap::new();
@@ -480,6 +514,9 @@ impl<'a> Spelling<'a> {
         let mut relations = BTreeMap::new();
         for relation in &names.relations {
             add(&mut relations, relation.to_lowercase(), relation);
+        }
+        if let Some(target) = target {
+            add(&mut relations, target.relation.to_lowercase(), &target.relation);
         }
         for known in known {
             for name in [&known.table.resource.name, &known.table.service, &known.table.provider] {

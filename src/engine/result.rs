@@ -22,6 +22,7 @@ pub struct QueryResult {
     report: Report,
     clock: SharedClock,
     message: Option<String>,
+    note: Option<String>,
     rows: BoxStream<'static, Result<RecordBatch>>,
     ended: Option<QueryReport>,
 }
@@ -39,12 +40,12 @@ impl QueryResult {
     pub(super) fn rows(rows: SendableRecordBatchStream, report: Report, clock: SharedClock) -> Self {
         let schema = rows.schema();
         let rows = rows.map(|batch| batch.map_err(|error| from_datafusion(&error))).boxed();
-        Self { schema, report, clock, message: None, rows, ended: None }
+        Self { schema, report, clock, message: None, note: None, rows, ended: None }
     }
 
     pub(super) fn batch(batch: RecordBatch, report: Report, clock: SharedClock) -> Self {
         let schema = batch.schema();
-        Self { schema, report, clock, message: None, rows: stream::iter([Ok(batch)]).boxed(), ended: None }
+        Self { schema, report, clock, message: None, note: None, rows: stream::iter([Ok(batch)]).boxed(), ended: None }
     }
 
     /// Text rows under these headings.
@@ -74,6 +75,7 @@ impl QueryResult {
             report,
             clock,
             message: Some(message.to_owned()),
+            note: None,
             rows: stream::empty().boxed(),
             ended: None,
         }
@@ -92,6 +94,23 @@ impl QueryResult {
     /// What a statement without rows says, such as `SET`.
     pub fn message(&self) -> Option<&str> {
         self.message.as_deref()
+    }
+
+    /// A word on the rows, for people, such as what to do with a plan.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    pub(super) fn with_note(mut self, note: String) -> Self {
+        self.note = Some(note);
+        self
+    }
+
+    /// These rows, and then this error.
+    pub(super) fn with_failure(mut self, error: Error) -> Self {
+        let rows = std::mem::replace(&mut self.rows, stream::empty().boxed());
+        self.rows = rows.chain(stream::iter([Err(error)])).boxed();
+        self
     }
 
     /// Reads everything.

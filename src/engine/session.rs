@@ -16,9 +16,11 @@ use super::explain::explain;
 use super::resolve::{resolve, unknown_table};
 use super::result::QueryResult;
 use super::show;
+use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions;
+use crate::provider::Registry;
 use crate::report::Report;
 use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, StatementContext, from_datafusion};
 use crate::sql::{self, Statement};
@@ -63,15 +65,7 @@ impl Session {
     /// Every kind: what is wrong with the statement, its names or parameters is found here; what goes wrong while calls
     /// are made comes with the rows.
     pub async fn sql(&mut self, text: &str) -> Result<QueryResult> {
-        // Editors on Windows put a byte order mark first.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let pieces = sql::split(text)?;
-        let [piece] = pieces.as_slice() else {
-            let said = if pieces.is_empty() { "there is no statement" } else { "there is more than one statement" };
-            return Err(Error::new(ErrorKind::Syntax, said)
-                .hint("give exactly one, or split the text with `skyql::sql::split`"));
-        };
-        let statement = sql::parse(&piece.in_place())?;
+        let statement = parse_one(text)?;
         self.run(statement).await
     }
 
@@ -88,6 +82,7 @@ impl Session {
                 let plan = self.plan(&context, *query).await?;
                 explain(&context, plan, analyze, report, clock).await
             }
+            Statement::Show(sql::Show::Journal { limit }) => self.journal(limit, report).await,
             Statement::Show(what) => {
                 show::show(&self.engine, what, &self.settings, self.last.as_ref(), report, clock).await
             }
@@ -109,11 +104,60 @@ impl Session {
                 }
                 Ok(QueryResult::command("RESET", report, clock))
             }
-            Statement::Write(verb) => {
-                Err(Error::new(ErrorKind::Unsupported, format!("{verb} is not supported in this version"))
-                    .hint("no request was sent; this version reads"))
+            Statement::Write(write) => {
+                let pending = self.prepare(*write, report).await?;
+                pending.check_confirmed(&self.settings)?;
+                self.apply(pending).await
+            }
+            Statement::Plan(write) => {
+                let pending = self.prepare(*write, report).await?;
+                self.store_plan(pending).await
+            }
+            Statement::ExplainWrite(write) => {
+                let pending = self.prepare(*write, report).await?;
+                self.show_plan(&pending)
+            }
+            Statement::Apply(id) => {
+                let pending = self.prepare_stored(&id, report).await?;
+                self.apply(pending).await
+            }
+            Statement::Resume(id) => {
+                let pending = self.prepare_resume(&id, report).await?;
+                self.apply(pending).await
             }
         }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(super) fn clock(&self) -> SharedClock {
+        Arc::clone(&self.engine.core().clock)
+    }
+
+    pub(super) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.engine.core().registry)
+    }
+
+    pub(super) fn own_catalogs(&self) -> Vec<String> {
+        self.own.catalog_names()
+    }
+
+    /// The session's own catalogues, to add to.
+    pub(super) fn own_copy(&self) -> MemoryCatalogProviderList {
+        let copy = MemoryCatalogProviderList::new();
+        for name in self.own.catalog_names() {
+            if let Some(catalog) = self.own.catalog(&name) {
+                copy.register_catalog(name, catalog);
+            }
+        }
+        copy
+    }
+
+    /// What `SHOW WARNINGS` tells of.
+    pub(super) fn remember(&mut self, report: &Report) {
+        self.last = Some(report.clone());
     }
 
     async fn query(&mut self, query: ast::Statement, report: Report) -> Result<QueryResult> {
@@ -131,7 +175,7 @@ impl Session {
         Ok(QueryResult::rows(rows, report, clock))
     }
 
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         context: &SessionContext,
         query: ast::Statement,
@@ -166,14 +210,33 @@ impl Session {
     }
 
     /// A planner for one statement.
-    fn context(&self, report: &Report) -> Result<SessionContext> {
+    pub(super) fn context(&self, report: &Report) -> Result<SessionContext> {
+        self.context_over(report, Arc::clone(&self.own))
+    }
+
+    /// A planner for one statement, with these catalogues beside the providers.
+    pub(super) fn context_over(&self, report: &Report, own: Arc<MemoryCatalogProviderList>) -> Result<SessionContext> {
         let core = Arc::clone(self.engine.core());
         let statement = Arc::new(StatementContext::new(report.clone(), self.settings.clone()));
-        let catalogs = Arc::new(CatalogList::new(core, self.settings.clone(), Arc::clone(&self.own)));
+        let catalogs = Arc::new(CatalogList::new(core, self.settings.clone(), own));
         let mut state = session_state(session_config().with_extension(statement), catalogs);
         functions::register(&mut state).map_err(|error| from_datafusion(&error))?;
         Ok(SessionContext::new_with_state(state))
     }
+}
+
+/// Reads exactly one statement.
+pub(super) fn parse_one(text: &str) -> Result<Statement> {
+    // Editors on Windows put a byte order mark first.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let pieces = sql::split(text)?;
+    let [piece] = pieces.as_slice() else {
+        let said = if pieces.is_empty() { "there is no statement" } else { "there is more than one statement" };
+        return Err(
+            Error::new(ErrorKind::Syntax, said).hint("give exactly one, or split the text with `skyql::sql::split`")
+        );
+    };
+    sql::parse(&piece.in_place())
 }
 
 fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {

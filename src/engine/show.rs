@@ -45,6 +45,9 @@ pub(super) async fn show(
             };
             return QueryResult::table(&[name.as_str()], vec![vec![Some(value.clone())]], report, clock);
         }
+        Show::Journal { .. } => {
+            return Err(Error::new(ErrorKind::Internal, "the journal is read by the session"));
+        }
         Show::Providers { like } => {
             let registry = Arc::clone(&engine.core().registry);
             let report = report.clone();

@@ -330,6 +330,8 @@ pub struct ResponseShape {
     pub items: ItemShape,
     /// The fields of one row.
     pub columns: Vec<Column>,
+    /// The status of a success, where the document names one.
+    pub success_status: Option<u16>,
 }
 
 /// What stands at the item path.

@@ -37,7 +37,10 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
     let declared =
         |key: &str| asked.declared.and_then(|declared| declared.get(key)).filter(|node| **node != Node::Null);
     let key = declared("openAPIDocKey").and_then(Node::scalar_text);
-    let found = choose_response(asked.operation, key.as_deref()).and_then(|node| schemas.document.follow(node));
+    let chosen = choose_response(asked.operation, key.as_deref());
+    let found = chosen.and_then(|(_, node)| schemas.document.follow(node));
+    let named = chosen.map(|(name, _)| name).or(key.as_deref()).and_then(|name| name.parse().ok());
+    let success_status = named.filter(|status| (200..300).contains(status));
     let has_link_header = found
         .and_then(|response| response.get("headers"))
         .is_some_and(|headers| headers.entries().any(|(name, _)| name.eq_ignore_ascii_case("link")));
@@ -66,6 +69,7 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
         item_path: "$".to_owned(),
         items,
         columns: Vec::new(),
+        success_status,
     };
     let says_nothing = content.is_none() && overriding.is_none() && object_key.is_none();
     let (shape, many) = if says_nothing && (found.is_some() || key.as_deref() == Some("204")) {
@@ -75,7 +79,7 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
     } else {
         let place = place_rows(schemas, &whole, object_key.as_deref(), transformed, asked);
         let (items, columns) = describe(schemas, &place, asked.selects);
-        (ResponseShape { media_type, item_path: place.path, items, columns }, place.many)
+        (ResponseShape { media_type, item_path: place.path, items, columns, success_status }, place.many)
     };
     Response { shape, many, whole, has_link_header }
 }
@@ -97,27 +101,27 @@ fn below(path: &str, key: &str) -> Option<String> {
 
 /// The response the method names, else the lowest success; `default` only when it is the sole one, because it mostly
 /// describes errors.
-fn choose_response<'d>(operation: &'d Node, key: Option<&str>) -> Option<&'d Node> {
+fn choose_response<'d>(operation: &'d Node, key: Option<&str>) -> Option<(&'d str, &'d Node)> {
     let responses = operation.get("responses")?;
     if let Some(found) = key.and_then(|key| responses.entries().find(|(name, _)| name.eq_ignore_ascii_case(key))) {
-        return Some(found.1);
+        return Some(found);
     }
     let is_success = |name: &str| name.starts_with('2') && name.len() == 3;
     let numeric = responses.entries().filter(|(name, _)| is_success(name) && name.parse::<u16>().is_ok());
     if key.is_none()
-        && let Some((_, found)) = numeric.min_by_key(|(name, _)| (*name).to_owned())
+        && let Some(found) = numeric.min_by_key(|(name, _)| (*name).to_owned())
     {
         return Some(found);
     }
     let range = || responses.entries().find(|(name, _)| is_success(name) && name[1..].eq_ignore_ascii_case("xx"));
     if key.is_none_or(|key| key.starts_with('2'))
-        && let Some((_, found)) = range()
+        && let Some(found) = range()
     {
         return Some(found);
     }
     let mut all = responses.entries();
     match (all.next(), all.next()) {
-        (Some(("default", found)), None) => Some(found),
+        (Some(found @ ("default", _)), None) => Some(found),
         _ => None,
     }
 }
@@ -357,6 +361,28 @@ mod tests {
         let found = response(&schemas, &asked);
         let columns: Vec<&str> = found.shape.columns.iter().map(|column| column.name.as_str()).collect();
         (found.shape.items, found.shape.item_path, columns.join(","), found.many)
+    }
+
+    #[test]
+    fn the_status_of_a_success_is_the_chosen_responses() {
+        for (responses, declared, expected) in [
+            ("{'202': {}, default: {}}", "{}", Some(202)),
+            ("{'200': {}, '201': {}}", "{openAPIDocKey: '201'}", Some(201)),
+            ("{}", "{openAPIDocKey: '204'}", Some(204)),
+            ("{2XX: {}}", "{}", None),
+            ("{default: {}}", "{}", None),
+            ("{'400': {}}", "{openAPIDocKey: '400'}", None),
+        ] {
+            let text = format!("responses: {responses}\ndeclared: {declared}\n");
+            let document = Document::parse(text.as_bytes(), "r.yaml").unwrap();
+            let asked = Asked {
+                declared: document.root.get("declared"),
+                operation: &document.root,
+                selects: false,
+                is_detail: false,
+            };
+            assert_eq!(response(&Schemas::new(&document), &asked).shape.success_status, expected, "{text}");
+        }
     }
 
     fn json(schema: &str) -> String {

@@ -14,8 +14,9 @@ use sha2::{Sha256, Sha512};
 use url::form_urlencoded;
 
 use super::Incoming;
-use super::arguments::{object, query_pairs};
+use super::arguments::query_pairs;
 use super::base64;
+use super::body::object;
 use super::chance::{Chance, Part};
 use super::refusal::Refusal;
 use crate::provider::{Auth, BasicVariables, HmacAuth, HmacHash, Location, Method, Placed, Service, SignatureEncoding};
@@ -356,7 +357,7 @@ mod tests {
         assert!(ask(REQ, &SIGNATURE.to_uppercase(), "1700000000", "image/list/", at).is_err());
         assert!(ask(REQ, "", "", "image/list/", at).is_err());
         let refusal = ask("", "", "1700000000", "image/list/", at).unwrap_err();
-        assert!(refusal.message.starts_with("authentication failure"));
+        assert!(refusal.message().starts_with("authentication failure"));
     }
 
     #[test]

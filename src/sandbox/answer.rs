@@ -5,10 +5,14 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::refusal::Refusal;
+use super::chance::{Chance, Part};
+use super::refusal::{Fault, Refusal};
 use super::rows::text_of;
 use super::state::Row;
 use crate::provider::{Column, ErrorPaths, ItemShape, Method, ResponseShape, SuccessRule};
+
+/// The length of a binary answer, in bytes.
+const BINARY_LENGTH: usize = 4096;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -29,14 +33,21 @@ impl Answer {
         Self { status: StatusCode::OK, headers, body: Bytes::from(body) }
     }
 
-    pub(super) fn empty() -> Self {
-        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Bytes::new() }
+    pub(super) fn empty(status: StatusCode) -> Self {
+        Self { status, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
     pub(super) fn with(mut self, headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> Self {
         self.headers.extend(headers);
         self
     }
+}
+
+/// The bytes of an object: always the same ones.
+pub(super) fn binary(seed: u64, table: &str, row: Option<&Row>) -> Answer {
+    let which = row.map(|row| Value::Object(row.values.clone()).to_string()).unwrap_or_default();
+    let parts = [Part::Number(seed), Part::Text(table), Part::Text(&which)];
+    Answer::bytes(Chance::new(&parts).bytes(BINARY_LENGTH))
 }
 
 /// How an API says that something went wrong.
@@ -80,8 +91,23 @@ impl ErrorForm {
         if let Some(code) = &self.paths.code {
             put(&mut body, code, Value::from(refusal.code()));
         }
-        let message = self.paths.message.as_deref().unwrap_or("$.message");
-        put(&mut body, message, Value::from(refusal.message.as_str()));
+        let path = self.paths.message.as_deref().unwrap_or("$.message");
+        let steps = steps(path).unwrap_or_default();
+        match steps.iter().rposition(|step| *step == Step::Each) {
+            // One error per fault, beside whose text the field stands, as Linode has it.
+            Some(at) if at + 1 < steps.len() => {
+                let (list, text) = (&steps[..at], &steps[at + 1..]);
+                let one = |fault: &Fault| {
+                    let mut error = wrapped(text, Value::from(fault.reason.as_str()));
+                    if let Some(field) = &fault.field {
+                        put(&mut error, "$.field", Value::from(field.as_str()));
+                    }
+                    error
+                };
+                set(&mut body, list, refusal.faults.iter().map(one).collect());
+            }
+            _ => put(&mut body, path, Value::from(refusal.message())),
+        }
         body
     }
 }
@@ -123,21 +149,27 @@ fn items(shape: &ResponseShape, rows: &[&Row], steps: &[Step]) -> Value {
     }
 }
 
+/// One row as an object of these columns.
+pub(super) fn object<'a>(columns: impl IntoIterator<Item = &'a Column>, row: &Row) -> Value {
+    let mut object = Value::Object(Map::new());
+    for column in columns {
+        let Some(value) = row.values.get(&column.name) else { continue };
+        match &column.source {
+            None => set(&mut object, &[Step::Key(column.name.clone())], value.clone()),
+            Some(path) => set(&mut object, &path.iter().cloned().map(Step::Key).collect::<Vec<_>>(), value.clone()),
+        }
+    }
+    object
+}
+
 fn item(shape: &ResponseShape, row: &Row) -> Value {
     if shape.items == ItemShape::Scalar {
         let column = shape.columns.first().map_or("value", |column| column.name.as_str());
         return row.values.get(column).cloned().unwrap_or(Value::Null);
     }
-    let mut item = Value::Object(Map::new());
+    // The key of a map stands beside the row, not in it.
     let is_key = |column: &Column| shape.items == ItemShape::Map && column.name == "key";
-    for column in shape.columns.iter().filter(|column| !is_key(column)) {
-        let Some(value) = row.values.get(&column.name) else { continue };
-        match &column.source {
-            None => set(&mut item, &[Step::Key(column.name.clone())], value.clone()),
-            Some(path) => set(&mut item, &path.iter().cloned().map(Step::Key).collect::<Vec<_>>(), value.clone()),
-        }
-    }
-    item
+    object(shape.columns.iter().filter(|column| !is_key(column)), row)
 }
 
 /// The key of a row in an object whose values are the rows.
@@ -235,7 +267,7 @@ mod tests {
     use serde_json::json;
 
     fn row(values: &Value) -> Row {
-        Row { values: values.as_object().cloned().unwrap(), parents: BTreeMap::default() }
+        Row { number: 0, values: values.as_object().cloned().unwrap(), parents: BTreeMap::default() }
     }
 
     #[test]
@@ -285,6 +317,21 @@ mod tests {
             assert_eq!(answer.status.as_u16(), status);
             assert_eq!(serde_json::from_slice::<Value>(&answer.body).unwrap(), wanted);
             assert_eq!(form.answer_of_server(&missing).status, StatusCode::NOT_FOUND);
+        }
+        let faults = ["label", "region"].map(|field| Fault::of(field, "is required")).to_vec();
+        let two = Refusal::invalid(StatusCode::UNPROCESSABLE_ENTITY, faults);
+        for (form, wanted) in [
+            (
+                form(Some("$.errors[*].reason"), None, None),
+                json!({"errors": [{"reason": "label is required", "field": "label"}, {"reason": "region is required", "field": "region"}]}),
+            ),
+            (
+                form(Some("$.message"), Some("$.id"), None),
+                json!({"id": "unprocessable_entity", "message": "label is required; region is required"}),
+            ),
+            (form(Some("$.errors[*]"), None, None), json!({"errors": ["label is required; region is required"]})),
+        ] {
+            assert_eq!(form.body(&two), wanted);
         }
     }
 }

@@ -10,7 +10,7 @@ use super::recipe::Filter;
 use super::refusal::Refusal;
 use super::rows::text_of;
 use super::state::{Row, State, Table};
-use crate::provider::{Location, Method, PageKind, Parameter, TokenPlace};
+use crate::provider::{Effect, Location, Method, PageKind, Parameter, TokenPlace};
 
 /// One condition on rows.
 #[derive(Debug, PartialEq)]
@@ -46,10 +46,13 @@ pub(super) fn conditions<'a>(
     let mut conditions = Conditions::default();
     for parameter in method.parameters.iter().filter(|parameter| parameter.location != Location::Server) {
         let values = arguments.of(parameter);
-        if values.is_empty() || is_paging(method, parameter) {
+        let is_key = table.resource.keys.as_ref().is_some_and(|keys| keys.columns.contains_key(&parameter.name));
+        let names_row = is_key && parameter.required;
+        // What a write is told to make of a row says nothing about which row is meant.
+        let is_content = method.effect != Effect::Read && parameter.location == Location::Body && !names_row;
+        if values.is_empty() || is_paging(method, parameter) || is_content && !table.is_parent(&parameter.name) {
             continue;
         }
-        let is_key = table.resource.keys.as_ref().is_some_and(|keys| keys.columns.contains_key(&parameter.name));
         if table.is_parent(&parameter.name) {
             let is_wanted = |value: &Value| values.iter().any(|wanted| same(value, wanted));
             if state.parent_exists(table, &parameter.name, is_wanted) == Some(false) {
@@ -61,7 +64,7 @@ pub(super) fn conditions<'a>(
             table.recipe.filters.get(&parameter.name).or_else(|| table.recipe.filters.get(&parameter.wire))
         {
             conditions.all.extend(declared(filter, values));
-        } else if parameter.location == Location::Path || (is_key && parameter.required) {
+        } else if parameter.location == Location::Path || names_row {
             if let Some(column) = table.column_of(&parameter.name) {
                 conditions.identifies = true;
                 conditions.all.push(equals(column, values));
@@ -135,7 +138,7 @@ fn is_paging(method: &Method, parameter: &Parameter) -> bool {
 }
 
 /// Whether two values are the same when one of them travelled as text.
-fn same(value: &Value, wanted: &Value) -> bool {
+pub(super) fn same(value: &Value, wanted: &Value) -> bool {
     if value.is_null() || wanted.is_null() {
         return value.is_null() && wanted.is_null();
     }

@@ -9,6 +9,10 @@ use serde_json::{Map, Value};
 use super::date::{self, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 
+mod writes;
+
+pub(super) use writes::{Action, Becoming, Does, Writes};
+
 /// The hint of one resource.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Recipe {
@@ -26,6 +30,8 @@ pub(super) struct Recipe {
     pub(super) anonymous: Map<String, Value>,
     /// What parameters of lists mean.
     pub(super) filters: BTreeMap<String, Filter>,
+    /// What writes do.
+    pub(super) writes: Writes,
 }
 
 /// A column of a resource of the same provider.
@@ -85,6 +91,20 @@ pub(super) enum Maker {
     },
     Ref(ColumnOf),
     Object(BTreeMap<String, ColumnRecipe>),
+    /// From the body of the request that makes or changes the row.
+    Body(OfBody),
+    /// The length of an upload, in units of so many bytes, rounded up.
+    Uploaded(u64),
+}
+
+/// A field of a request's body.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct OfBody {
+    pub(super) field: String,
+    /// Makes an object of each value, which holds it under this key…
+    pub(super) key: Option<String>,
+    /// … and these beside it.
+    pub(super) with: Map<String, Value>,
 }
 
 /// A piece of a template.
@@ -181,6 +201,7 @@ fn recipe_key(recipe: &mut Recipe, key: &str, value: &Value) -> Read<()> {
         "parent" => recipe.parents = each(value, |value| column_of(text(value)?))?,
         "anonymous" => recipe.anonymous.clone_from(object(value)?),
         "filters" => recipe.filters = each(value, filter)?,
+        key if writes::is_key(key) => writes::read_key(&mut recipe.writes, key, value)?,
         _ => return Err(wrong("the key is not known")),
     }
     Ok(())
@@ -222,6 +243,11 @@ fn column(value: &Value) -> Read<ColumnRecipe> {
             "sequence" => sequence(value),
             "ref" => reference(value).map(Maker::Ref),
             "object" => columns(value).map(Maker::Object),
+            "body" => of_body(value).map(Maker::Body),
+            "uploaded" => {
+                let unit = value.as_u64().filter(|unit| *unit > 0);
+                unit.map(Maker::Uploaded).ok_or_else(|| wrong("a number of bytes is expected"))
+            }
             _ => Err(wrong("the key is not known")),
         };
         let made = under(key, made)?;
@@ -294,6 +320,22 @@ fn reference(value: &Value) -> Read<ColumnOf> {
             Ok(ColumnOf { resource: field("resource")?.to_owned(), column: field("column")?.to_owned() })
         }
     }
+}
+
+fn of_body(value: &Value) -> Read<OfBody> {
+    if let Some(field) = value.as_str() {
+        return Ok(OfBody { field: field.to_owned(), key: None, with: Map::new() });
+    }
+    let (mut field, mut key, mut with) = (None, None, Map::new());
+    for (word, value) in object(value)? {
+        match word.as_str() {
+            "field" => field = Some(under(word, text(value))?.to_owned()),
+            "key" => key = Some(under(word, text(value))?.to_owned()),
+            "with" => with.clone_from(under(word, object(value))?),
+            _ => return under(word, Err(wrong("the key is not known"))),
+        }
+    }
+    Ok(OfBody { field: field.ok_or_else(|| wrong("`field` is missing"))?, key, with })
 }
 
 /// `service.resource.column`
@@ -432,6 +474,13 @@ mod tests {
                 "region": {"column": "region", "path": "slug"},
                 "page_hint": false,
             },
+            "created": {"region": {"body": {"field": "region", "key": "slug", "with": {"available": true}}}},
+            "async": {"column": "status", "from": "creating", "to": "available", "after": "1500ms"},
+            "actions": {
+                "clone": "copy",
+                "upload": {"does": "upload", "then": {"size": {"uploaded": 1000}, "name": {"body": "label"}}},
+            },
+            "invalid": 422,
         });
         let recipe = read("p.s.r", Some(&hint)).unwrap();
         assert_eq!(recipe.rows, Some(240));
@@ -444,6 +493,16 @@ mod tests {
         assert_eq!(recipe.filters["page_hint"], Filter::Ignored);
         let Maker::Template(pieces) = &recipe.columns["id"].maker else { panic!("a template") };
         assert_eq!(pieces.len(), 6);
+        let OfBody { field, key, with } = match &recipe.writes.created["region"].maker {
+            Maker::Body(of) => of.clone(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((field.as_str(), key.as_deref(), with.len()), ("region", Some("slug"), 1));
+        let becoming = recipe.writes.becoming.unwrap();
+        assert_eq!((becoming.to, becoming.after.as_millis()), (json!("available"), 1500));
+        assert_eq!(recipe.writes.actions["clone"].does, Does::Copy);
+        assert_eq!(recipe.writes.actions["upload"].then["size"].maker, Maker::Uploaded(1000));
+        assert_eq!(recipe.writes.invalid.map(|status| status.as_u16()), Some(422));
         assert_eq!(read("p.s.r", None).unwrap(), Recipe::default());
     }
 
@@ -462,6 +521,14 @@ mod tests {
             (json!({"parent": {"domainId": "domains"}}), "sandbox.parent.domainId"),
             (json!({"filters": {"x": {"path": "slug"}}}), "sandbox.filters.x"),
             (json!({"variants": [{"wait": 1}]}), "sandbox.variants.wait"),
+            (json!({"created": {"id": {"body": {"key": "x"}}}}), "sandbox.created.id.body"),
+            (json!({"created": {"id": {"uploaded": 0}}}), "sandbox.created.id.uploaded"),
+            (json!({"async": {"column": "s", "from": 1, "to": 2}}), "sandbox.async"),
+            (json!({"async": {"column": "s", "from": 1, "to": 2, "after": "3é"}}), "sandbox.async.after"),
+            (json!({"async": {"column": "s", "from": 1, "to": 2, "after": "3s", "x": 1}}), "sandbox.async.x"),
+            (json!({"actions": {"clone": "sing"}}), "sandbox.actions.clone.does"),
+            (json!({"actions": {"clone": {"sets": {}}}}), "sandbox.actions.clone.sets"),
+            (json!({"invalid": 500}), "sandbox.invalid"),
         ] {
             let error = read("p.s.r", Some(&hint)).unwrap_err();
             assert_eq!(error.context_value("key"), Some(key), "{error}");

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::chance::{Chance, Part};
 use super::date;
-use super::recipe::{ColumnOf, ColumnRecipe, Maker, Piece, Recipe, TextForm, Variant};
+use super::recipe::{ColumnOf, ColumnRecipe, Maker, OfBody, Piece, Recipe, TextForm, Variant};
 use super::state::Row;
 use super::words;
 use crate::provider::{Column, ValueType};
@@ -29,6 +29,18 @@ pub(super) struct Ground<'a> {
     pub(super) identity: &'a [String],
     /// Rows of other resources, for `ref`.
     pub(super) others: &'a BTreeMap<String, Vec<std::sync::Arc<Row>>>,
+}
+
+/// What a request says of the row that it makes or changes.
+pub(super) struct Said<'a> {
+    /// Columns whose values are settled.
+    pub(super) given: &'a Map<String, Value>,
+    /// Makers that come before all others. Where there are any, no variant is chosen.
+    pub(super) makers: &'a BTreeMap<String, ColumnRecipe>,
+    /// The fields of its body.
+    pub(super) body: &'a Map<String, Value>,
+    /// The length of an upload, in bytes.
+    pub(super) uploaded: u64,
 }
 
 /// An object that rows belong to.
@@ -65,6 +77,41 @@ pub(super) fn make(ground: &Ground<'_>, count: u64, parents: Option<&[Parent<'_>
     rows
 }
 
+/// The row that a request asks for; `None` when it asks for an identity that is taken.
+pub(super) fn make_one(
+    ground: &Ground<'_>,
+    number: u64,
+    parent: Option<&Parent<'_>>,
+    said: &Said<'_>,
+    is_taken: impl Fn(&Row) -> bool,
+) -> Option<Row> {
+    let is_settled = ground.identity.iter().all(|name| said.given.contains_key(name));
+    for attempt in 0..=ATTEMPTS + 1000 {
+        let maker = RowMaker::new(ground, number, attempt, parent, Some(said.given));
+        let mut row =
+            RowMaker { variant: maker.variant.filter(|_| said.makers.is_empty()), said: Some(said), ..maker }.row();
+        if attempt >= ATTEMPTS && !is_settled {
+            tell_apart(ground, &mut row, (attempt - ATTEMPTS).saturating_add(number));
+        }
+        if ground.identity.is_empty() || !is_taken(&row) {
+            return Some(row);
+        }
+        if is_settled {
+            return None;
+        }
+    }
+    None
+}
+
+/// The values of some columns of a row that is there, made anew by `said.makers`.
+pub(super) fn remake(ground: &Ground<'_>, row: &Row, said: &Said<'_>) -> Map<String, Value> {
+    let maker = RowMaker::new(ground, row.number, 0, None, Some(said.given));
+    let mut values = row.values.clone();
+    values.retain(|name, _| !said.given.contains_key(name) && !said.makers.contains_key(name));
+    let mut maker = RowMaker { variant: None, said: Some(said), values, ..maker };
+    said.makers.keys().map(|name| (name.clone(), maker.value(name))).collect()
+}
+
 fn unique(
     ground: &Ground<'_>,
     number: u64,
@@ -76,7 +123,7 @@ fn unique(
     loop {
         let mut row = RowMaker::new(ground, number, attempt, parent, fixed).row();
         if attempt >= ATTEMPTS {
-            tell_apart(ground, &mut row, attempt - ATTEMPTS + number);
+            tell_apart(ground, &mut row, (attempt - ATTEMPTS).saturating_add(number));
         }
         let identity: Vec<&Value> = ground.identity.iter().filter_map(|name| row.values.get(name)).collect();
         if identity.is_empty() || taken.insert(identity.into_iter().cloned().collect::<Value>().to_string()) {
@@ -112,6 +159,7 @@ struct RowMaker<'a> {
     parent: Option<&'a Parent<'a>>,
     variant: Option<&'a Variant>,
     fixed: Option<&'a Map<String, Value>>,
+    said: Option<&'a Said<'a>>,
     values: Map<String, Value>,
     /// Columns that are being made: a template that leads back to itself ends there.
     open: Vec<String>,
@@ -129,7 +177,7 @@ impl<'a> RowMaker<'a> {
         let seed = [Part::Number(ground.seed), Part::Text(ground.id), Part::Number(number), Part::Text("variant")];
         let weights: Vec<f64> = variants.iter().map(|variant| variant.weight).collect();
         let variant = variants.get(Chance::new(&seed).weighted(variants.len(), &weights));
-        Self { ground, number, attempt, parent, variant, fixed, values: Map::new(), open: Vec::new() }
+        Self { ground, number, attempt, parent, variant, fixed, said: None, values: Map::new(), open: Vec::new() }
     }
 
     fn row(mut self) -> Row {
@@ -142,7 +190,8 @@ impl<'a> RowMaker<'a> {
             self.value(name);
         }
         keep_order_of_times(&mut self.values);
-        Row { values: self.values, parents: self.parent.map(|parent| parent.parameters.clone()).unwrap_or_default() }
+        let parents = self.parent.map(|parent| parent.parameters.clone()).unwrap_or_default();
+        Row { number: self.number, values: self.values, parents }
     }
 
     fn chance(&self, what: &str) -> Chance {
@@ -168,8 +217,9 @@ impl<'a> RowMaker<'a> {
         let fixed = self.fixed.and_then(|fixed| fixed.get(name)).cloned();
         let value = fixed.unwrap_or_else(|| {
             let recipe = self
-                .variant
-                .and_then(|variant| variant.columns.get(name))
+                .said
+                .and_then(|said| said.makers.get(name))
+                .or_else(|| self.variant.and_then(|variant| variant.columns.get(name)))
                 .or_else(|| self.ground.recipe.columns.get(name));
             self.made(name, recipe, column)
         });
@@ -229,11 +279,14 @@ impl<'a> RowMaker<'a> {
                 });
                 Value::Object(made.collect())
             }
+            Maker::Body(of) => self.said.map_or(Value::Null, |said| of_body(of, said.body)),
+            Maker::Uploaded(unit) => Value::from(self.said.map_or(0, |said| said.uploaded).div_ceil((*unit).max(1))),
         };
         // What the hint spells out is written as it stands there: an API may well write its numbers as text.
         let is_spelled_out =
             matches!(recipe.maker, Maker::Value(_) | Maker::Choices { .. } | Maker::Some { .. } | Maker::Ref(_));
         match column {
+            Some(column) if matches!(recipe.maker, Maker::Body(_)) => fit_field(value, column, None),
             Some(column) if !is_spelled_out => fit(value, column.ty),
             _ => value,
         }
@@ -251,7 +304,7 @@ impl<'a> RowMaker<'a> {
         for piece in pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Number => out.push_str(&(self.number + 1).to_string()),
+                Piece::Number => out.push_str(&self.number.saturating_add(1).to_string()),
                 Piece::Hex(length) => out.push_str(&chance.hex(*length)),
                 Piece::Digits(length) => out.push_str(&chance.digits(*length)),
                 Piece::Slug => {
@@ -289,6 +342,60 @@ impl<'a> RowMaker<'a> {
 fn time_form(hint: date::Form, column: Option<&Column>) -> date::Form {
     let is_day = column.is_none_or(|column| column.format.as_deref() == Some("date"));
     if hint.time || is_day { hint } else { date::Form::INSTANT }
+}
+
+fn of_body(of: &OfBody, body: &Map<String, Value>) -> Value {
+    let value = body.get(&of.field).cloned().unwrap_or(Value::Null);
+    let Some(key) = &of.key else { return value };
+    let one = |value: Value| {
+        let mut object = of.with.clone();
+        object.insert(key.clone(), value);
+        Value::Object(object)
+    };
+    match value {
+        Value::Null => Value::Null,
+        Value::Array(values) => values.into_iter().map(one).collect(),
+        value => one(value),
+    }
+}
+
+/// The value of a request's field as the column of the same name holds it: a list where that is one, and for the name
+/// of an object the object, if the hint has it among its choices.
+pub(super) fn fit_field(value: Value, column: &Column, recipe: Option<&ColumnRecipe>) -> Value {
+    let is_object = value.is_object() && column.ty != ValueType::Array;
+    if value.is_null() || value.is_array() || is_object {
+        return value;
+    }
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).ok();
+    match column.ty {
+        ValueType::Array => match value.as_str().and_then(parsed) {
+            Some(list @ Value::Array(_)) => list,
+            _ => Value::Array(vec![value]),
+        },
+        ValueType::Object => {
+            let choices = match recipe.map(|recipe| &recipe.maker) {
+                Some(Maker::Choices { values, .. }) => values.as_slice(),
+                _ => &[],
+            };
+            let names = |choice: &&Value| choice.as_object().is_some_and(|fields| fields.values().any(|f| *f == value));
+            let written = || value.as_str().and_then(parsed).filter(Value::is_object);
+            choices.iter().find(names).cloned().or_else(written).unwrap_or(value)
+        }
+        ty => fit(value, ty),
+    }
+}
+
+/// A point in time as the column holds it.
+pub(super) fn time_of(seconds: i64, column: &Column, recipe: Option<&ColumnRecipe>) -> Value {
+    if matches!(column.ty, ValueType::Integer | ValueType::Number) {
+        return Value::from(seconds);
+    }
+    let form = match recipe.map(|recipe| &recipe.maker) {
+        Some(Maker::Between { from, .. }) => time_form(from.form, Some(column)),
+        _ if column.format.as_deref() == Some("date") => date::Form::DATE,
+        _ => date::Form::INSTANT,
+    };
+    Value::String(date::write(seconds, form))
 }
 
 fn keep_order_of_times(values: &mut Map<String, Value>) {

@@ -1,6 +1,5 @@
 //! The sandbox over HTTP on loopback.
 
-use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +18,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::refusal::Refusal;
-use super::{Incoming, Sandbox};
+use super::{Dropped, Incoming, Sandbox, upload};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The largest request body that is read, in bytes.
@@ -81,7 +80,7 @@ async fn connection(stream: TcpStream, addr: SocketAddr, sandbox: Arc<Sandbox>) 
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let sandbox = Arc::clone(&sandbox);
-        async move { Ok::<_, Infallible>(respond(&sandbox, addr, request).await) }
+        async move { respond(&sandbox, addr, request).await }
     });
     let mut http = http1::Builder::new();
     // A date would be the machine's own, not that of the sandbox's clock.
@@ -90,24 +89,57 @@ async fn connection(stream: TcpStream, addr: SocketAddr, sandbox: Arc<Sandbox>) 
     let _ = http.serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn respond(sandbox: &Sandbox, addr: SocketAddr, request: http::Request<HttpBody>) -> http::Response<Full<Bytes>> {
+async fn respond(
+    sandbox: &Sandbox,
+    addr: SocketAddr,
+    request: http::Request<HttpBody>,
+) -> Result<http::Response<Full<Bytes>>, Dropped> {
     let (head, body) = request.into_parts();
-    let answer = match (Limited::new(body, BODY_LIMIT).collect().await, url_of(&head, addr)) {
-        (Ok(body), Some(url)) => {
-            let path = head.uri.path().to_owned();
-            let incoming = Incoming { method: head.method, url, path, headers: head.headers, body: body.to_bytes() };
-            sandbox.respond(incoming).await
-        }
-        (Ok(_), None) => sandbox.refuse(&Refusal::bad_request("The request's target is not a URL")),
-        (Err(_), _) => {
-            sandbox.refuse(&Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off"))
-        }
+    let answer = match url_of(&head, addr) {
+        None => sandbox.refuse(&Refusal::bad_request("The request's target is not a URL")),
+        Some(url) => match upload::token(head.uri.path()) {
+            Some(token) => take_upload(sandbox, token, &head, &url, body).await?,
+            None => match Limited::new(body, BODY_LIMIT).collect().await {
+                Ok(body) => {
+                    let path = head.uri.path().to_owned();
+                    let (method, headers, body) = (head.method, head.headers, body.to_bytes());
+                    sandbox.respond(Incoming { method, url, path, headers, body }).await?
+                }
+                Err(_) => {
+                    let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off");
+                    sandbox.refuse(&refusal)
+                }
+            },
+        },
     };
     let Answer { status, headers, body } = answer;
     let mut response = http::Response::new(Full::new(body));
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    response
+    Ok(response)
+}
+
+/// Counts the bytes of an upload as they come: an upload may be larger than the memory.
+async fn take_upload(
+    sandbox: &Sandbox,
+    token: &str,
+    head: &http::request::Parts,
+    url: &Url,
+    mut body: HttpBody,
+) -> Result<Answer, Dropped> {
+    if let Some(fault) = sandbox.begin(&head.method, head.uri.path(), url).await {
+        return Ok(fault);
+    }
+    let mut so_far = upload::admit(&sandbox.state, token, &head.method, &head.headers);
+    let mut length = 0_u64;
+    while so_far.is_ok() {
+        match body.frame().await {
+            None => break,
+            Some(Ok(frame)) => length += frame.data_ref().map_or(0, |data| data.len() as u64),
+            Some(Err(_)) => so_far = Err(Refusal::bad_request("The upload broke off")),
+        }
+    }
+    sandbox.end(sandbox.uploaded(so_far.and_then(|()| sandbox.take_upload(token, length)))).await
 }
 
 /// The URL that the client asked for: links in answers lead back there.

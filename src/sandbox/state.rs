@@ -1,13 +1,15 @@
 //! What the imitated API holds: one table of rows per resource, made when first asked for.
 //!
-//! A table is a shared vector behind one lock: readers take the vector as it is and keep it, and a change replaces it
-//! (`Arc::make_mut`), so that a list never sees half a change. The lock is never held while rows are made.
+//! The rows of the seed are made from rows of the seed alone and kept apart from what calls make of them (`change`), so
+//! that they do not depend on what was asked before. The lock is never held while they are made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::change::Changes;
 use super::recipe::{self, ColumnOf, Recipe};
 use super::route::Template;
 use super::rows::{self, Ground, Parent};
@@ -15,8 +17,10 @@ use crate::error::{Result, fold_name};
 use crate::provider::{Column, Effect, ItemShape, Location, Method, Resource, Service};
 
 /// An object of the imitated API.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
+    /// Its place among all rows that the table ever had, from 0.
+    pub(super) number: u64,
     /// Values by column.
     pub(super) values: Map<String, Value>,
     /// Values by parameter: the objects it belongs to.
@@ -33,9 +37,9 @@ pub(super) struct Table {
     /// Every column of every method that reads.
     pub(super) columns: Vec<Column>,
     /// The columns whose values tell rows apart, parents aside.
-    identity: Vec<String>,
+    pub(super) identity: Vec<String>,
     /// Parameters that lead to an object of another resource.
-    parents: BTreeMap<String, ColumnOf>,
+    pub(super) parents: BTreeMap<String, ColumnOf>,
     /// Whether there is one object only.
     single: bool,
     /// Whether a method lists the rows.
@@ -46,11 +50,14 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct State {
     seed: u64,
-    tables: BTreeMap<String, Table>,
-    rows: Mutex<BTreeMap<String, Rows>>,
+    pub(super) tables: BTreeMap<String, Table>,
+    /// The rows of the seed, as far as they were asked for.
+    seeded: Mutex<BTreeMap<String, Rows>>,
+    /// What calls made of them.
+    pub(super) changes: Mutex<Changes>,
 }
 
-type Rows = Arc<Vec<Arc<Row>>>;
+pub(super) type Rows = Arc<Vec<Arc<Row>>>;
 
 impl State {
     pub(super) fn new(services: &[Arc<Service>], seed: u64) -> Result<Self> {
@@ -62,7 +69,7 @@ impl State {
                 tables.insert(name.clone(), Table::new(name, resource, &details)?);
             }
         }
-        Ok(Self { seed, tables, rows: Mutex::new(BTreeMap::new()) })
+        Ok(Self { seed, tables, seeded: Mutex::default(), changes: Mutex::default() })
     }
 
     pub(super) fn table(&self, name: &str) -> Option<&Table> {
@@ -75,6 +82,11 @@ impl State {
 
     /// The rows of a resource as they are now.
     pub(super) fn rows(&self, name: &str) -> Rows {
+        self.changed_rows(name).unwrap_or_else(|| self.seeded_rows(name))
+    }
+
+    /// The rows of a resource as the seed makes them.
+    pub(super) fn seeded_rows(&self, name: &str) -> Rows {
         self.rows_within(name, &mut Vec::new())
     }
 
@@ -92,7 +104,7 @@ impl State {
 
     /// Rows are the same whoever makes them, so two threads that make them at once do no harm.
     fn rows_within(&self, name: &str, open: &mut Vec<String>) -> Rows {
-        let known = self.rows.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known = self.seeded.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         if let Some(rows) = known {
             return rows;
         }
@@ -106,7 +118,7 @@ impl State {
             // Made without a table that is still being made: not the rows that others shall see.
             return made;
         }
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.seeded.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(rows.entry(name.to_owned()).or_insert(made))
     }
 
@@ -144,15 +156,20 @@ impl State {
             Some(_) => table.recipe.rows.unwrap_or(rows::ROWS_PER_PARENT),
             None => table.recipe.rows.unwrap_or(rows::ROWS),
         };
-        let ground = Ground {
+        rows::make(&self.ground(table, &others), count, parents.as_deref()).into_iter().map(Arc::new).collect()
+    }
+}
+
+impl State {
+    pub(super) fn ground<'a>(&self, table: &'a Table, others: &'a BTreeMap<String, Vec<Arc<Row>>>) -> Ground<'a> {
+        Ground {
             seed: self.seed,
             id: &table.resource.id,
             columns: &table.columns,
             recipe: &table.recipe,
             identity: &table.identity,
-            others: &others,
-        };
-        rows::make(&ground, count, parents.as_deref()).into_iter().map(Arc::new).collect()
+            others,
+        }
     }
 }
 
@@ -193,6 +210,11 @@ impl Table {
         };
         table.identity = table.identity_columns();
         Ok(table)
+    }
+
+    /// Whether there is a column of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
     }
 
     /// Whether a parameter leads to a parent.
@@ -240,7 +262,7 @@ impl Table {
     }
 
     /// The resources whose rows are wanted to make this one's.
-    fn needs(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn needs(&self) -> impl Iterator<Item = &str> {
         use recipe::{ColumnRecipe, Maker};
         fn refs<'a>(recipe: &'a ColumnRecipe, found: &mut Vec<&'a str>) {
             match &recipe.maker {
@@ -258,7 +280,7 @@ impl Table {
     }
 
     /// The parent whose own parents are the other ones; rows are made for each of its rows.
-    fn direct_parent<'a>(&'a self, tables: &BTreeMap<String, Table>) -> Option<&'a str> {
+    pub(super) fn direct_parent<'a>(&'a self, tables: &BTreeMap<String, Table>) -> Option<&'a str> {
         let parents = || {
             self.parents
                 .values()
@@ -273,7 +295,11 @@ impl Table {
     }
 
     /// What a request for the children of a parent says.
-    fn parameters_of_parent(&self, parent: &Row, others: &BTreeMap<String, Vec<Arc<Row>>>) -> BTreeMap<String, Value> {
+    pub(super) fn parameters_of_parent(
+        &self,
+        parent: &Row,
+        others: &BTreeMap<String, Vec<Arc<Row>>>,
+    ) -> BTreeMap<String, Value> {
         let value = |parameter: &String, of: &ColumnOf| {
             let is_of_parent =
                 others.get(&of.resource).is_some_and(|rows| rows.iter().any(|row| std::ptr::eq(row.as_ref(), parent)));

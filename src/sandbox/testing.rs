@@ -15,10 +15,11 @@ use crate::provider::{
     Verbs,
 };
 
-/// A clock that stands still and notes how long it was asked to sleep.
+/// A clock that only the test moves; it notes how long it was asked to sleep.
 #[derive(Debug)]
 pub(super) struct StillClock {
     pub(super) slept: std::sync::Mutex<Vec<Duration>>,
+    passed: std::sync::Mutex<Duration>,
     begin: Instant,
 }
 
@@ -28,7 +29,16 @@ impl StillClock {
         reason = "an instant can be had no other way; it is never compared with another"
     )]
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { slept: std::sync::Mutex::default(), begin: Instant::now() })
+        Arc::new(Self {
+            slept: std::sync::Mutex::default(),
+            passed: std::sync::Mutex::default(),
+            begin: Instant::now(),
+        })
+    }
+
+    /// Moves it by hand.
+    pub(super) fn advance(&self, by: Duration) {
+        *self.passed.lock().unwrap() += by;
     }
 }
 
@@ -39,7 +49,7 @@ impl Clock for StillClock {
     }
 
     fn utc(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+        UNIX_EPOCH + Duration::from_secs(1_700_000_000) + *self.passed.lock().unwrap()
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -107,6 +117,7 @@ pub(super) fn method(path: &str) -> Method {
             item_path: "$".to_owned(),
             items: ItemShape::List,
             columns: Vec::new(),
+            success_status: None,
         },
         pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true },
         effect: Effect::Read,

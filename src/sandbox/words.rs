@@ -74,7 +74,7 @@ pub(super) fn is_creation_time(name: &str) -> bool {
 }
 
 fn integer(name: &str, number: u64, chance: &mut Chance) -> i64 {
-    let number = i64::try_from(number).unwrap_or(i64::MAX / 1000);
+    let number = i64::try_from(number).unwrap_or(i64::MAX).min(i64::MAX / 1000);
     if names(name, &["id"]) {
         return 10_000_000 + number * 37 + chance.within(0, 36);
     }
@@ -124,7 +124,7 @@ fn text(column: &Column, name: &str, number: u64, chance: &mut Chance, made: &Ma
     } else if names(name, &["id"]) {
         chance.hex(12)
     } else if names(name, &["label", "name", "title", "slug", "key"]) {
-        format!("{}-{}", word(chance), number + 1)
+        format!("{}-{}", word(chance), number.saturating_add(1))
     } else if name.contains("description") || names(name, &["notes", "note", "comment"]) {
         chance.pick(&PURPOSES, PURPOSES[0]).to_owned()
     } else if name.contains("region") || names(name, &["location", "zone"]) {

@@ -59,7 +59,7 @@ impl StatementContext {
 
 impl ScanCore {
     /// What the calls of a statement share.
-    pub(super) fn read_context(&self, statement: &StatementContext) -> Arc<ReadContext> {
+    pub fn read_context(&self, statement: &StatementContext) -> Arc<ReadContext> {
         Arc::new(ReadContext {
             client: self.client.clone(),
             endpoints: Arc::clone(&self.endpoints),
@@ -152,17 +152,13 @@ impl TableProvider for RestTable {
 
     /// Every predicate is taken: what the API does not answer is checked in the operator, page by page.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
-        Ok(filters
-            .iter()
-            .map(|expr| {
-                if has_subquery(expr) {
-                    TableProviderFilterPushDown::Unsupported
-                } else {
-                    TableProviderFilterPushDown::Exact
-                }
-            })
-            .collect())
+        Ok(filters.iter().map(|expr| pushdown_of(expr)).collect())
     }
+}
+
+/// Whether a predicate is ours to check.
+pub(super) fn pushdown_of(expr: &Expr) -> TableProviderFilterPushDown {
+    if has_subquery(expr) { TableProviderFilterPushDown::Unsupported } else { TableProviderFilterPushDown::Exact }
 }
 
 /// A scalar subquery's value is known only while the plan runs.

@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::DIALECT;
 use super::split::{lower_first, tokenize};
+use super::write::{Write, is_write, parse_write};
 use crate::error::{Error, ErrorKind, Position, Result};
 
 /// How deeply expressions and subqueries may nest.
@@ -18,7 +19,15 @@ pub enum Statement {
     /// A query or a definition that `DataFusion` plans.
     Query(Box<ast::Statement>),
     /// A statement that changes something in an API: INSERT, UPDATE, REPLACE, DELETE, EXEC.
-    Write(&'static str),
+    Write(Box<Write>),
+    /// `PLAN write`: its requests, shown and stored, not sent.
+    Plan(Box<Write>),
+    /// `EXPLAIN write`: its requests, shown only.
+    ExplainWrite(Box<Write>),
+    /// `APPLY 'hash'`: sends what `PLAN` stored.
+    Apply(String),
+    /// `RESUME 'statement'`: does what an unfinished statement did not.
+    Resume(String),
     /// SHOW of something.
     Show(Show),
     /// DESCRIBE of something.
@@ -80,6 +89,11 @@ pub enum Show {
     Warnings,
     /// `SHOW ALL`, `SHOW SETTINGS`
     Settings,
+    /// `SHOW JOURNAL [LIMIT n]`: the writes of this user, newest first.
+    Journal {
+        /// How many calls at most.
+        limit: Option<u64>,
+    },
     /// `SHOW name`
     Setting(String),
 }
@@ -114,7 +128,19 @@ pub fn parse(text: &str) -> Result<Statement> {
     match first.as_deref() {
         Some("SHOW") => show(&mut words, &tokens),
         Some("DESCRIBE" | "DESC") => describe(&mut words, &tokens),
-        Some("EXPLAIN") => explain(&tokens),
+        Some("EXPLAIN") => {
+            let mut ahead = words.clone();
+            match ahead.word() {
+                Some(word) if is_write(&word) => {
+                    parse_write(&without_first_word(&tokens)).map(|write| Statement::ExplainWrite(Box::new(write)))
+                }
+                Some(word) if word == "ANALYZE" && ahead.word().is_some_and(|word| is_write(&word)) => {
+                    Err(Error::new(ErrorKind::Unsupported, "EXPLAIN ANALYZE would send the write")
+                        .hint("`EXPLAIN` shows its requests and sends nothing"))
+                }
+                _ => explain(&tokens),
+            }
+        }
         Some("SET") => set(&mut words, &tokens),
         Some("RESET") => {
             let name = words.name(1, "a setting")?;
@@ -122,13 +148,41 @@ pub fn parse(text: &str) -> Result<Statement> {
             words.end()?;
             Ok(Statement::Reset(if all { None } else { name.into_iter().next() }))
         }
-        Some("INSERT") => Ok(Statement::Write("INSERT")),
-        Some("UPDATE") => Ok(Statement::Write("UPDATE")),
-        Some("REPLACE") => Ok(Statement::Write("REPLACE")),
-        Some("DELETE") => Ok(Statement::Write("DELETE")),
-        Some("EXEC") => Ok(Statement::Write("EXEC")),
+        Some("PLAN") => match words.word() {
+            Some(word) if is_write(&word) => {
+                parse_write(&without_first_word(&tokens)).map(|write| Statement::Plan(Box::new(write)))
+            }
+            _ => Err(words
+                .wrong("PLAN needs a write: INSERT, UPDATE, REPLACE, DELETE or EXEC")
+                .hint("`EXPLAIN` shows what a query does")),
+        },
+        Some("APPLY") => words.quoted("APPLY needs a plan's hash in quotes", "`PLAN …` shows it").map(Statement::Apply),
+        Some("RESUME") => {
+            words.quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Resume)
+        }
+        Some(word) if is_write(word) => parse_write(&tokens).map(|write| Statement::Write(Box::new(write))),
         word => planned(tokens, word),
     }
+}
+
+/// Reads one query.
+///
+/// # Errors
+/// As [`parse`]; `Syntax` for any other statement.
+pub fn parse_query(text: &str) -> Result<ast::Query> {
+    match parse(text)? {
+        Statement::Query(statement) => match *statement {
+            ast::Statement::Query(query) => Ok(*query),
+            _ => Err(Error::new(ErrorKind::Syntax, "this is not a query")),
+        },
+        _ => Err(Error::new(ErrorKind::Syntax, "this is not a query")),
+    }
+}
+
+/// The statement behind PLAN or EXPLAIN. The tokens keep their places.
+fn without_first_word(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
+    let first = tokens.iter().position(|token| matches!(token.token, Token::Word(_))).unwrap_or_default();
+    tokens.iter().skip(first + 1).cloned().collect()
 }
 
 /// A query or a definition; other statements of the general parser have no meaning here.
@@ -146,7 +200,7 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
                 format!("{} is not supported", word.unwrap_or("this statement")),
             )
             .hint(
-                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
             );
             Err(match at {
                 Some(at) => error.at(at),
@@ -156,7 +210,7 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
     }
 }
 
-fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+pub(super) fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
     let end = tokens
         .iter()
         .rev()
@@ -185,8 +239,8 @@ fn explain(tokens: &[TokenWithSpan]) -> Result<Statement> {
     match general(tokens.to_vec())? {
         ast::Statement::Explain { analyze, statement, .. } => match *statement {
             ast::Statement::Query(_) => Ok(Statement::Explain { analyze, query: statement }),
-            _ => Err(Error::new(ErrorKind::Unsupported, "EXPLAIN explains queries only")
-                .hint("no request was sent; this version reads")),
+            _ => Err(Error::new(ErrorKind::Unsupported, "EXPLAIN explains queries and writes only")
+                .hint("no request was sent")),
         },
         ast::Statement::ExplainTable { table_name, .. } => {
             Ok(Statement::Describe(Describe::Resource { extended: false, name: parts(&table_name) }))
@@ -216,6 +270,7 @@ fn show(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
             Show::Methods { extended, name, like: words.like()? }
         }
         Some("WARNINGS") => Show::Warnings,
+        Some("JOURNAL") => Show::Journal { limit: words.limit()? },
         Some("ALL" | "SETTINGS") => Show::Settings,
         Some(other) => Show::Setting(other.to_lowercase()),
         None => {
@@ -354,6 +409,30 @@ impl<'a> Words<'a> {
         }
     }
 
+    fn limit(&mut self) -> Result<Option<u64>> {
+        let mut ahead = self.clone();
+        if ahead.word().as_deref() != Some("LIMIT") {
+            return Ok(None);
+        }
+        *self = ahead;
+        match self.next().map(|token| &token.token) {
+            Some(Token::Number(text, _)) => {
+                text.parse().map(Some).map_err(|_| self.wrong("LIMIT needs a whole number"))
+            }
+            _ => Err(self.wrong("LIMIT needs a whole number")),
+        }
+    }
+
+    /// One text in quotes, and the end.
+    fn quoted(&mut self, message: &str, hint: &str) -> Result<String> {
+        let text = match self.next().map(|token| &token.token) {
+            Some(Token::SingleQuotedString(text) | Token::DoubleQuotedString(text)) => text.clone(),
+            _ => return Err(self.wrong(message).hint(hint)),
+        };
+        self.end()?;
+        Ok(text)
+    }
+
     fn end(&mut self) -> Result<()> {
         match self.next() {
             None => Ok(()),
@@ -374,7 +453,7 @@ impl<'a> Words<'a> {
     }
 }
 
-fn place(token: &TokenWithSpan) -> Position {
+pub(super) fn place(token: &TokenWithSpan) -> Position {
     Position { line: token.span.start.line.max(1), column: token.span.start.column.max(1) }
 }
 
@@ -390,7 +469,7 @@ fn in_our_words(message: &str) -> String {
 }
 
 /// sqlparser says the place inside its message: `… at Line: 1, Column: 8`.
-fn syntax(error: &ParserError) -> Error {
+pub(super) fn syntax(error: &ParserError) -> Error {
     let text = match error {
         ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.as_str(),
         ParserError::RecursionLimitExceeded => return Error::new(ErrorKind::Syntax, "the statement nests too deeply"),
@@ -443,11 +522,23 @@ mod tests {
             ("SET max_wait = '60s'", Statement::Set { name: "max_wait".into(), value: "60s".into() }),
             ("set max_calls to 5;", Statement::Set { name: "max_calls".into(), value: "5".into() }),
             ("RESET ALL", Statement::Reset(None)),
-            ("delete from x where y = 1", Statement::Write("DELETE")),
-            ("EXEC a.b.c.d @x = 'y', @@json = '{}'", Statement::Write("EXEC")),
+            ("APPLY 'a1b2'", Statement::Apply("a1b2".into())),
+            ("resume 'w1';", Statement::Resume("w1".into())),
+            ("SHOW JOURNAL LIMIT 5", Statement::Show(Show::Journal { limit: Some(5) })),
         ];
         for (text, wanted) in cases {
             assert_eq!(parse(text).unwrap(), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn writes_are_told_from_their_plans() {
+        let text = "DELETE FROM a.b.c WHERE y = 1";
+        assert!(matches!(parse(text).unwrap(), Statement::Write(_)));
+        assert!(matches!(parse(&format!("PLAN {text}")).unwrap(), Statement::Plan(_)));
+        assert!(matches!(parse(&format!("EXPLAIN {text};")).unwrap(), Statement::ExplainWrite(_)));
+        for wrong in ["EXPLAIN ANALYZE DELETE FROM a.b.c WHERE y = 1", "PLAN SELECT 1", "APPLY", "RESUME x", "PLAN"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -600,16 +600,17 @@ async fn what_would_change_something_is_refused_without_a_call() {
         "EXPLAIN DELETE FROM linode.images.images",
         "EXPLAIN ANALYZE DELETE FROM linode.images.images",
     ] {
-        let mut command = home.command(&["--base-url", &base, "-c", sql]);
+        let mut command = home.command(&["--read-only", "--base-url", &base, "-c", sql]);
         let ran = tokio::task::spawn_blocking(move || Ran::of(&mut command)).await.unwrap();
         assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{sql}: {ran:?}");
         assert!(ran.err.starts_with("error: ") && !ran.err.to_lowercase().contains("internal"), "{sql}: {}", ran.err);
     }
     assert_eq!(server.connections(), 0);
     assert!(!home.0.path().join("x.csv").exists());
-    let ran = skyql(&["--sandbox", "-c", "DELETE FROM linode.images.images WHERE imageId = 'private/1'"]);
+    let ran =
+        skyql(&["--sandbox", "--read-only", "-c", "DELETE FROM linode.images.images WHERE imageId = 'private/1'"]);
     assert_eq!(
         ran.err,
-        "error: DELETE is not supported in this version\n\nhint: no request was sent; this version reads\n"
+        "error: DELETE changes something, and this session only reads\n\nhint: nothing was sent; leave out `--read-only`\n"
     );
 }

@@ -14,3 +14,4 @@ mod rows;
 mod sandboxes;
 mod sql_logic;
 mod support;
+mod writes;

@@ -1,7 +1,7 @@
 //! The shipped documents: their hints can be used, and what they promise is there.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod};
@@ -12,11 +12,17 @@ use crate::provider::{EmbeddedSource, Registry, Service};
 use crate::sandbox::Sandbox;
 use crate::sandbox::testing::at;
 
-fn shipped(provider: &str) -> Sandbox {
-    let registry = Registry::new(Vec::new(), Some(Arc::new(EmbeddedSource::shipped())));
+/// Every service of a shipped provider.
+pub(super) fn services(provider: &str) -> Vec<Arc<Service>> {
+    static REGISTRY: LazyLock<Registry> =
+        LazyLock::new(|| Registry::new(Vec::new(), Some(Arc::new(EmbeddedSource::shipped()))));
+    let registry = &*REGISTRY;
     let names: Vec<String> = registry.provider(provider).unwrap().services.keys().cloned().collect();
-    let services: Vec<Arc<Service>> = names.iter().map(|name| registry.service(provider, name).unwrap()).collect();
-    seeded(&services, 1)
+    names.iter().map(|name| registry.service(provider, name).unwrap()).collect()
+}
+
+fn shipped(provider: &str) -> Sandbox {
+    seeded(&services(provider), 1)
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! One call, sent to its end: what writes and EXEC do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::answer::{self, Verdict};
+use super::endpoint::Endpoints;
+use super::read::ReadContext;
+use super::request::{self, shown_url};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
+use crate::provider::{Call, Effect, Location, Method};
+use crate::rows::ItemPath;
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "***";
+
+/// What an API answered to one call.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The status.
+    pub status: u16,
+    /// The body as JSON; text that is none stands as a string, and nothing as null.
+    pub value: Value,
+    /// The API's own id of the request, where it gives one.
+    pub request_id: Option<String>,
+    /// Set when the API has no such object (404 with its own kind of body).
+    pub missing: Option<Error>,
+}
+
+/// Where a call goes, and with which credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// The origin that the request goes to.
+    pub origin: String,
+    /// A fingerprint of the credential; absent when the call needs none.
+    pub credential: Option<String>,
+}
+
+/// A request for people: secret values are hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// Headers that depend on the call or carry the credential, which is hidden.
+    pub headers: Vec<(String, String)>,
+    /// The body before it is signed; empty when there is none.
+    pub body: String,
+}
+
+/// Sends one call and reads the whole answer. `restricted` is as in [`super::ReadPlan::restricted`].
+///
+/// # Errors
+/// As building and sending a request; `Api`, `Auth` and `RateLimited` for what the API refuses. The context holds
+/// `state: unknown` where the API may have acted on a call that is not a read.
+pub async fn send_call(
+    context: &ReadContext,
+    method: &Method,
+    call: &Call,
+    restricted: Option<&[String]>,
+) -> Result<Answered> {
+    let server = context.endpoints.server(&call.provider, method, &call.arguments)?;
+    let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
+    let safe = method.effect == Effect::Read;
+    let outgoing = Outgoing {
+        request: request::build(method, call, &server, &[], context.settings.timeout)?,
+        authorizer,
+        secret_query: secret_query(method),
+        signing_path: method.path.trim_start_matches('/').to_owned(),
+        repeat: if safe { Repeat::Safe } else { Repeat::Unsafe },
+        published: published(method),
+        retries: context.settings.retries,
+        max_wait: context.settings.max_wait,
+    };
+    let answer = context
+        .client
+        .fetch(&outgoing, &context.report, &context.budget)
+        .await
+        .map_err(|error| locate(error, &method.name, &outgoing.request))?;
+    // A gateway that gave up says nothing of what the API behind it did; nor does a page that is not the API's.
+    let doubtful = |error: Error| {
+        let gateway = matches!(answer.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        if !safe && (gateway || answer.status.is_success()) { error.with("state", "unknown") } else { error }
+    };
+    let verdict =
+        answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()).map_err(doubtful)?;
+    let request_id = answer::request_id(&answer);
+    let status = answer.status.as_u16();
+    match verdict {
+        Verdict::NotFound(error) => Ok(Answered { status, value: Value::Null, request_id, missing: Some(error) }),
+        Verdict::Empty => Ok(Answered { status, value: Value::Null, request_id, missing: None }),
+        Verdict::Good => {
+            let value = body_value(&answer.body);
+            if let Some(rule) = &method.success {
+                let path = ItemPath::parse(&rule.path)?;
+                if path.select(&value).first().is_some_and(|said| **said != rule.equals) {
+                    return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
+                }
+            }
+            Ok(Answered { status, value, request_id, missing: None })
+        }
+    }
+}
+
+fn body_value(body: &Bytes) -> Value {
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+}
+
+/// Where a call goes.
+///
+/// # Errors
+/// `Auth` when the credential is missing, and as finding the server.
+pub fn destination(
+    endpoints: &Endpoints,
+    method: &Method,
+    call: &Call,
+    restricted: Option<&[String]>,
+) -> Result<Destination> {
+    let server = endpoints.server(&call.provider, method, &call.arguments)?;
+    let authorizer = endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
+    Ok(Destination {
+        origin: origin(&server.used),
+        credential: authorizer.map(|authorizer| authorizer.fingerprint().to_owned()),
+    })
+}
+
+/// The request of a call, for people. It is built as it will be sent, so that what cannot be sent is found here.
+///
+/// # Errors
+/// As building the request.
+pub fn show_request(endpoints: &Endpoints, method: &Method, call: &Call) -> Result<ShownRequest> {
+    let server = endpoints.server(&call.provider, method, &call.arguments)?;
+    // With the values themselves, which may be refused where three stars are not.
+    request::build(method, call, &server, &[], Duration::ZERO)?;
+    let mut shown = call.clone();
+    for parameter in method.parameters.iter().filter(|p| p.secret) {
+        let values = if parameter.location == Location::Body { &mut shown.body } else { &mut shown.arguments };
+        if let Some(value) = values.get_mut(&parameter.name) {
+            *value = Value::from(HIDDEN);
+        }
+    }
+    let server = endpoints.server(&call.provider, method, &shown.arguments).unwrap_or(server);
+    let request = request::build(method, &shown, &server, &[], Duration::ZERO)?;
+    let text = |value: &crate::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let mut headers: Vec<(String, String)> = request
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "accept")
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect();
+    if !method.auth.variables().is_empty() {
+        headers.push(("credential".to_owned(), format!("{HIDDEN} ({})", method.auth.variables().join(", "))));
+    }
+    Ok(ShownRequest {
+        method: request.method.to_string(),
+        url: request.url.to_string(),
+        headers,
+        body: String::from_utf8_lossy(&request.body).into_owned(),
+    })
+}
+
+/// Adds where it happened to an error of sending.
+pub(super) fn locate(error: Error, method: &str, request: &Request) -> Error {
+    if error.kind() == ErrorKind::Budget {
+        return error;
+    }
+    error.with("method", method.to_owned()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
+}
+
+/// The query parameters whose values must never be shown.
+pub(super) fn secret_query(method: &Method) -> Vec<String> {
+    let secret = method.parameters.iter().filter(|p| p.secret && p.location == Location::Query);
+    secret.map(|p| p.wire.clone()).collect()
+}
+
+/// The API's published limit for a method.
+pub(super) fn published(method: &Method) -> Published {
+    let Some(limit) = &method.rate_limit else { return Published::default() };
+    let per = limit.per_seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
+    Published {
+        rate: limit.requests.zip(per).map(|(requests, per)| Rate { requests, per: Duration::from_secs_f64(per) }),
+        concurrency: limit.concurrency,
+        remaining_header: limit.remaining_header.clone(),
+        reset_header: limit.reset_header.clone(),
+    }
+}

@@ -1,0 +1,187 @@
+//! The plan of a write: what was shown, and what will be sent.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::digest::{is_digest, sha256_hex};
+use super::json;
+use crate::provider::{Call, Effect};
+
+const ID_LENGTH: usize = 12;
+
+/// Everything a write will do: its calls, where they go, and what was looked at to make them.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct WritePlan {
+    /// `INSERT`, `UPDATE`, `REPLACE`, `DELETE` or `EXEC`.
+    pub verb: String,
+    /// `provider.service.resource`.
+    pub table: String,
+    /// The calls, in the order of the rows.
+    pub calls: Vec<PlannedCall>,
+    /// Where the calls go.
+    pub targets: Vec<Target>,
+    /// The rows that were read to make the calls.
+    pub look: Option<Look>,
+}
+
+/// One call of a plan.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCall {
+    /// The call as it will be sent.
+    pub call: Call,
+    /// What it does to the world.
+    pub effect: Effect,
+    /// Its method and URL, for people: `PUT https://api.example.com/images/7`.
+    pub request: String,
+    /// The identity of the object it writes, by parameter.
+    pub identity: BTreeMap<String, Value>,
+    /// The object as it was, where that was read.
+    pub before: Option<BTreeMap<String, Value>>,
+    /// Names of arguments and body fields that must never be stored; files hold their digests.
+    pub secrets: Vec<String>,
+    /// The key that makes repeating it safe.
+    pub idempotency_key: Option<String>,
+}
+
+/// An origin that calls go to, and the credential they carry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// The provider's name.
+    pub provider: String,
+    /// Scheme, host and port.
+    pub origin: String,
+    /// A fingerprint of the credential, never the credential.
+    pub credential: Option<String>,
+}
+
+/// The rows that a write was planned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// The SELECT that read them.
+    pub select: String,
+    /// Identity, and the columns that the predicate or the SET read.
+    pub rows: Vec<BTreeMap<String, Value>>,
+}
+
+impl WritePlan {
+    /// The first twelve hex digits of SHA-256 over the plan's JSON, whatever the order of keys.
+    ///
+    /// It is the name of the plan as given: [`super::conceal`] changes it, and files go by the concealed plan's.
+    pub fn id(&self) -> String {
+        // A plan that is no JSON cannot be made; `save_plan` and `Journal::begin` would refuse it.
+        id_of_text(&json::to_text(self).unwrap_or_default())
+    }
+}
+
+/// The id of a plan's canonical JSON text.
+pub(super) fn id_of_text(text: &str) -> String {
+    let mut id = sha256_hex(text.as_bytes());
+    id.truncate(ID_LENGTH);
+    id
+}
+
+/// The id of a plan as it stands in a file, which newer versions may read with more fields than it has.
+pub(super) fn id_of_value(plan: &Value) -> serde_json::Result<String> {
+    json::to_text(plan).map(|text| id_of_text(&text))
+}
+
+impl fmt::Debug for WritePlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WritePlan")
+            .field("verb", &self.verb)
+            .field("table", &self.table)
+            .field("calls", &self.calls)
+            .field("targets", &self.targets)
+            .field("look", &self.look.as_ref().map(|look| format!("{} rows", look.rows.len())))
+            .finish()
+    }
+}
+
+impl fmt::Debug for PlannedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |fields: &BTreeMap<String, Value>| -> BTreeMap<String, String> {
+            let shown = |name: &String, value: &Value| {
+                if self.secrets.contains(name) && !is_digest(value) { "***".to_owned() } else { value.to_string() }
+            };
+            fields.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
+        };
+        let Call { provider, service, resource, method, arguments, body } = &self.call;
+        f.debug_struct("PlannedCall")
+            .field("method", &format_args!("{provider}.{service}.{resource}.{method}"))
+            .field("effect", &self.effect)
+            .field("arguments", &hidden(arguments))
+            .field("body", &hidden(body))
+            .field("identity", &hidden(&self.identity))
+            .field("before", &self.before.as_ref().map(hidden))
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::testing::{plan_with, secret_plan};
+
+    #[test]
+    fn the_id_does_not_depend_on_the_order_of_keys() {
+        let text = r#"{"verb":"INSERT","table":"a.b.c","calls":[],"targets":[],
+            "look":{"select":"SELECT 1","rows":[{"z":{"y":1,"x":0.30000000000000004},"a":2}]}}"#;
+        let turned = r#"{"look":{"rows":[{"a":2,"z":{"x":0.30000000000000004,"y":1}}],"select":"SELECT 1"},
+            "targets":[],"calls":[],"table":"a.b.c","verb":"INSERT"}"#;
+        let (plan, turned): (WritePlan, WritePlan) =
+            (serde_json::from_str(text).unwrap(), serde_json::from_str(turned).unwrap());
+        assert_eq!(plan.id(), turned.id());
+        assert_eq!(plan.id().len(), 12);
+        assert!(plan.id().bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
+    }
+
+    /// Ids are names of files that newer versions must still find.
+    #[test]
+    fn the_id_of_a_known_plan_stays() {
+        assert_eq!(plan_with(2).id(), "d26b20c0efa3");
+    }
+
+    #[test]
+    fn every_part_of_a_plan_changes_the_id() {
+        let plan = secret_plan("s3cret-value");
+        let changes: [fn(&mut WritePlan); 12] = [
+            |plan| plan.verb.push('x'),
+            |plan| plan.table.push('x'),
+            |plan| plan.calls[0].call.method.push('x'),
+            |plan| plan.calls[0].call.arguments.insert("n".into(), json!(1)).map_or((), drop),
+            |plan| plan.calls[0].call.body.insert("n".into(), Value::Null).map_or((), drop),
+            |plan| plan.calls[0].effect = Effect::Delete,
+            |plan| plan.calls[0].idempotency_key = Some("k".into()),
+            |plan| plan.calls[0].before = None,
+            |plan| plan.targets[0].origin.push('x'),
+            |plan| plan.targets[0].credential = None,
+            |plan| plan.look = None,
+            |plan| plan.calls.truncate(1),
+        ];
+        let mut ids: Vec<String> = changes
+            .iter()
+            .map(|change| {
+                let mut other = plan.clone();
+                change(&mut other);
+                other.id()
+            })
+            .collect();
+        ids.push(plan.id());
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 13);
+    }
+
+    #[test]
+    fn debug_output_hides_secrets() {
+        let shown = format!("{:?}", secret_plan("s3cret-value"));
+        assert!(!shown.contains("s3cret-value"), "{shown}");
+        assert!(shown.contains("***"), "{shown}");
+    }
+}

@@ -1,0 +1,23 @@
+//! Statements that change something → plan → calls → answers.
+//!
+//! *Owns*: choosing the method of a verb, values → parameters and body, which rows a WHERE means, the plan, sending its
+//! calls in order, rows for RETURNING.
+//! *Does not own*: evaluating queries (its rows come through [`RowSource`]), files (`store`), asking, terminals.
+//! *Invariants*: nothing is sent that the plan does not hold; the source is read to its end, and is complete, before the
+//! first call; a call that was sent and not answered is unknown and never repeated; one call per distinct identity.
+
+mod answers;
+mod apply;
+mod change;
+mod compare;
+mod exec;
+mod fill;
+mod insert;
+mod plan;
+mod restore;
+
+pub use answers::{answers_batch, unanswered, with_nulls};
+pub use apply::{CallResult, Recorder, Summary, apply, failure, ids_of};
+pub use compare::check_unchanged;
+pub use plan::{PlanContext, Planned, RowSource, SourceRows, plan};
+pub use restore::restore;

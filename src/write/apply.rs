@@ -1,0 +1,231 @@
+//! A plan's calls → the API, in order, a few side by side, each noted before and after.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use futures::stream::{self, StreamExt};
+use serde_json::Value;
+
+use super::plan::Planned;
+use crate::call::{Answered, ReadContext, send_call};
+use crate::config::{OnMissing, OnRowError};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sql::Verb;
+
+/// Writes under way at the same time; the ledger of the host may allow fewer.
+const SIDE_BY_SIDE: usize = 4;
+
+/// What became of one call.
+#[derive(Debug, Clone)]
+pub enum CallResult {
+    /// The API did it.
+    Done(Answered),
+    /// The API has no such object, and the session accepts that (`on_missing = 'ignore'`).
+    Gone,
+    /// The API did not do it.
+    Failed(Error),
+    /// It was sent, and nobody knows whether the API did it.
+    Unknown(Error),
+    /// It was not sent.
+    Untouched,
+    /// It was done before, when the statement ran first.
+    DoneBefore,
+}
+
+/// Where it is noted what is about to be sent, and what became of it.
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// Notes that a call, counted from 0, is about to be sent. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written: the call must not be sent.
+    async fn intent(&self, index: usize) -> Result<()>;
+
+    /// Notes what became of a call.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    async fn outcome(&self, index: usize, result: &CallResult) -> Result<()>;
+}
+
+/// Sends the calls of `planned` for which `wanted` says so; what it gives is in the order of the plan. Dropping the
+/// future ends the calls under way: what became of them is unknown.
+pub async fn apply(
+    context: &Arc<ReadContext>,
+    planned: &Planned,
+    recorder: Option<&dyn Recorder>,
+    wanted: impl Fn(usize) -> bool,
+) -> Vec<CallResult> {
+    let stop = AtomicBool::new(false);
+    let one = |index: usize| {
+        let (stop, wanted) = (&stop, wanted(index));
+        async move {
+            if !wanted || stop.load(Ordering::SeqCst) {
+                return CallResult::Untouched;
+            }
+            if let Some(recorder) = recorder
+                && let Err(error) = recorder.intent(index).await
+            {
+                stop.store(true, Ordering::SeqCst);
+                return CallResult::Failed(error.with("state", "not sent"));
+            }
+            let result = send(context, planned, index).await;
+            if matches!(result, CallResult::Failed(_) | CallResult::Unknown(_))
+                && context.settings.on_row_error == OnRowError::Stop
+            {
+                stop.store(true, Ordering::SeqCst);
+            }
+            if let Some(recorder) = recorder
+                && let Err(error) = recorder.outcome(index, &result).await
+            {
+                // It is done all the same; but no further call goes out that could not be noted.
+                stop.store(true, Ordering::SeqCst);
+                context.report.warn("journal", "journal", error.message().to_owned());
+            }
+            result
+        }
+    };
+    stream::iter(0..planned.plan.calls.len()).map(one).buffered(SIDE_BY_SIDE).collect().await
+}
+
+async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> CallResult {
+    let Some(step) = planned.plan.calls.get(index) else { return CallResult::Untouched };
+    match send_call(context, &planned.method, &step.call, planned.restricted.as_deref()).await {
+        Ok(Answered { missing: Some(error), .. }) => {
+            if planned.deletes() && context.settings.on_missing == OnMissing::Ignore {
+                context.report.add_not_found();
+                return CallResult::Gone;
+            }
+            CallResult::Failed(if planned.verb == Verb::Delete {
+                error.hint("`SET on_missing = 'ignore'` accepts that it is gone")
+            } else {
+                error
+            })
+        }
+        Ok(answered) => CallResult::Done(answered),
+        Err(error) if error.context_value("state") == Some("unknown") => CallResult::Unknown(error),
+        Err(error) => CallResult::Failed(error),
+    }
+}
+
+/// How many calls came to what, and which.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Done now, or accepted as gone, by number from 1.
+    pub done: Vec<usize>,
+    /// Not done.
+    pub failed: Vec<usize>,
+    /// Sent, and not known.
+    pub unknown: Vec<usize>,
+    /// Not sent.
+    pub untouched: Vec<usize>,
+}
+
+impl Summary {
+    /// Counts results.
+    pub fn of(results: &[CallResult]) -> Self {
+        let mut summary = Self::default();
+        for (at, result) in results.iter().enumerate() {
+            let list = match result {
+                CallResult::Done(_) | CallResult::Gone | CallResult::DoneBefore => &mut summary.done,
+                CallResult::Failed(_) => &mut summary.failed,
+                CallResult::Unknown(_) => &mut summary.unknown,
+                CallResult::Untouched => &mut summary.untouched,
+            };
+            list.push(at + 1);
+        }
+        summary
+    }
+
+    /// Whether all is done.
+    pub fn is_whole(&self) -> bool {
+        self.failed.is_empty() && self.unknown.is_empty() && self.untouched.is_empty()
+    }
+
+    /// `2 done (calls 1-2), 1 failed (call 3), 0 unknown, 17 untouched (calls 4-20)`.
+    pub fn text(&self) -> String {
+        let part = |list: &[usize], word: &str| match list {
+            [] => format!("0 {word}"),
+            [one] => format!("1 {word} (call {one})"),
+            several => format!("{} {word} (calls {})", several.len(), ranges(several)),
+        };
+        [
+            part(&self.done, "done"),
+            part(&self.failed, "failed"),
+            part(&self.unknown, "unknown"),
+            part(&self.untouched, "untouched"),
+        ]
+        .join(", ")
+    }
+}
+
+/// `1-3, 5, 7-8`.
+fn ranges(numbers: &[usize]) -> String {
+    let mut said: Vec<(usize, usize)> = Vec::new();
+    for number in numbers {
+        match said.last_mut() {
+            Some((_, last)) if *last + 1 == *number => *last = *number,
+            _ => said.push((*number, *number)),
+        }
+    }
+    let texts = said.iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") });
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// The error of a statement that did not do all: the first failure, with the count of all.
+pub fn failure(results: &[CallResult], statement: Option<&str>) -> Option<Error> {
+    let summary = Summary::of(results);
+    if summary.is_whole() {
+        return None;
+    }
+    let first = results.iter().find_map(|result| match result {
+        CallResult::Failed(error) | CallResult::Unknown(error) => Some(error.clone()),
+        _ => None,
+    });
+    let error = first.unwrap_or_else(|| Error::new(ErrorKind::Partial, "not every call was sent"));
+    let error =
+        if results.len() > 1 || !summary.unknown.is_empty() { error.with("calls", summary.text()) } else { error };
+    let hint = match statement {
+        Some(id) if !summary.unknown.is_empty() => {
+            format!("nobody knows whether the API acted on what is unknown: look, then `RESUME '{id}'` for the rest")
+        }
+        Some(id) => format!("`RESUME '{id}'` does what was not done"),
+        None => return Some(error),
+    };
+    let said = error.hint_text().map_or(hint.clone(), |known| format!("{known}; {hint}"));
+    Some(error.hint(said))
+}
+
+/// The identity of what a call made or changed, for the journal: the values of the resource's keys in the answer.
+pub fn ids_of(planned: &Planned, index: usize, answered: &Answered) -> std::collections::BTreeMap<String, Value> {
+    let mut ids = planned.plan.calls.get(index).map(|call| call.identity.clone()).unwrap_or_default();
+    let Some(keys) = &planned.resource.keys else { return ids };
+    let item = super::answers::item_of(&planned.method, &answered.value);
+    for (parameter, column) in &keys.columns {
+        if let Some(value) =
+            item.and_then(|item| item.get(column)).filter(|value| !value.is_null() && !value.is_object())
+        {
+            ids.insert(parameter.clone(), value.clone());
+        }
+    }
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_says_how_many_and_which() {
+        let failed = || CallResult::Failed(Error::new(ErrorKind::Api, "no"));
+        let results = [CallResult::Gone, CallResult::Gone, failed(), CallResult::Untouched, CallResult::Untouched];
+        let text = Summary::of(&results).text();
+        assert_eq!(text, "2 done (calls 1-2), 1 failed (call 3), 0 unknown, 2 untouched (calls 4-5)");
+        assert_eq!(ranges(&[1, 2, 3, 5, 7, 8]), "1-3, 5, 7-8");
+        assert!(failure(&results[..2], None).is_none());
+        let error = failure(&results, Some("s1")).unwrap();
+        assert_eq!(error.kind(), ErrorKind::Api);
+        assert!(error.hint_text().unwrap().contains("RESUME 's1'"));
+    }
+}

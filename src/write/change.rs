@@ -1,0 +1,383 @@
+//! UPDATE, REPLACE and DELETE: which objects a WHERE means, and one call for each.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use serde_json::Value;
+use sqlparser::ast::{self, Ident};
+
+use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
+use super::plan::{
+    Found, PlanContext, Planned, SourceRows, absent_columns, check_whole, choose, find, planned_call, write_plan,
+};
+use crate::bind::{Table, bind_direct, coerce, literal_text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Call, Keys, Location, Method, Parameter};
+use crate::sql::{Change, Verb, parse_query};
+use crate::store::{Look, PlannedCall};
+
+pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result<Planned> {
+    let found = find(context, &statement.table).await?;
+    let id = found.id();
+    let verb = statement.verb;
+    let Some(selection) = statement.selection.clone() else {
+        return Err(Error::new(ErrorKind::InvalidArgument, format!("{} needs a WHERE", verb.name()))
+            .hint("`WHERE true` means every object there is"));
+    };
+    let names: Vec<&str> = statement.assignments.iter().map(|(column, _)| column.value.as_str()).collect();
+    let methods = methods_of(&found, verb)?;
+    // Those that take what SET gives; which of them depends on how the objects are named.
+    choose(&id, verb, &methods, |method| takes(&found, method, &names))?;
+    let methods: Vec<Arc<Method>> =
+        methods.into_iter().filter(|method| takes(&found, method, &names).is_ok()).collect();
+
+    let set = SetValues::of(context, &statement).await?;
+    let direct = match &set.constants {
+        Some(values) => direct(context, &found, &statement, &methods, &names, values, &selection).await?,
+        None => None,
+    };
+    let (method, steps, look) = match direct {
+        Some((method, steps)) => (method, steps, None),
+        None => by_rows(context, &found, &statement, &methods, &names, &set, &selection).await?,
+    };
+    Ok(Planned {
+        verb,
+        plan: write_plan(verb, id, steps, look),
+        method,
+        resource: found.resource,
+        returning: statement.returning,
+        restricted: found.restricted,
+    })
+}
+
+/// The methods of a verb. A PUT puts a whole object in the place of another, so UPDATE takes one only where the document
+/// says that it leaves out what is not named.
+fn methods_of(found: &Found, verb: Verb) -> Result<Vec<Arc<Method>>> {
+    let verbs = &found.resource.verbs;
+    let listed = |names: &[String]| found.resource.methods_of(names).cloned().collect::<Vec<_>>();
+    match verb {
+        Verb::Replace => {
+            let methods = listed(&verbs.replace);
+            if methods.is_empty() && !verbs.update.is_empty() {
+                return Err(Error::new(ErrorKind::Unsupported, format!("`{}` has no method for REPLACE", found.id()))
+                    .hint("UPDATE changes the fields that are named and leaves the others"));
+            }
+            Ok(methods)
+        }
+        Verb::Delete => Ok(listed(&verbs.delete)),
+        _ => {
+            let mut methods = listed(&verbs.update);
+            for method in listed(&verbs.replace) {
+                if method.partial && !methods.iter().any(|known| known.name == method.name) {
+                    methods.push(method);
+                }
+            }
+            if methods.is_empty() && !verbs.replace.is_empty() {
+                return Err(Error::new(
+                    ErrorKind::Unsupported,
+                    format!(
+                        "`{}` can only be replaced as a whole: fields that are not named would be lost",
+                        found.id()
+                    ),
+                )
+                .hint("use REPLACE and name every field"));
+            }
+            Ok(methods)
+        }
+    }
+}
+
+fn declared(found: &Found) -> Option<&Keys> {
+    found.resource.keys.as_ref().filter(|keys| keys.declared)
+}
+
+/// Whether a method takes all that SET gives, and SET gives every field that its body needs.
+fn takes(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> {
+    let placement = place(method, names)?;
+    let is_key = |parameter: &Parameter| declared(found).is_some_and(|keys| keys.columns.contains_key(&parameter.name));
+    if let Some(key) = placement.known().find(|known| is_key(known) || known.location == Location::Path) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("`{}` says which object it is, so it cannot be SET", key.name),
+        )
+        .hint("it stands in WHERE"));
+    }
+    check_required(method, |parameter| {
+        parameter.location != Location::Body || is_key(parameter) || names.is_empty() || placement.gives(parameter)
+    })
+}
+
+/// What SET gives.
+struct SetValues {
+    /// The values, where none depends on the row.
+    constants: Option<Vec<Value>>,
+    /// The expressions.
+    expressions: Vec<ast::Expr>,
+}
+
+impl SetValues {
+    async fn of(context: &PlanContext<'_>, statement: &Change) -> Result<Self> {
+        let expressions: Vec<ast::Expr> = statement.assignments.iter().map(|(_, value)| value.clone()).collect();
+        let literals: Option<Vec<Value>> = expressions.iter().map(literal).collect();
+        if literals.is_some() {
+            return Ok(Self { constants: literals, expressions });
+        }
+        if expressions.iter().any(|expression| !identifiers(expression).is_empty()) {
+            return Ok(Self { constants: None, expressions });
+        }
+        let rows = context.source.rows(select(items(&expressions, "set"), None)?).await?.rows;
+        check_whole(context)?;
+        match rows.into_iter().next() {
+            Some(values) => Ok(Self { constants: Some(values), expressions }),
+            None => Err(Error::new(ErrorKind::Internal, "the values of SET could not be evaluated")),
+        }
+    }
+}
+
+fn items(expressions: &[ast::Expr], prefix: &str) -> Vec<ast::SelectItem> {
+    let name = |at: usize| Ident::with_quote('"', format!("{prefix}:{at}"));
+    let numbered = expressions.iter().cloned().enumerate();
+    numbered.map(|(at, expr)| ast::SelectItem::ExprWithAlias { expr, alias: name(at) }).collect()
+}
+
+/// `SELECT items [FROM table [AS alias] WHERE selection]`. Its parts keep their places in the statement.
+fn select(projection: Vec<ast::SelectItem>, from: Option<(&Change, &ast::Expr)>) -> Result<ast::Query> {
+    let mut query = parse_query(if from.is_some() { "SELECT 1 FROM t" } else { "SELECT 1" })?;
+    if let ast::SetExpr::Select(select) = query.body.as_mut() {
+        select.projection = projection;
+        if let Some((statement, selection)) = from {
+            select.selection = Some(selection.clone());
+            if let Some(ast::TableFactor::Table { name, alias, .. }) =
+                select.from.first_mut().map(|table| &mut table.relation)
+            {
+                *name = ast::ObjectName::from(statement.table.clone());
+                *alias = statement.alias.as_ref().map(|name| ast::TableAlias {
+                    explicit: true,
+                    name: name.clone(),
+                    columns: Vec::new(),
+                    at: None,
+                });
+            }
+        }
+    }
+    Ok(query)
+}
+
+/// The calls when all of WHERE is placed on the method itself: nothing is looked at.
+async fn direct(
+    context: &PlanContext<'_>,
+    found: &Found,
+    statement: &Change,
+    methods: &[Arc<Method>],
+    names: &[&str],
+    values: &[Value],
+    selection: &ast::Expr,
+) -> Result<Option<(Arc<Method>, Vec<PlannedCall>)>> {
+    let resource = Arc::clone(&found.resource);
+    let table = Arc::new(Table::for_writing(&found.provider, &found.service, resource, methods));
+    let alias = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
+    let Some(conjuncts) = context.source.conjuncts(Arc::clone(&table), alias, selection.clone()).await? else {
+        return Ok(None);
+    };
+    let placements: Vec<Placement<'_>> = methods.iter().map(|method| place(method, names)).collect::<Result<_>>()?;
+    let taken: Vec<&Parameter> = placements.iter().flat_map(Placement::known).collect();
+    let Some(binding) = bind_direct(&table, methods, &taken, &conjuncts, context.settings.max_calls)? else {
+        return Ok(None);
+    };
+    let Some(at) = methods.iter().position(|method| method.name == binding.method.name) else { return Ok(None) };
+    let (method, placement) = (&methods[at], &placements[at]);
+    let mut steps = Vec::with_capacity(binding.tuples.len());
+    for tuple in &binding.tuples {
+        let mut call = found.call(method);
+        placement.fill(&mut call, values)?;
+        for (bound, value) in binding.bound.iter().zip(tuple) {
+            if let Some(parameter) = binding.method.parameters.iter().find(|p| p.name == bound.parameter) {
+                put(&mut call, parameter, value.clone());
+            }
+        }
+        let identity = identity_of(declared(found), &call);
+        steps.push(planned_call(method, call, identity, None));
+    }
+    Ok(Some((Arc::clone(method), steps)))
+}
+
+fn put(call: &mut Call, parameter: &Parameter, value: Value) {
+    let into = if parameter.location == Location::Body { &mut call.body } else { &mut call.arguments };
+    into.insert(parameter.name.clone(), value);
+}
+
+/// The calls when rows are looked at first: one per identity.
+async fn by_rows(
+    context: &PlanContext<'_>,
+    found: &Found,
+    statement: &Change,
+    methods: &[Arc<Method>],
+    names: &[&str],
+    set: &SetValues,
+    selection: &ast::Expr,
+) -> Result<(Arc<Method>, Vec<PlannedCall>, Option<Look>)> {
+    let id = found.id();
+    let table = Table::new(&found.provider, &found.service, Arc::clone(&found.resource))?;
+    let (method, ()) = choose(&id, statement.verb, methods, |method| reachable(found, method, names))?;
+    let keys: Vec<(&Parameter, &str)> = declared(found)
+        .into_iter()
+        .flat_map(|keys| &keys.columns)
+        .filter_map(|(name, column)| key_parameter(&method, name).map(|parameter| (parameter, column.as_str())))
+        .collect();
+    let looked = looked_columns(&table, &keys, statement, selection, set);
+
+    let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
+    let seen_names = looked.iter().map(|look| table.columns[look.column].name.as_str());
+    let mut projection: Vec<ast::SelectItem> = keys
+        .iter()
+        .map(|(_, name)| *name)
+        .chain(seen_names)
+        .map(|name| ast::SelectItem::UnnamedExpr(column(name)))
+        .collect();
+    let computed = if set.constants.is_some() { Vec::new() } else { items(&set.expressions, "set") };
+    projection.extend(computed);
+    let query = select(projection, Some((statement, selection)))?;
+    let text = query.to_string();
+    let SourceRows { names: headings, rows } = context.source.rows(query).await?;
+    check_whole(context)?;
+    let absent = absent_columns(context, &id);
+    let needed = |look: &&Seen| look.needed && absent.contains(&table.columns[look.column].name);
+    let missing = looked.iter().find(needed).map(|look| table.columns[look.column].name.as_str());
+    if let Some(name) = missing.or_else(|| keys.iter().map(|(_, c)| *c).find(|c| absent.iter().any(|a| a == c))) {
+        return Err(Error::new(
+            ErrorKind::Partial,
+            format!("nothing was written: the rows of `{id}` that were read do not hold `{name}`"),
+        )
+        .hint("name one object by its key: its details hold more"));
+    }
+
+    let placement = place(&method, names)?;
+    let mut steps: Vec<PlannedCall> = Vec::with_capacity(rows.len());
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for row in &rows {
+        let mut call = found.call(&method);
+        let (identity, rest) = row.split_at(keys.len().min(row.len()));
+        let (old, new) = rest.split_at(looked.len().min(rest.len()));
+        placement.fill(&mut call, set.constants.as_deref().unwrap_or(new))?;
+        for ((parameter, column), value) in keys.iter().zip(identity) {
+            if value.is_null() {
+                return Err(Error::new(
+                    ErrorKind::Partial,
+                    format!("nothing was written: a row of `{id}` has no `{column}`, which says which object it is"),
+                ));
+            }
+            put(&mut call, parameter, coerce(parameter, value)?);
+        }
+        let before: BTreeMap<String, Value> = looked
+            .iter()
+            .zip(old)
+            .map(|(look, value)| (&table.columns[look.column], value))
+            .filter(|(column, _)| !absent.contains(&column.name))
+            .map(|(column, value)| (column.name.clone(), as_json(column.ty.is_json(), value)))
+            .collect();
+        let key = identity.iter().map(literal_text).collect::<Vec<_>>().join("\u{1}");
+        match seen.get(&key) {
+            Some(at) if steps[*at].call == call => {}
+            Some(_) => {
+                return Err(Error::new(
+                    ErrorKind::InvalidArgument,
+                    format!(
+                        "two rows give `{}` different values",
+                        identity.iter().map(literal_text).collect::<Vec<_>>().join(", ")
+                    ),
+                )
+                .hint("each object can be changed once per statement"));
+            }
+            None => {
+                seen.insert(key, steps.len());
+                let identity = identity_of(declared(found), &call);
+                steps.push(planned_call(&method, call, identity, Some(before)));
+            }
+        }
+    }
+    let look = Look { select: text, rows: look_rows(&headings, rows) };
+    Ok((method, steps, Some(look)))
+}
+
+/// Whether the declared keys name every object that the method is about.
+fn reachable(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> {
+    let id = found.id();
+    let Some(keys) = declared(found) else {
+        let paths: Vec<String> =
+            method.needs().filter(|p| p.location == Location::Path).map(|p| format!("`{}`", p.name)).collect();
+        let needs = if paths.is_empty() { String::new() } else { format!(" for {}", paths.join(" and ")) };
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("the document of `{id}` does not say which column holds the value{needs} of `{}`", method.name),
+        )
+        .hint(format!(
+            "give the parameters themselves as `name = value`, or add `keys` to the resource `{}`",
+            found.resource.name
+        )));
+    };
+    let placement = place(method, names)?;
+    check_required(method, |parameter| keys.columns.contains_key(&parameter.name) || placement.gives(parameter))?;
+    if method.parameters.iter().any(|p| keys.columns.contains_key(&p.name)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Unsupported,
+        format!("`{}` does not take what identifies one object of `{id}`", method.name),
+    )
+    .hint(format!("`EXEC {id}.{}` calls it once", method.name)))
+}
+
+/// The parameter that a key goes to; a body field of the same name is another thing.
+fn key_parameter<'a>(method: &'a Method, name: &str) -> Option<&'a Parameter> {
+    let named = || method.parameters.iter().filter(|p| p.name == name);
+    named().find(|p| p.location != Location::Body).or_else(|| named().next())
+}
+
+/// The rows of a look, by column.
+pub(super) fn look_rows(names: &[String], rows: Vec<Vec<Value>>) -> Vec<BTreeMap<String, Value>> {
+    rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
+}
+
+/// A column that is looked at.
+struct Seen {
+    column: usize,
+    /// Whether the statement's meaning depends on it; the others only show what changes.
+    needed: bool,
+}
+
+/// The columns that WHERE and SET read, then those that SET writes.
+fn looked_columns(
+    table: &Table,
+    keys: &[(&Parameter, &str)],
+    statement: &Change,
+    selection: &ast::Expr,
+    set: &SetValues,
+) -> Vec<Seen> {
+    let mut looked: Vec<Seen> = Vec::new();
+    let mut add = |name: &str, needed: bool| {
+        let Some(column) = table.column(name) else { return };
+        let known = &table.columns[column];
+        let is_key = keys.iter().any(|(_, key)| *key == known.name);
+        if known.role.is_field() && !known.secret && !is_key && !looked.iter().any(|look| look.column == column) {
+            looked.push(Seen { column, needed });
+        }
+    };
+    for ident in identifiers(selection) {
+        add(&ident.value, true);
+    }
+    for ident in set.expressions.iter().flat_map(identifiers) {
+        add(&ident.value, true);
+    }
+    for (name, _) in &statement.assignments {
+        add(name.value.strip_prefix("data__").unwrap_or(&name.value), false);
+    }
+    looked
+}
+
+/// Text of a column that holds JSON, as JSON.
+fn as_json(is_json: bool, value: &Value) -> Value {
+    match value {
+        Value::String(text) if is_json => serde_json::from_str(text).unwrap_or_else(|_| value.clone()),
+        _ => value.clone(),
+    }
+}

@@ -1,0 +1,91 @@
+//! INSERT: one call per row.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sqlparser::ast;
+
+use super::fill::{check_required, place};
+use super::plan::{PlanContext, Planned, check_whole, choose, find, of_row, planned_call, write_plan};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Method;
+use crate::sql::{Insert, Verb};
+
+pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result<Planned> {
+    let found = find(context, &statement.table).await?;
+    let id = found.id();
+    let names: Vec<&str> = statement.columns.iter().map(|column| column.value.as_str()).collect();
+    let methods: Vec<_> = found.resource.methods_of(&found.resource.verbs.insert).cloned().collect();
+    let (method, ()) = choose(&id, Verb::Insert, &methods, |method| fits(method, &names))?;
+    let placement = place(&method, &names)?;
+
+    let rows = match literal_rows(&statement.source) {
+        Some(rows) => rows,
+        None => {
+            let rows = context.source.rows(*statement.source).await?.rows;
+            check_whole(context)?;
+            if let Some(warning) =
+                context.report.snapshot(context.clock.now()).warnings.iter().find(|warning| warning.code == "absent")
+            {
+                return Err(Error::new(
+                    ErrorKind::Partial,
+                    format!("nothing was written: {} is read, and {}", warning.subject, warning.message),
+                )
+                .hint("leave the column out, or name one object by its key: its details hold more"));
+            }
+            rows
+        }
+    };
+    let count = rows.len() as u64;
+    let mut steps = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        if row.len() != names.len() {
+            let error = Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{} columns are named, and there are {} values", names.len(), row.len()),
+            );
+            return Err(of_row(error, at, count));
+        }
+        let mut call = found.call(&method);
+        placement.fill(&mut call, row).map_err(|error| of_row(error, at, count))?;
+        steps.push(planned_call(&method, call, BTreeMap::new(), None));
+    }
+    Ok(Planned {
+        verb: Verb::Insert,
+        plan: write_plan(Verb::Insert, id, steps, None),
+        method,
+        resource: found.resource,
+        returning: statement.returning,
+        restricted: found.restricted,
+    })
+}
+
+fn fits(method: &Method, names: &[&str]) -> Result<()> {
+    let placement = place(method, names)?;
+    check_required(method, |parameter| placement.gives(parameter))
+}
+
+/// The rows of VALUES that hold literals only: their spelling is kept, whatever the other rows hold.
+fn literal_rows(query: &ast::Query) -> Option<Vec<Vec<Value>>> {
+    let plain =
+        query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    match query.body.as_ref() {
+        ast::SetExpr::Values(values) if plain => {
+            values.rows.iter().map(|row| row.iter().map(super::fill::literal).collect()).collect()
+        }
+        // `SELECT 'nightly', 5` without a table.
+        ast::SetExpr::Select(select) if plain && select.from.is_empty() && select.selection.is_none() => {
+            let items = select.projection.iter().map(|item| match item {
+                ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => {
+                    super::fill::literal(expr)
+                }
+                _ => None,
+            });
+            let bare = select.group_by == ast::GroupByExpr::Expressions(Vec::new(), Vec::new())
+                && select.having.is_none()
+                && select.distinct.is_none();
+            if bare { items.collect::<Option<Vec<Value>>>().map(|row| vec![row]) } else { None }
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,287 @@
+//! A statement → its calls, all of them, before any is sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use sqlparser::ast;
+
+use super::fill::secrets_of;
+use super::{change, exec, insert};
+use crate::bind::{Predicate, Table};
+use crate::call::{Endpoints, destination, show_request};
+use crate::clock::SharedClock;
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind, Position, Result};
+use crate::provider::{Call, Effect, Method, Registry, Resource};
+use crate::report::{Report, Verdict};
+use crate::sql::{Verb, Write};
+use crate::store::{Look, PlannedCall, Target, WritePlan};
+
+/// Rows that a query gave, to its end.
+#[derive(Debug, Clone, Default)]
+pub struct SourceRows {
+    /// The columns' names.
+    pub names: Vec<String>,
+    /// The rows; objects and arrays stand as JSON text, as SQL has them.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// What runs queries: the rows of a write come from it.
+#[async_trait]
+pub trait RowSource: Send + Sync {
+    /// Runs a query to its end. What happens is told to the statement's report.
+    ///
+    /// # Errors
+    /// As running the query by itself.
+    async fn rows(&self, query: ast::Query) -> Result<SourceRows>;
+
+    /// The conjuncts that `selection` comes to on `table` after planning; `None` when it is more than predicates on that
+    /// table, or when it cannot be planned there.
+    ///
+    /// # Errors
+    /// `NameNotFound` and the like for what is wrong however it is read.
+    async fn conjuncts(&self, table: Arc<Table>, alias: &str, selection: ast::Expr) -> Result<Option<Vec<Predicate>>>;
+}
+
+/// What planning needs.
+pub struct PlanContext<'a> {
+    /// The provider documents.
+    pub registry: Arc<Registry>,
+    /// Where providers are.
+    pub endpoints: &'a Endpoints,
+    /// The session's settings.
+    pub settings: &'a Settings,
+    /// The statement's report.
+    pub report: &'a Report,
+    /// Time, for the report.
+    pub clock: &'a SharedClock,
+    /// What runs queries.
+    pub source: &'a dyn RowSource,
+    /// Whether calls that change something are refused.
+    pub read_only: bool,
+}
+
+/// A write, ready to be sent.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The verb.
+    pub verb: Verb,
+    /// What will be sent, and what it was planned from.
+    pub plan: WritePlan,
+    /// The method.
+    pub method: Arc<Method>,
+    /// The resource.
+    pub resource: Arc<Resource>,
+    /// What is wanted back.
+    pub returning: Option<Vec<ast::SelectItem>>,
+    /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
+    pub restricted: Option<Vec<String>>,
+}
+
+impl Planned {
+    /// Whether anything is changed: an EXEC may call a method that only reads.
+    pub fn changes(&self) -> bool {
+        self.verb != Verb::Exec || self.method.effect != Effect::Read
+    }
+
+    /// Whether objects are removed.
+    pub fn deletes(&self) -> bool {
+        self.verb == Verb::Delete || self.method.effect == Effect::Delete
+    }
+}
+
+/// Plans a write: sends what reading its rows needs, and nothing that changes anything.
+///
+/// # Errors
+/// Everything that can be wrong with the statement; `Partial` when the rows it is about are not known to be all or a
+/// value among them did not fit.
+pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
+    if context.read_only && !matches!(write, Write::Exec(_)) {
+        return Err(only_reads(write.verb()));
+    }
+    let mut planned = match write {
+        Write::Insert(statement) => insert::plan(context, statement).await?,
+        Write::Change(statement) => change::plan(context, statement).await?,
+        Write::Exec(statement) => exec::plan(context, statement).await?,
+    };
+    check_allowed(context, &planned)?;
+    let calls = planned.plan.calls.len() as u64;
+    let most = context.settings.max_calls.saturating_sub(context.report.calls());
+    if calls > most {
+        return Err(Error::new(
+            ErrorKind::Budget,
+            format!("the statement needs {calls} more calls, and `max_calls` leaves {most}"),
+        )
+        .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + calls)));
+    }
+    // Every request is built once: what cannot be sent is found before the first one is.
+    let (method, restricted) = (&planned.method, planned.restricted.as_deref());
+    for (at, step) in planned.plan.calls.iter_mut().enumerate() {
+        let shown = show_request(context.endpoints, method, &step.call).map_err(|error| of_row(error, at, calls))?;
+        step.request = format!("{} {}", shown.method, shown.url);
+        let goes = destination(context.endpoints, method, &step.call, restricted)?;
+        let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
+        if !planned.plan.targets.contains(&target) {
+            planned.plan.targets.push(target);
+        }
+    }
+    Ok(planned)
+}
+
+/// Refuses what changes something where that is not allowed.
+///
+/// # Errors
+/// `Unsupported`.
+pub(super) fn check_allowed(context: &PlanContext<'_>, planned: &Planned) -> Result<()> {
+    if context.read_only && planned.changes() { Err(only_reads(planned.verb)) } else { Ok(()) }
+}
+
+fn only_reads(verb: Verb) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{} changes something, and this session only reads", verb.name()))
+        .hint("nothing was sent; leave out `--read-only`")
+}
+
+/// A call of a plan, without its request's text.
+pub(super) fn planned_call(
+    method: &Method,
+    call: Call,
+    identity: BTreeMap<String, Value>,
+    before: Option<BTreeMap<String, Value>>,
+) -> PlannedCall {
+    let secrets = secrets_of(method, &call);
+    PlannedCall {
+        call,
+        effect: method.effect,
+        request: String::new(),
+        identity,
+        before,
+        secrets,
+        idempotency_key: None,
+    }
+}
+
+/// A plan that says nothing yet of where its calls go.
+pub(super) fn write_plan(verb: Verb, table: String, calls: Vec<PlannedCall>, look: Option<Look>) -> WritePlan {
+    WritePlan { verb: verb.name().to_owned(), table, calls, targets: Vec::new(), look }
+}
+
+/// Says which row an error is about, where there are several.
+pub(super) fn of_row(error: Error, at: usize, rows: u64) -> Error {
+    if rows > 1 { error.with("row", (at + 1).to_string()) } else { error }
+}
+
+/// A resource by its name as written.
+pub(super) struct Found {
+    pub(super) provider: String,
+    pub(super) service: String,
+    pub(super) resource: Arc<Resource>,
+    pub(super) restricted: Option<Vec<String>>,
+}
+
+impl Found {
+    pub(super) fn id(&self) -> String {
+        format!("{}.{}.{}", self.provider, self.service, self.resource.name)
+    }
+
+    pub(super) fn call(&self, method: &Method) -> Call {
+        Call {
+            provider: self.provider.clone(),
+            service: self.service.clone(),
+            resource: self.resource.name.clone(),
+            method: method.name.clone(),
+            arguments: BTreeMap::new(),
+            body: BTreeMap::new(),
+        }
+    }
+}
+
+/// Finds the resource that the first three parts of `name` mean.
+pub(super) async fn find(context: &PlanContext<'_>, name: &[ast::Ident]) -> Result<Found> {
+    let registry = Arc::clone(&context.registry);
+    let parts: Vec<String> = name.iter().take(3).map(|ident| ident.value.clone()).collect();
+    let place = name.first().map(|ident| ident.span.start);
+    let found = tokio::task::spawn_blocking(move || {
+        let part = |at: usize| parts.get(at).map_or("", String::as_str);
+        let provider = registry.provider(part(0))?;
+        let service = registry.service(&provider.name, part(1))?;
+        let resource = registry.resource(&provider.name, &service.name, part(2))?;
+        let restricted = registry.is_shadowing(&provider.name);
+        Ok(Found { provider: provider.name.clone(), service: service.name.clone(), resource, restricted })
+    })
+    .await
+    .map_err(|error| Error::new(ErrorKind::Internal, "reading documents ended unexpectedly").caused_by(error))?;
+    found.map_err(|error: Error| match place.filter(|place| place.line > 0) {
+        Some(place) => error.at(Position { line: place.line, column: place.column }),
+        None => error,
+    })
+}
+
+/// The method of a verb, with what `fits` makes of it: of those that fit, the one with the most required parameters, and
+/// of equals the document's first.
+///
+/// # Errors
+/// The only candidate's own error, or one that lists why each does not fit.
+pub(super) fn choose<T>(
+    id: &str,
+    verb: Verb,
+    methods: &[Arc<Method>],
+    fits: impl Fn(&Arc<Method>) -> Result<T>,
+) -> Result<(Arc<Method>, T)> {
+    let mut best: Option<(Arc<Method>, T)> = None;
+    let mut errors: Vec<Error> = Vec::new();
+    for method in methods {
+        match fits(method) {
+            Ok(fit) => {
+                let needs = |method: &Method| method.needs().count();
+                if best.as_ref().is_none_or(|(known, _)| needs(method) > needs(known)) {
+                    best = Some((Arc::clone(method), fit));
+                }
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    match (best, errors.as_slice()) {
+        (Some(best), _) => Ok(best),
+        (None, []) => Err(Error::new(ErrorKind::Unsupported, format!("`{id}` has no method for {}", verb.name()))
+            .hint(format!("`SHOW METHODS IN {id}` lists what it can do"))),
+        (None, [only]) => Err(only.clone()),
+        (None, several) => {
+            let said: Vec<&str> = several.iter().map(Error::message).collect();
+            Err(Error::new(ErrorKind::MissingParameter, format!("no method fits this {} of `{id}`", verb.name()))
+                .hint(said.join("; ")))
+        }
+    }
+}
+
+/// Refuses rows that may not be all, or not what the API holds.
+///
+/// # Errors
+/// `Partial` with the reason.
+pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
+    let seen = context.report.snapshot(context.clock.now());
+    let refuse = |why: String| {
+        Err(Error::new(ErrorKind::Partial, format!("nothing was written: {why}"))
+            .hint("a write needs rows that are known to be all, and whole"))
+    };
+    // What the user's own LIMIT left out was not asked for.
+    if seen.verdict() > Verdict::Truncated {
+        let part = seen.parts.iter().find(|part| part.verdict == seen.verdict());
+        let subject = part.map_or(String::new(), |part| format!(" ({}: {})", part.table, part.reason));
+        return refuse(format!("the rows it is about are {}{subject}", seen.verdict()));
+    }
+    if seen.misfits > 0 {
+        let which = seen.warnings.iter().find(|warning| warning.code == "misfit");
+        let subject = which.map_or(String::new(), |w| format!(" ({}: {})", w.subject, w.message));
+        return refuse(format!("{} of the values it reads did not fit their columns{subject}", seen.misfits));
+    }
+    Ok(())
+}
+
+/// The columns that a read asked for and the method's answers do not hold: they read as NULL.
+pub(super) fn absent_columns(context: &PlanContext<'_>, id: &str) -> Vec<String> {
+    let seen = context.report.snapshot(context.clock.now());
+    let of_table = |subject: &str| subject.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
+    seen.warnings.iter().filter(|warning| warning.code == "absent").filter_map(|w| of_table(&w.subject)).collect()
+}
