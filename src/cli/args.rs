@@ -71,6 +71,10 @@ pub(super) struct Typed {
     #[arg(long)]
     pub(super) read_only: bool,
 
+    /// Send writes to real APIs: for this program's own tests
+    #[arg(long, hide = true)]
+    pub(super) unreleased_writes: bool,
+
     /// Set a setting, such as `max_calls=100`
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) settings: Vec<(String, String)>,

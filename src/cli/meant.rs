@@ -77,6 +77,7 @@ pub(super) struct EngineChoices {
     /// Where the journal of writes and plans are kept.
     pub(super) state_dir: Option<PathBuf>,
     pub(super) read_only: bool,
+    pub(super) unreleased_writes: bool,
 }
 
 /// The configuration file.
@@ -165,6 +166,7 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         // What was done in a sandbox is nothing to be reminded of among real writes.
         state_dir: here.state_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
         read_only: typed.read_only,
+        unreleased_writes: typed.unreleased_writes,
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) enum JournalChoice {
 pub(crate) struct WriteOptions {
     pub(super) journal: JournalChoice,
     pub(super) read_only: bool,
+    /// Whether calls that change something are sent: to the sandbox always, to real APIs where the program asks for it.
+    pub(super) sending: bool,
 }
 
 /// A write that is planned, and of which nothing is sent yet: [`Session::apply`] sends it.
@@ -330,6 +332,11 @@ impl Session {
     pub async fn apply(&mut self, pending: PendingWrite) -> Result<QueryResult> {
         let PendingWrite { planned, report, origin } = pending;
         self.remember(&report);
+        if planned.changes() && !self.engine().writes().sending {
+            let message = format!("{} of a real API is not released yet", planned.verb.name());
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .hint("nothing was sent; it works with `--sandbox`, and `PLAN` shows what would be sent"));
+        }
         if planned.plan.calls.is_empty() {
             let message = format!("{}: nothing to do, 0 calls", planned.verb.name());
             return Ok(QueryResult::command(&message, report, self.clock()));
