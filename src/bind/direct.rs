@@ -85,8 +85,7 @@ fn names_object(table: &Table, keys: Option<&Keys>, binding: &Binding, column: u
     };
     let known = &table.columns[column];
     let is_key = keys.is_some_and(|keys| keys.columns.get(&bound.parameter) == Some(&known.name));
-    let in_path =
-        binding.method.parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
+    let in_path = binding.method.parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
     match known.role {
         ColumnRole::Parameter => true,
         ColumnRole::Same => is_key || in_path,

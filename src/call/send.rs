@@ -112,16 +112,14 @@ pub async fn send_call(
 /// Whether a status leaves open what the API did with a change: a server or gateway that broke off, a redirect from
 /// wherever it came, and a success, when its body is not the API's.
 fn says_nothing(status: StatusCode) -> bool {
-    status.is_success()
-        || status.is_redirection()
-        || status.is_server_error()
-        || status == StatusCode::REQUEST_TIMEOUT
+    status.is_success() || status.is_redirection() || status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
 }
 
 /// The error of a change whose answer does not hold what says that it was done.
 fn unsaid(method: &Method, request: &Request, answer: &crate::http::Answer) -> Error {
     let path = method.success.as_ref().map_or("", |rule| rule.path.as_str());
-    let error = Error::new(ErrorKind::Api, format!("the answer does not hold `{path}`, which says whether it was done"));
+    let error =
+        Error::new(ErrorKind::Api, format!("the answer does not hold `{path}`, which says whether it was done"));
     answer::describe(error, method, request, answer).with("state", "unknown")
 }
 

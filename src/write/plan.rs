@@ -261,7 +261,7 @@ pub(super) fn choose<T>(
 /// `Partial` with the reason.
 pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
     let seen = context.report.snapshot(context.clock.now());
-    let refuse = |why: String| {
+    let refuse = |why: String| -> Result<()> {
         Err(Error::new(ErrorKind::Partial, format!("nothing was written: {why}"))
             .hint("a write needs rows that are known to be all, and whole"))
     };
@@ -271,17 +271,18 @@ pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
         let subject = part.map_or(String::new(), |part| format!(" ({}: {})", part.table, part.reason));
         return refuse(format!("the rows it is about are {}{subject}", seen.verdict()));
     }
+    // Values that stand for others: NULL for what did not fit or was not answered, a field for a parameter of its name.
+    let doubtful =
+        seen.warnings.iter().find(|warning| matches!(warning.code, "absent" | "shadowed" | "skipped" | "misfit"));
+    if let Some(warning) = doubtful {
+        let refused = refuse(format!("of `{}` it reads rows, and {}", warning.subject, warning.message));
+        let is_absent = warning.code == "absent";
+        return refused.map_err(|error| {
+            if is_absent { error.hint("name one object by its key: its details hold more") } else { error }
+        });
+    }
     if seen.misfits > 0 {
-        let which = seen.warnings.iter().find(|warning| warning.code == "misfit");
-        let subject = which.map_or(String::new(), |w| format!(" ({}: {})", w.subject, w.message));
-        return refuse(format!("{} of the values it reads did not fit their columns{subject}", seen.misfits));
+        return refuse(format!("{} of the values it reads did not fit their columns", seen.misfits));
     }
     Ok(())
-}
-
-/// The columns that a read asked for and the method's answers do not hold: they read as NULL.
-pub(super) fn absent_columns(context: &PlanContext<'_>, id: &str) -> Vec<String> {
-    let seen = context.report.snapshot(context.clock.now());
-    let of_table = |subject: &str| subject.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
-    seen.warnings.iter().filter(|warning| warning.code == "absent").filter_map(|w| of_table(&w.subject)).collect()
 }
