@@ -10,14 +10,14 @@ use sqlparser::ast;
 use super::fill::secrets_of;
 use super::{change, exec, insert};
 use crate::bind::{Predicate, Table};
-use crate::call::{Endpoints, destination, show_request};
+use crate::call::{Endpoints, ShownRequest, destination, show_request};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::provider::{Call, Effect, Method, Registry, Resource};
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
-use crate::store::{Look, PlannedCall, Target, WritePlan};
+use crate::store::{Look, PlannedCall, Target, WritePlan, sha256_hex};
 
 /// Rows that a query gave, to its end.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +120,7 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
     let (method, restricted) = (&planned.method, planned.restricted.as_deref());
     for (at, step) in planned.plan.calls.iter_mut().enumerate() {
         let shown = show_request(context.endpoints, method, &step.call).map_err(|error| of_row(error, at, calls))?;
-        step.request = format!("{} {}", shown.method, shown.url);
+        (step.request, step.body_digest) = (request_line(&shown), body_digest(&shown));
         let goes = destination(context.endpoints, method, &step.call, restricted)?;
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
         if !planned.plan.targets.contains(&target) {
@@ -128,6 +128,16 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         }
     }
     Ok(planned)
+}
+
+/// A request's method and URL.
+pub(super) fn request_line(shown: &ShownRequest) -> String {
+    format!("{} {}", shown.method, shown.url)
+}
+
+/// What a plan holds of a request's body, to know it again.
+pub(super) fn body_digest(shown: &ShownRequest) -> Option<String> {
+    (!shown.body.is_empty()).then(|| sha256_hex(shown.body.as_bytes()))
 }
 
 /// Refuses what changes something where that is not allowed.
@@ -155,6 +165,7 @@ pub(super) fn planned_call(
         call,
         effect: method.effect,
         request: String::new(),
+        body_digest: None,
         identity,
         before,
         secrets,
