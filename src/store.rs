@@ -36,6 +36,7 @@ mod tests;
 mod time;
 
 pub use digest::DigestKey;
+pub(crate) use digest::sha256_hex;
 pub use directory::{JournalEntry, Listing, StateDirectory};
 pub use journal::{CallState, Journal, Outcome, OutcomeState};
 pub use plan::{Look, PlannedCall, Target, WritePlan};

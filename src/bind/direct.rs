@@ -1,16 +1,16 @@
 //! The WHERE of a write, placed on the method itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::choose::{Binding, ConjunctFate, bind};
-use super::table::Table;
+use super::choose::{Binding, Supplied, bind};
+use super::table::{ColumnRole, Table};
 use super::tuples::Predicate;
 use crate::error::{ErrorKind, Result};
 use crate::provider::{Keys, Location, Method, Parameter};
 
 /// What a WHERE comes to when all of it is placed on one of `methods`: then their calls do what the statement says, and no
-/// row need be looked at. `None` when a conjunct is left over, or no method fits.
+/// row need be looked at. `None` when a conjunct is left over or says more than the calls would, or no method fits.
 ///
 /// `table` is one of [`Table::for_writing`]. `taken` are the parameters that SET gives: a predicate on a name among them is
 /// about the rows. Body fields hold new values, so predicates reach only those that `keys` name, or any where SET gives
@@ -44,11 +44,79 @@ pub fn bind_direct(
     let view = Table { methods: narrowed.collect(), resource: Arc::new(resource), ..table.clone() };
     match bind(&view, conjuncts, &[], &BTreeMap::new(), most) {
         Ok(binding) => {
-            let placed = binding.fates.iter().all(|fate| !matches!(fate, ConjunctFate::Checked(_)));
+            let names_object = |column: usize| names_object(table, keys, &binding, column);
+            let placed = conjuncts.iter().all(|conjunct| said_by_calls(conjunct, &names_object).is_some());
             Ok(placed.then_some(binding))
         }
         Err(error) if error.kind() == ErrorKind::Budget => Err(error),
         // The same WHERE may still be right for looking at the rows; if not, that says why.
         Err(_) => Ok(None),
+    }
+}
+
+/// The columns of a predicate that the calls' values say exactly; `None` when they do not. Branches of an OR must bind the
+/// same columns: what only one of them says would be lost.
+fn said_by_calls(predicate: &Predicate, names_object: &dyn Fn(usize) -> bool) -> Option<BTreeSet<usize>> {
+    match predicate {
+        Predicate::Equals { column, .. } | Predicate::In { column, .. } => {
+            names_object(*column).then(|| BTreeSet::from([*column]))
+        }
+        Predicate::And(all) => {
+            let parts: Option<Vec<BTreeSet<usize>>> =
+                all.iter().map(|part| said_by_calls(part, names_object)).collect();
+            Some(parts?.into_iter().flatten().collect())
+        }
+        Predicate::Or(any) => {
+            let branches: Option<Vec<BTreeSet<usize>>> =
+                any.iter().map(|part| said_by_calls(part, names_object)).collect();
+            let mut branches = branches?.into_iter();
+            let first = branches.next()?;
+            branches.all(|branch| branch == first).then_some(first)
+        }
+        Predicate::Other { .. } => None,
+    }
+}
+
+/// Whether the method gets the column's value, and the value means there what it means in WHERE: a parameter that is no
+/// field, or what identifies the object.
+fn names_object(table: &Table, keys: Option<&Keys>, binding: &Binding, column: usize) -> bool {
+    let Some(bound) = binding.bound_column(column).filter(|bound| bound.supplied == Supplied::Constant) else {
+        return false;
+    };
+    let known = &table.columns[column];
+    let is_key = keys.is_some_and(|keys| keys.columns.get(&bound.parameter) == Some(&known.name));
+    let in_path = binding.method.parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
+    match known.role {
+        ColumnRole::Parameter => true,
+        ColumnRole::Same => is_key || in_path,
+        ColumnRole::Field | ColumnRole::Unstated => is_key,
+        ColumnRole::Different => bound.through_key && is_key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn eq(column: usize) -> Predicate {
+        Predicate::Equals { column, value: json!(1) }
+    }
+
+    #[test]
+    fn only_what_the_calls_say_exactly_goes_without_a_look() {
+        let said = |predicate: &Predicate| said_by_calls(predicate, &|column| column < 2).is_some();
+        assert!(said(&eq(0)));
+        assert!(said(&Predicate::In { column: 1, values: vec![json!(1), json!(2)] }));
+        assert!(said(&Predicate::Or(vec![eq(0), eq(0)])));
+        assert!(said(&Predicate::Or(vec![Predicate::And(vec![eq(0), eq(1)]), Predicate::And(vec![eq(1), eq(0)])])));
+        assert!(!said(&eq(2)));
+        assert!(!said(&Predicate::Other { columns: vec![0] }));
+        assert!(!said(&Predicate::And(vec![eq(0), Predicate::Other { columns: vec![0] }])));
+        let partly = Predicate::Or(vec![Predicate::And(vec![eq(0), eq(1)]), eq(0)]);
+        assert!(!said(&partly));
+        assert!(!said(&Predicate::And(vec![partly, eq(1)])));
+        assert!(!said(&Predicate::Or(vec![Predicate::And(vec![eq(0), eq(2)]), eq(0)])));
     }
 }

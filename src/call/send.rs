@@ -81,29 +81,46 @@ pub async fn send_call(
         .fetch(&outgoing, &context.report, &context.budget)
         .await
         .map_err(|error| locate(error, &method.name, &outgoing.request))?;
-    // A gateway that gave up says nothing of what the API behind it did; nor does a page that is not the API's.
-    let doubtful = |error: Error| {
-        let gateway = matches!(answer.status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
-        if !safe && (gateway || answer.status.is_success()) { error.with("state", "unknown") } else { error }
-    };
+    let doubtful =
+        |error: Error| if !safe && says_nothing(answer.status) { error.with("state", "unknown") } else { error };
     let verdict =
         answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()).map_err(doubtful)?;
     let request_id = answer::request_id(&answer);
     let status = answer.status.as_u16();
     match verdict {
         Verdict::NotFound(error) => Ok(Answered { status, value: Value::Null, request_id, missing: Some(error) }),
+        Verdict::Empty if !safe && method.success.is_some() => Err(unsaid(method, &outgoing.request, &answer)),
         Verdict::Empty => Ok(Answered { status, value: Value::Null, request_id, missing: None }),
         Verdict::Good => {
             let value = body_value(&answer.body);
             if let Some(rule) = &method.success {
                 let path = ItemPath::parse(&rule.path)?;
-                if path.select(&value).first().is_some_and(|said| **said != rule.equals) {
-                    return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
+                match path.select(&value).first() {
+                    Some(said) if **said != rule.equals => {
+                        let authorizer = outgoing.authorizer.as_deref();
+                        return Err(answer::refused(method, &outgoing.request, &answer, authorizer));
+                    }
+                    None if !safe => return Err(unsaid(method, &outgoing.request, &answer)),
+                    _ => {}
                 }
             }
             Ok(Answered { status, value, request_id, missing: None })
         }
     }
+}
+
+/// Whether a status leaves open what the API did with a change: a server or gateway that broke off, a redirect from
+/// wherever it came, and a success, when its body is not the API's.
+fn says_nothing(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection() || status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT
+}
+
+/// The error of a change whose answer does not hold what says that it was done.
+fn unsaid(method: &Method, request: &Request, answer: &crate::http::Answer) -> Error {
+    let path = method.success.as_ref().map_or("", |rule| rule.path.as_str());
+    let error =
+        Error::new(ErrorKind::Api, format!("the answer does not hold `{path}`, which says whether it was done"));
+    answer::describe(error, method, request, answer).with("state", "unknown")
 }
 
 fn body_value(body: &Bytes) -> Value {
@@ -186,5 +203,21 @@ pub(super) fn published(method: &Method) -> Published {
         concurrency: limit.concurrency,
         remaining_header: limit.remaining_header.clone(),
         reset_header: limit.reset_header.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_that_leave_open_what_was_done() {
+        let unknown = |status: u16| says_nothing(StatusCode::from_u16(status).unwrap());
+        for status in [200, 302, 307, 408, 500, 502, 503, 504, 599] {
+            assert!(unknown(status), "{status}");
+        }
+        for status in [400, 401, 404, 409, 422, 429] {
+            assert!(!unknown(status), "{status}");
+        }
     }
 }

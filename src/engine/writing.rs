@@ -72,6 +72,20 @@ enum Origin {
     Stopped(Box<Running>, Vec<CallState>),
 }
 
+impl Origin {
+    /// Whether a call, counted from 0, is still to be sent.
+    fn sends(&self, call: usize) -> bool {
+        match self {
+            Self::Stopped(_, states) => to_be_sent(states, call),
+            Self::Statement | Self::Stored(_) => true,
+        }
+    }
+}
+
+fn to_be_sent(states: &[CallState], call: usize) -> bool {
+    matches!(states.get(call), None | Some(CallState::NotStarted | CallState::Failed))
+}
+
 impl PendingWrite {
     /// The verb in capitals.
     pub fn verb(&self) -> &'static str {
@@ -178,12 +192,21 @@ impl Session {
     }
 
     /// The plan of a write as rows (`n`, `request`, `body`, `changes`, `headers`), stored where there is a state
-    /// directory: the note says its name. Nothing is sent.
+    /// directory: the note says its name. Nothing is sent. Of `APPLY` and `RESUME`, whose plan is stored, the calls that
+    /// they would send are only shown.
     ///
     /// # Errors
     /// `InvalidArgument` when the plan cannot be stored.
     pub async fn store_plan(&mut self, pending: PendingWrite) -> Result<QueryResult> {
         let shown = self.show_plan(&pending)?;
+        match &pending.origin {
+            Origin::Statement => {}
+            Origin::Stored(id) => return Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends this"))),
+            Origin::Stopped(running, _) => {
+                let id = running.statement();
+                return Ok(shown.with_note(format!("nothing was sent; `RESUME '{id}'` sends this")));
+            }
+        }
         let JournalChoice::In(dir) = self.engine().writes().journal.clone() else {
             return Ok(shown.with_note("the plan is not stored: there is no state directory".to_owned()));
         };
@@ -208,7 +231,8 @@ impl Session {
         self.remember(&pending.report);
         let calls = &pending.planned.plan.calls;
         let mut columns: [Vec<Option<String>>; 4] = Default::default();
-        for call in calls {
+        let sent: Vec<usize> = (0..calls.len()).filter(|at| pending.origin.sends(*at)).collect();
+        for call in sent.iter().filter_map(|at| calls.get(*at)) {
             let shown =
                 crate::call::show_request(&self.engine().core().endpoints, &pending.planned.method, &call.call)?;
             let headers: Vec<String> = shown.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -222,7 +246,9 @@ impl Session {
                 column.push(cell);
             }
         }
-        let numbers = Int64Array::from_iter_values((1_i64..).take(calls.len()));
+        let numbers = Int64Array::from_iter_values(
+            (1_i64..).zip(0..calls.len()).filter(|(_, at)| sent.binary_search(at).is_ok()).map(|(n, _)| n),
+        );
         let mut fields = vec![Field::new("n", DataType::Int64, false)];
         let mut arrays: Vec<arrow::array::ArrayRef> = vec![Arc::new(numbers)];
         for (name, column) in ["request", "body", "changes", "headers"].into_iter().zip(columns) {
@@ -355,7 +381,7 @@ impl Session {
             planned: Arc::clone(&planned),
             clock: self.clock(),
         });
-        let wanted = |at: usize| matches!(states.get(at), None | Some(CallState::NotStarted | CallState::Failed));
+        let wanted = |at: usize| to_be_sent(&states, at);
         let recorder = recorder.as_ref().map(|recorder| recorder as &dyn Recorder);
         let mut results = write::apply(&context, &planned, recorder, wanted).await;
         for (result, state) in results.iter_mut().zip(&states) {

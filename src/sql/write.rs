@@ -181,11 +181,70 @@ fn idents(name: &ast::ObjectName) -> Result<Vec<ast::Ident>> {
     })
 }
 
-fn column(name: &ast::ObjectName) -> Result<ast::Ident> {
-    match name.0.last().and_then(|part| part.as_ident()) {
-        Some(ident) => Ok(ident.clone()),
-        None => Err(Error::new(ErrorKind::Syntax, format!("`{name}` is not a column"))),
+/// A column's name; what qualifies it must be the table's alias, or the end of its name.
+fn column(name: &ast::ObjectName, table: &[ast::Ident], alias: Option<&ast::Ident>) -> Result<ast::Ident> {
+    let parts: Vec<&ast::Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+    let wrong = || Error::new(ErrorKind::Syntax, format!("`{name}` is not a column"));
+    let Some((last, qualifier)) = parts.split_last().filter(|_| parts.len() == name.0.len()) else {
+        return Err(wrong());
+    };
+    let same = |a: &ast::Ident, b: &ast::Ident| a.value.eq_ignore_ascii_case(&b.value);
+    let is_alias = matches!((qualifier, alias), ([one], Some(alias)) if same(one, alias));
+    let end = table.len().checked_sub(qualifier.len()).map_or(&[][..], |from| &table[from..]);
+    let is_table = end.len() == qualifier.len() && qualifier.iter().zip(end).all(|(a, b)| same(a, b));
+    if is_alias || is_table {
+        return Ok((*last).clone());
     }
+    let error = wrong().hint("a part of a field cannot be set by itself; give the whole field");
+    Err(match last.span.start {
+        start if start.line > 0 => error.at(Position { line: start.line, column: start.column }),
+        _ => error,
+    })
+}
+
+/// The name and alias of the table that is written; whatever else can stand beside a table is refused.
+fn target(relation: &ast::TableFactor, verb: Verb) -> Result<(Vec<ast::Ident>, Option<ast::Ident>)> {
+    let ast::TableFactor::Table {
+        name,
+        alias,
+        args,
+        with_hints,
+        version,
+        with_ordinality,
+        partitions,
+        json_path,
+        sample,
+        index_hints,
+    } = relation
+    else {
+        return Err(Error::new(ErrorKind::Syntax, format!("{} needs a table", verb.name())));
+    };
+    let refuse = |clause: &str| Err(refuse(&format!("{clause} in {}", verb.name())));
+    if args.is_some() {
+        return refuse("arguments of the table").map_err(|error: Error| error.hint("they stand in WHERE"));
+    }
+    if !with_hints.is_empty() || !index_hints.is_empty() {
+        return refuse("hints");
+    }
+    if version.is_some() {
+        return refuse("a version of the table");
+    }
+    if *with_ordinality {
+        return refuse("WITH ORDINALITY");
+    }
+    if !partitions.is_empty() {
+        return refuse("PARTITION");
+    }
+    if json_path.is_some() {
+        return refuse("a path into the table");
+    }
+    if sample.is_some() {
+        return refuse("TABLESAMPLE");
+    }
+    if alias.as_ref().is_some_and(|alias| !alias.columns.is_empty() || alias.at.is_some()) {
+        return refuse("other names for the columns");
+    }
+    Ok((idents(name)?, alias.as_ref().map(|alias| alias.name.clone())))
 }
 
 fn from_insert(insert: ast::Insert) -> Result<Write> {
@@ -194,6 +253,25 @@ fn from_insert(insert: ast::Insert) -> Result<Write> {
     }
     if insert.overwrite {
         return Err(refuse("OVERWRITE"));
+    }
+    if insert.output.is_some() {
+        return Err(refuse("OUTPUT").hint("use RETURNING"));
+    }
+    if insert.partitioned.is_some() || !insert.after_columns.is_empty() {
+        return Err(refuse("PARTITION in INSERT"));
+    }
+    if !insert.optimizer_hints.is_empty() || insert.priority.is_some() {
+        return Err(refuse("hints in INSERT"));
+    }
+    if insert.replace_into || insert.insert_alias.is_some() || !insert.assignments.is_empty() {
+        return Err(refuse("REPLACE INTO, SET and an alias of the new row in INSERT"));
+    }
+    if insert.settings.is_some()
+        || insert.format_clause.is_some()
+        || insert.multi_table_insert_type.is_some()
+        || !insert.multi_table_into_clauses.is_empty()
+    {
+        return Err(refuse("SETTINGS, FORMAT and several tables in INSERT"));
     }
     let ast::TableObject::TableName(name) = &insert.table else {
         return Err(Error::new(ErrorKind::Syntax, "INSERT INTO needs a table"));
@@ -206,9 +284,11 @@ fn from_insert(insert: ast::Insert) -> Result<Write> {
     let Some(source) = insert.source else {
         return Err(Error::new(ErrorKind::Syntax, "INSERT needs VALUES or SELECT"));
     };
+    let table = idents(name)?;
+    let alias = insert.table_alias.as_ref().map(|alias| &alias.alias);
     Ok(Write::Insert(Insert {
-        table: idents(name)?,
-        columns: insert.columns.iter().map(column).collect::<Result<_>>()?,
+        columns: insert.columns.iter().map(|name| column(name, &table, alias)).collect::<Result<_>>()?,
+        table,
         source,
         returning: insert.returning,
     }))
@@ -221,20 +301,29 @@ fn from_update(update: ast::Update, verb: Verb) -> Result<Write> {
     if !update.order_by.is_empty() || update.limit.is_some() {
         return Err(refuse("ORDER BY and LIMIT in an UPDATE").hint("use `WHERE key IN (SELECT … LIMIT n)`"));
     }
-    let ast::TableFactor::Table { name, alias, .. } = &update.table.relation else {
-        return Err(Error::new(ErrorKind::Syntax, format!("{} needs a table", verb.name())));
-    };
+    if update.or.is_some() {
+        return Err(refuse("OR in an UPDATE"));
+    }
+    if update.output.is_some() {
+        return Err(refuse("OUTPUT").hint("use RETURNING"));
+    }
+    if !update.optimizer_hints.is_empty() {
+        return Err(refuse("hints in an UPDATE"));
+    }
+    let (table, alias) = target(&update.table.relation, verb)?;
     let mut assignments = Vec::new();
     for assignment in update.assignments {
         match assignment.target {
-            ast::AssignmentTarget::ColumnName(name) => assignments.push((column(&name)?, assignment.value)),
+            ast::AssignmentTarget::ColumnName(name) => {
+                assignments.push((column(&name, &table, alias.as_ref())?, assignment.value));
+            }
             ast::AssignmentTarget::Tuple(_) => return Err(refuse("SET of several columns at once")),
         }
     }
     Ok(Write::Change(Change {
         verb,
-        table: idents(name)?,
-        alias: alias.as_ref().map(|alias| alias.name.clone()),
+        table,
+        alias,
         assignments,
         selection: update.selection,
         returning: update.returning,
@@ -249,16 +338,23 @@ fn from_delete(delete: ast::Delete) -> Result<Write> {
         return Err(refuse("ORDER BY and LIMIT in a DELETE").hint("use `WHERE key IN (SELECT … LIMIT n)`"));
     }
     let (ast::FromTable::WithFromKeyword(from) | ast::FromTable::WithoutKeyword(from)) = &delete.from;
-    let [ast::TableWithJoins { relation: ast::TableFactor::Table { name, alias, .. }, joins }] = from.as_slice() else {
+    if delete.output.is_some() {
+        return Err(refuse("OUTPUT").hint("use RETURNING"));
+    }
+    if !delete.optimizer_hints.is_empty() {
+        return Err(refuse("hints in a DELETE"));
+    }
+    let [ast::TableWithJoins { relation, joins }] = from.as_slice() else {
         return Err(Error::new(ErrorKind::Syntax, "DELETE FROM needs one table"));
     };
     if !joins.is_empty() {
         return Err(refuse("joins in a DELETE"));
     }
+    let (table, alias) = target(relation, Verb::Delete)?;
     Ok(Write::Change(Change {
         verb: Verb::Delete,
-        table: idents(name)?,
-        alias: alias.as_ref().map(|alias| alias.name.clone()),
+        table,
+        alias,
         assignments: Vec::new(),
         selection: delete.selection,
         returning: delete.returning,
@@ -413,12 +509,33 @@ mod tests {
     }
 
     #[test]
+    fn columns_may_be_qualified_by_their_table() {
+        for text in [
+            "UPDATE a.b.c SET y = 1 WHERE z = 1",
+            "UPDATE a.b.c SET c.y = 1 WHERE z = 1",
+            "UPDATE a.b.c SET a.b.c.y = 1 WHERE z = 1",
+            "UPDATE a.b.c AS t SET t.y = 1 WHERE z = 1",
+        ] {
+            let Write::Change(change) = read(text) else { panic!("a change") };
+            assert_eq!(change.assignments[0].0.value, "y", "{text}");
+        }
+    }
+
+    #[test]
     fn what_calls_cannot_do_is_refused() {
         for text in [
             "INSERT INTO a.b.c VALUES (1)",
             "REPLACE INTO a.b.c (x) VALUES (1)",
             "DELETE FROM a.b.c USING d WHERE x = 1",
             "UPDATE a.b.c SET (x, y) = (1, 2)",
+            "UPDATE a.b.c SET x.y = 1 WHERE z = 1",
+            "UPDATE a.b.c AS t SET d.y = 1 WHERE z = 1",
+            "UPDATE a.b.c AS t (p, q) SET p = 1 WHERE q = 1",
+            "UPDATE a.b.c(z => 1) SET y = 1 WHERE true",
+            "DELETE FROM a.b.c(z => 1) WHERE true",
+            "DELETE FROM a.b.c AS t (p, q) WHERE q = 1",
+            "DELETE FROM a.b.c TABLESAMPLE (10 PERCENT) WHERE true",
+            "INSERT INTO a.b.c (x.y) VALUES (1)",
             "DELETE FROM images WHERE id = 1",
             "EXEC a.b.c @x = 1",
             "EXEC a.b.c.d @x 1",

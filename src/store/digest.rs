@@ -88,7 +88,7 @@ pub(super) fn is_digest(value: &Value) -> bool {
 }
 
 /// SHA-256 in hex.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -7,9 +7,7 @@ use serde_json::Value;
 use sqlparser::ast::{self, Ident};
 
 use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
-use super::plan::{
-    Found, PlanContext, Planned, SourceRows, absent_columns, check_whole, choose, find, planned_call, write_plan,
-};
+use super::plan::{Found, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call, write_plan};
 use crate::bind::{Table, bind_direct, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Keys, Location, Method, Parameter};
@@ -38,7 +36,10 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
     };
     let (method, steps, look) = match direct {
         Some((method, steps)) => (method, steps, None),
-        None => by_rows(context, &found, &statement, &methods, &names, &set, &selection).await?,
+        None => {
+            check_no_secrets(&found, &statement, &methods, &names, &set, &selection)?;
+            by_rows(context, &found, &statement, &methods, &names, &set, &selection).await?
+        }
     };
     Ok(Planned {
         verb,
@@ -206,6 +207,33 @@ fn put(call: &mut Call, parameter: &Parameter, value: Value) {
     into.insert(parameter.name.clone(), value);
 }
 
+/// Refuses secrets in what is looked at: the look is stored with the plan.
+///
+/// # Errors
+/// `Unsupported` when SET gives a secret, or SET or WHERE names one.
+fn check_no_secrets(
+    found: &Found,
+    statement: &Change,
+    methods: &[Arc<Method>],
+    names: &[&str],
+    set: &SetValues,
+    selection: &ast::Expr,
+) -> Result<()> {
+    let table = Table::for_writing(&found.provider, &found.service, Arc::clone(&found.resource), methods);
+    let all_methods = || table.methods.iter().chain(methods);
+    let is_secret = |name: &str| {
+        table.column(name).is_some_and(|column| table.columns[column].secret)
+            || all_methods().any(|method| method.parameter(name).is_some_and(|parameter| parameter.secret))
+    };
+    let read = identifiers(selection).into_iter().chain(set.expressions.iter().flat_map(identifiers));
+    let read: Vec<String> = read.map(|ident| ident.value).collect();
+    let named = names.iter().copied().chain(read.iter().map(String::as_str));
+    let Some(secret) = named.into_iter().find(|name| is_secret(name)) else { return Ok(()) };
+    Err(Error::new(ErrorKind::Unsupported, "a secret value can only be set where WHERE names the object directly")
+        .with("secret", secret.to_owned())
+        .hint(format!("nothing was sent; {} one object at a time, by its key and nothing else", statement.verb.name())))
+}
+
 /// The calls when rows are looked at first: one per identity.
 async fn by_rows(
     context: &PlanContext<'_>,
@@ -227,7 +255,7 @@ async fn by_rows(
     let looked = looked_columns(&table, &keys, statement, selection, set);
 
     let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
-    let seen_names = looked.iter().map(|look| table.columns[look.column].name.as_str());
+    let seen_names = looked.iter().map(|look| table.columns[*look].name.as_str());
     let mut projection: Vec<ast::SelectItem> = keys
         .iter()
         .map(|(_, name)| *name)
@@ -240,16 +268,6 @@ async fn by_rows(
     let text = query.to_string();
     let SourceRows { names: headings, rows } = context.source.rows(query).await?;
     check_whole(context)?;
-    let absent = absent_columns(context, &id);
-    let needed = |look: &&Seen| look.needed && absent.contains(&table.columns[look.column].name);
-    let missing = looked.iter().find(needed).map(|look| table.columns[look.column].name.as_str());
-    if let Some(name) = missing.or_else(|| keys.iter().map(|(_, c)| *c).find(|c| absent.iter().any(|a| a == c))) {
-        return Err(Error::new(
-            ErrorKind::Partial,
-            format!("nothing was written: the rows of `{id}` that were read do not hold `{name}`"),
-        )
-        .hint("name one object by its key: its details hold more"));
-    }
 
     let placement = place(&method, names)?;
     let mut steps: Vec<PlannedCall> = Vec::with_capacity(rows.len());
@@ -271,8 +289,7 @@ async fn by_rows(
         let before: BTreeMap<String, Value> = looked
             .iter()
             .zip(old)
-            .map(|(look, value)| (&table.columns[look.column], value))
-            .filter(|(column, _)| !absent.contains(&column.name))
+            .map(|(look, value)| (&table.columns[*look], value))
             .map(|(column, value)| (column.name.clone(), as_json(column.ty.is_json(), value)))
             .collect();
         let key = identity.iter().map(literal_text).collect::<Vec<_>>().join("\u{1}");
@@ -338,13 +355,6 @@ pub(super) fn look_rows(names: &[String], rows: Vec<Vec<Value>>) -> Vec<BTreeMap
     rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
 }
 
-/// A column that is looked at.
-struct Seen {
-    column: usize,
-    /// Whether the statement's meaning depends on it; the others only show what changes.
-    needed: bool,
-}
-
 /// The columns that WHERE and SET read, then those that SET writes.
 fn looked_columns(
     table: &Table,
@@ -352,24 +362,24 @@ fn looked_columns(
     statement: &Change,
     selection: &ast::Expr,
     set: &SetValues,
-) -> Vec<Seen> {
-    let mut looked: Vec<Seen> = Vec::new();
-    let mut add = |name: &str, needed: bool| {
+) -> Vec<usize> {
+    let mut looked: Vec<usize> = Vec::new();
+    let mut add = |name: &str| {
         let Some(column) = table.column(name) else { return };
         let known = &table.columns[column];
         let is_key = keys.iter().any(|(_, key)| *key == known.name);
-        if known.role.is_field() && !known.secret && !is_key && !looked.iter().any(|look| look.column == column) {
-            looked.push(Seen { column, needed });
+        if known.role.is_field() && !known.secret && !is_key && !looked.contains(&column) {
+            looked.push(column);
         }
     };
     for ident in identifiers(selection) {
-        add(&ident.value, true);
+        add(&ident.value);
     }
     for ident in set.expressions.iter().flat_map(identifiers) {
-        add(&ident.value, true);
+        add(&ident.value);
     }
     for (name, _) in &statement.assignments {
-        add(name.value.strip_prefix("data__").unwrap_or(&name.value), false);
+        add(name.value.strip_prefix("data__").unwrap_or(&name.value));
     }
     looked
 }

@@ -10,14 +10,14 @@ use sqlparser::ast;
 use super::fill::secrets_of;
 use super::{change, exec, insert};
 use crate::bind::{Predicate, Table};
-use crate::call::{Endpoints, destination, show_request};
+use crate::call::{Endpoints, ShownRequest, destination, show_request};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
 use crate::provider::{Call, Effect, Method, Registry, Resource};
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
-use crate::store::{Look, PlannedCall, Target, WritePlan};
+use crate::store::{Look, PlannedCall, Target, WritePlan, sha256_hex};
 
 /// Rows that a query gave, to its end.
 #[derive(Debug, Clone, Default)]
@@ -120,7 +120,7 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
     let (method, restricted) = (&planned.method, planned.restricted.as_deref());
     for (at, step) in planned.plan.calls.iter_mut().enumerate() {
         let shown = show_request(context.endpoints, method, &step.call).map_err(|error| of_row(error, at, calls))?;
-        step.request = format!("{} {}", shown.method, shown.url);
+        (step.request, step.body_digest) = (request_line(&shown), body_digest(&shown));
         let goes = destination(context.endpoints, method, &step.call, restricted)?;
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
         if !planned.plan.targets.contains(&target) {
@@ -128,6 +128,16 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         }
     }
     Ok(planned)
+}
+
+/// A request's method and URL.
+pub(super) fn request_line(shown: &ShownRequest) -> String {
+    format!("{} {}", shown.method, shown.url)
+}
+
+/// What a plan holds of a request's body, to know it again.
+pub(super) fn body_digest(shown: &ShownRequest) -> Option<String> {
+    (!shown.body.is_empty()).then(|| sha256_hex(shown.body.as_bytes()))
 }
 
 /// Refuses what changes something where that is not allowed.
@@ -155,6 +165,7 @@ pub(super) fn planned_call(
         call,
         effect: method.effect,
         request: String::new(),
+        body_digest: None,
         identity,
         before,
         secrets,
@@ -261,7 +272,7 @@ pub(super) fn choose<T>(
 /// `Partial` with the reason.
 pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
     let seen = context.report.snapshot(context.clock.now());
-    let refuse = |why: String| {
+    let refuse = |why: String| -> Result<()> {
         Err(Error::new(ErrorKind::Partial, format!("nothing was written: {why}"))
             .hint("a write needs rows that are known to be all, and whole"))
     };
@@ -271,17 +282,18 @@ pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
         let subject = part.map_or(String::new(), |part| format!(" ({}: {})", part.table, part.reason));
         return refuse(format!("the rows it is about are {}{subject}", seen.verdict()));
     }
+    // Values that stand for others: NULL for what did not fit or was not answered, a field for a parameter of its name.
+    let doubtful =
+        seen.warnings.iter().find(|warning| matches!(warning.code, "absent" | "shadowed" | "skipped" | "misfit"));
+    if let Some(warning) = doubtful {
+        let refused = refuse(format!("of `{}` it reads rows, and {}", warning.subject, warning.message));
+        let is_absent = warning.code == "absent";
+        return refused.map_err(|error| {
+            if is_absent { error.hint("name one object by its key: its details hold more") } else { error }
+        });
+    }
     if seen.misfits > 0 {
-        let which = seen.warnings.iter().find(|warning| warning.code == "misfit");
-        let subject = which.map_or(String::new(), |w| format!(" ({}: {})", w.subject, w.message));
-        return refuse(format!("{} of the values it reads did not fit their columns{subject}", seen.misfits));
+        return refuse(format!("{} of the values it reads did not fit their columns", seen.misfits));
     }
     Ok(())
-}
-
-/// The columns that a read asked for and the method's answers do not hold: they read as NULL.
-pub(super) fn absent_columns(context: &PlanContext<'_>, id: &str) -> Vec<String> {
-    let seen = context.report.snapshot(context.clock.now());
-    let of_table = |subject: &str| subject.strip_prefix(id).and_then(|rest| rest.strip_prefix('.')).map(str::to_owned);
-    seen.warnings.iter().filter(|warning| warning.code == "absent").filter_map(|w| of_table(&w.subject)).collect()
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::plan::{PlanContext, Planned, check_allowed};
-use crate::call::destination;
+use super::plan::{PlanContext, Planned, body_digest, check_allowed, request_line};
+use crate::call::{ShownRequest, destination, show_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Verb;
-use crate::store::{Target, WritePlan};
+use crate::store::{PlannedCall, Target, WritePlan};
 
 /// Finds the method of a stored plan again, and refuses when its calls would go elsewhere than was shown, or with
-/// another credential.
+/// another credential, or would be other requests.
 ///
 /// # Errors
-/// `InvalidArgument` when origin or credential differ; `NameNotFound` when the documents no longer have the method.
+/// `InvalidArgument` when origin, credential or a request differ; `NameNotFound` when the documents no longer have the method.
 pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Planned> {
     let verb = [Verb::Insert, Verb::Update, Verb::Replace, Verb::Delete, Verb::Exec]
         .into_iter()
@@ -43,6 +43,8 @@ pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Pla
         let goes = destination(context.endpoints, &method, &step.call, restricted.as_deref())?;
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
         if stored.targets.contains(&target) {
+            let shown = show_request(context.endpoints, &method, &step.call)?;
+            check_same(step, &shown)?;
             continue;
         }
         let same_place = stored.targets.iter().find(|known| known.origin == target.origin);
@@ -57,4 +59,63 @@ pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Pla
     let planned = Planned { verb, plan: stored, method, resource, returning: None, restricted };
     check_allowed(context, &planned)?;
     Ok(planned)
+}
+
+/// Refuses a request that is not the one that was planned.
+fn check_same(step: &PlannedCall, shown: &ShownRequest) -> Result<()> {
+    let request = request_line(shown);
+    if step.request == request && step.body_digest == body_digest(shown) {
+        return Ok(());
+    }
+    let what = if step.request == request { format!("{request}, with another body") } else { request };
+    Err(Error::new(ErrorKind::InvalidArgument, "the provider document changed since the plan was made")
+        .with("planned", step.request.clone())
+        .with("now", what)
+        .hint("nothing was sent; make a new plan"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::provider::{Call, Effect};
+
+    #[test]
+    fn a_request_that_is_another_now_is_refused() {
+        let shown = |method: &str, url: &str, body: &str| ShownRequest {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: body.to_owned(),
+        };
+        let planned = shown("PUT", "https://a.example/images/7", "{\"label\":\"x\"}");
+        let call = Call {
+            provider: "a".to_owned(),
+            service: "b".to_owned(),
+            resource: "c".to_owned(),
+            method: "m".to_owned(),
+            arguments: BTreeMap::new(),
+            body: BTreeMap::new(),
+        };
+        let step = PlannedCall {
+            call,
+            effect: Effect::Write,
+            request: request_line(&planned),
+            body_digest: body_digest(&planned),
+            identity: BTreeMap::new(),
+            before: None,
+            secrets: Vec::new(),
+            idempotency_key: None,
+        };
+        check_same(&step, &planned).unwrap();
+        for other in [
+            shown("POST", "https://a.example/images/7", "{\"label\":\"x\"}"),
+            shown("PUT", "https://a.example/volumes/7", "{\"label\":\"x\"}"),
+            shown("PUT", "https://a.example/images/7", "{\"label\":\"y\"}"),
+            shown("PUT", "https://a.example/images/7", ""),
+        ] {
+            assert!(check_same(&step, &other).unwrap_err().message().contains("document changed"));
+        }
+    }
 }
