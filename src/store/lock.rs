@@ -7,6 +7,7 @@
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind as Io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::file::{private, write_error};
 use crate::error::Result;
@@ -32,6 +33,24 @@ pub(super) fn enter_gate(path: &Path) -> Result<Gate> {
             Err(error) => return Err(write_error(path, &error)),
         }
     }
+}
+
+/// How often a lock is tried that a child process may hold for a moment, and how long is waited in between.
+const TRIES: u32 = 50;
+const BETWEEN_TRIES: Duration = Duration::from_millis(2);
+
+/// As [`try_hold`], but patient: a process that starts another shares its locks with it until the other has begun.
+///
+/// # Errors
+/// As [`write_error`].
+pub(super) fn hold_soon(file: &File, path: &Path) -> Result<bool> {
+    for _ in 1..TRIES {
+        if try_hold(file, path)? {
+            return Ok(true);
+        }
+        std::thread::park_timeout(BETWEEN_TRIES);
+    }
+    try_hold(file, path)
 }
 
 /// Locks a file until it is closed; false when another holds it.

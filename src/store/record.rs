@@ -13,7 +13,7 @@ use super::directory::{JournalEntry, Listing, StateDirectory, plan_of_statement}
 use super::file::{damaged, private, read_error, write_error};
 use super::journal::{CallState, Journal, Line, Outcome};
 use super::json;
-use super::lock::try_hold;
+use super::lock::{hold_soon, try_hold};
 use super::name::find;
 use super::plan::{WritePlan, id_of_value};
 use super::saved::{FORMAT, newer_format};
@@ -120,7 +120,7 @@ pub fn resume(state: &StateDirectory, statement: &str) -> Result<(Journal, State
         let _gate = state.enter_gate()?;
         let opened = private().read(true).write(true).open(&entry.path);
         let mut file = opened.map_err(|error| write_error(&entry.path, &error))?;
-        if !try_hold(&file, &entry.path)? {
+        if !hold_soon(&file, &entry.path)? {
             return Err(refused("is being run by another process").hint("wait for that process, or stop it"));
         }
         let bytes = read_whole(&mut file, &entry.path)?;

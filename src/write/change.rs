@@ -227,8 +227,8 @@ fn check_no_secrets(
     };
     let read = identifiers(selection).into_iter().chain(set.expressions.iter().flat_map(identifiers));
     let read: Vec<String> = read.map(|ident| ident.value).collect();
-    let named = names.iter().copied().chain(read.iter().map(String::as_str));
-    let Some(secret) = named.into_iter().find(|name| is_secret(name)) else { return Ok(()) };
+    let mentioned = names.iter().copied().chain(read.iter().map(String::as_str));
+    let Some(secret) = mentioned.into_iter().find(|name| is_secret(name)) else { return Ok(()) };
     Err(Error::new(ErrorKind::Unsupported, "a secret value can only be set where WHERE names the object directly")
         .with("secret", secret.to_owned())
         .hint(format!("nothing was sent; {} one object at a time, by its key and nothing else", statement.verb.name())))

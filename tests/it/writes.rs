@@ -1,5 +1,7 @@
 //! Statements that change something: the very requests they send, what they refuse, their plans and their journal.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +21,9 @@ fn builder(server: &Server) -> EngineBuilder {
         .with("LUNANODE_API_KEY", "k".repeat(128));
     ["digitalocean", "linode", "lunanode"]
         .iter()
-        .fold(Engine::builder().unreleased_writes().env(env), |builder, provider| builder.base_url(provider, &server.url()))
+        .fold(Engine::builder().unreleased_writes().env(env), |builder, provider| {
+            builder.base_url(provider, &server.url())
+        })
 }
 
 fn db(server: &Server) -> Db {
@@ -336,7 +340,9 @@ async fn a_plan_sends_nothing_and_is_applied_once_as_it_was_shown() {
     assert!(again.message().contains("was applied"), "{again}");
 
     let other = Env::empty().with("LINODE_TOKEN", "another");
-    let mut stranger = Db::of(Engine::builder().unreleased_writes().env(other).base_url("linode", &server.url()).state_dir(dir.path()));
+    let mut stranger = Db::of(
+        Engine::builder().unreleased_writes().env(other).base_url("linode", &server.url()).state_dir(dir.path()),
+    );
     let mut result = db.start("PLAN DELETE FROM linode.images.images WHERE id = 'private/2'").await.unwrap();
     let id = result.note().unwrap().split('\'').nth(1).unwrap().to_owned();
     result.read_all().await.unwrap();
