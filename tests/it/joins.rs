@@ -1,5 +1,7 @@
 //! Bind joins: tables whose parameters come from another table's rows.
 
+mod checks;
+
 use serde_json::{Value, json};
 use skyql::ErrorKind;
 
