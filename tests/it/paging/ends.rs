@@ -405,3 +405,36 @@ async fn filters_over_many_calls_stop_with_the_limit() {
         server.requests().iter().map(Seen::path_and_query).collect::<Vec<_>>()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promise_of_more_without_a_place_is_no_end() {
+    let server = Server::start(|_| Reply::json(200, json!({"items": widgets(2), "has_more": true}))).await;
+    let paging = "kind: cursor\ncursor: {key: cursor, location: query, from: {path: $.next}, more: $.has_more}\n";
+    let text = widgets_service_with(&server.url(), &["cursor"], paging, "$.items");
+    let mut db = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth"));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(answer.ids(), ids(2));
+    assert_eq!(answer.verdict(), "unproved");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_without_a_total_go_on_where_the_rows_end() {
+    // Every page but the first comes shorter than asked for.
+    let server = Server::start(|seen| {
+        let skip: usize = seen.query_value("offset").map_or(0, |offset| offset.parse().unwrap());
+        let length = if skip == 0 { 4 } else { 2 };
+        let rows: Vec<Value> = widgets(9).into_iter().skip(skip).take(length).collect();
+        Reply::json(200, json!({"items": rows}))
+    })
+    .await;
+    let paging = "kind: offset\noffset: {key: offset, location: query}\n";
+    let text = widgets_service_with(&server.url(), &["offset"], paging, "$.items");
+    let mut db = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth"));
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(answer.ids(), ids(9));
+    assert_eq!(answer.verdict(), "complete");
+    let offsets: Vec<Option<String>> = server.requests().iter().map(|seen| seen.query_value("offset")).collect();
+    let wanted = [None, Some("4"), Some("6"), Some("8"), Some("9")];
+    assert_eq!(offsets, wanted.map(|offset| offset.map(str::to_owned)));
+}
