@@ -19,12 +19,12 @@ use super::endpoint::Server;
 use super::link_header::next_of_link_header;
 use super::read::{BoundCall, ReadContext};
 use super::request;
-use super::send::{locate, published, secret_query};
+use super::send::dispatch;
 use super::shape::ReadPlan;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Authorizer, HeaderMap, Outgoing, Repeat, Url};
-use crate::provider::{Effect, ItemShape, PageKind, TokenPlace, TokenSource};
+use crate::http::{Authorizer, HeaderMap, Url};
+use crate::provider::{ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::{Part, Verdict};
 use crate::rows::{self, ItemsFound, Page};
 
@@ -678,21 +678,7 @@ async fn fetch(
             request
         }
     };
-    let outgoing = Outgoing {
-        request,
-        authorizer,
-        secret_query: secret_query(method),
-        signing_path: method.path.trim_start_matches('/').to_owned(),
-        repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
-        published: published(method),
-        retries: context.settings.retries,
-        max_wait: context.settings.max_wait,
-    };
-    let answer = context
-        .client
-        .fetch(&outgoing, &context.report, &context.budget)
-        .await
-        .map_err(|error| locate(error, &method.name, &outgoing.request))?;
+    let (outgoing, answer) = dispatch(context, method, request, authorizer).await?;
     let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
     let url = outgoing.request.url.clone();
     let status = answer.status.as_u16();

@@ -1,5 +1,6 @@
 //! One call, sent to its end: what writes and EXEC do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use super::endpoint::Endpoints;
 use super::read::ReadContext;
 use super::request::{self, shown_url};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
+use crate::http::{Answer, Authorizer, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
 use crate::provider::{Call, Effect, Location, Method};
 use crate::rows::ItemPath;
 
@@ -52,6 +53,31 @@ pub struct ShownRequest {
     pub body: String,
 }
 
+/// Sends one request of a method, for reads and writes alike: its effect says whether it may be sent again.
+pub(super) async fn dispatch(
+    context: &ReadContext,
+    method: &Method,
+    request: Request,
+    authorizer: Option<Arc<Authorizer>>,
+) -> Result<(Outgoing, Answer)> {
+    let outgoing = Outgoing {
+        request,
+        authorizer,
+        secret_query: secret_query(method),
+        signing_path: method.path.trim_start_matches('/').to_owned(),
+        repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
+        published: published(method),
+        retries: context.settings.retries,
+        max_wait: context.settings.max_wait,
+    };
+    let answer = context
+        .client
+        .fetch(&outgoing, &context.report, &context.budget)
+        .await
+        .map_err(|error| locate(error, &method.name, &outgoing.request))?;
+    Ok((outgoing, answer))
+}
+
 /// Sends one call and reads the whole answer. `restricted` is as in [`super::ReadPlan::restricted`].
 ///
 /// # Errors
@@ -66,21 +92,8 @@ pub async fn send_call(
     let server = context.endpoints.server(&call.provider, method, &call.arguments)?;
     let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
     let safe = method.effect == Effect::Read;
-    let outgoing = Outgoing {
-        request: request::build(method, call, &server, &[], context.settings.timeout)?,
-        authorizer,
-        secret_query: secret_query(method),
-        signing_path: method.path.trim_start_matches('/').to_owned(),
-        repeat: if safe { Repeat::Safe } else { Repeat::Unsafe },
-        published: published(method),
-        retries: context.settings.retries,
-        max_wait: context.settings.max_wait,
-    };
-    let answer = context
-        .client
-        .fetch(&outgoing, &context.report, &context.budget)
-        .await
-        .map_err(|error| locate(error, &method.name, &outgoing.request))?;
+    let request = request::build(method, call, &server, &[], context.settings.timeout)?;
+    let (outgoing, answer) = dispatch(context, method, request, authorizer).await?;
     let doubtful =
         |error: Error| if !safe && says_nothing(answer.status) { error.with("state", "unknown") } else { error };
     let verdict =
@@ -116,7 +129,7 @@ fn says_nothing(status: StatusCode) -> bool {
 }
 
 /// The error of a change whose answer does not hold what says that it was done.
-fn unsaid(method: &Method, request: &Request, answer: &crate::http::Answer) -> Error {
+fn unsaid(method: &Method, request: &Request, answer: &Answer) -> Error {
     let path = method.success.as_ref().map_or("", |rule| rule.path.as_str());
     let error =
         Error::new(ErrorKind::Api, format!("the answer does not hold `{path}`, which says whether it was done"));
@@ -181,7 +194,7 @@ pub fn show_request(endpoints: &Endpoints, method: &Method, call: &Call) -> Resu
 }
 
 /// Adds where it happened to an error of sending.
-pub(super) fn locate(error: Error, method: &str, request: &Request) -> Error {
+fn locate(error: Error, method: &str, request: &Request) -> Error {
     if error.kind() == ErrorKind::Budget {
         return error;
     }
@@ -189,13 +202,13 @@ pub(super) fn locate(error: Error, method: &str, request: &Request) -> Error {
 }
 
 /// The query parameters whose values must never be shown.
-pub(super) fn secret_query(method: &Method) -> Vec<String> {
+fn secret_query(method: &Method) -> Vec<String> {
     let secret = method.parameters.iter().filter(|p| p.secret && p.location == Location::Query);
     secret.map(|p| p.wire.clone()).collect()
 }
 
 /// The API's published limit for a method.
-pub(super) fn published(method: &Method) -> Published {
+fn published(method: &Method) -> Published {
     let Some(limit) = &method.rate_limit else { return Published::default() };
     let per = limit.per_seconds.filter(|seconds| *seconds > 0.0 && seconds.is_finite());
     Published {
