@@ -25,6 +25,7 @@ mod message;
 mod prompt;
 mod requests;
 mod run;
+mod secret;
 mod source;
 mod start;
 
@@ -119,12 +120,13 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         }
         Action::Run(_) => {
             messages.unfinished(&engine);
-            let mut runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes);
+            let mut runner =
+                Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
             runtime.block_on(runner.texts(&texts))
         }
         Action::Prompt => {
             messages.unfinished(&engine);
-            let runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes);
+            let runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
             prompt::run(&runtime, runner, here.history_file.as_deref())
         }
     };

@@ -7,19 +7,23 @@
 mod builder;
 mod explain;
 mod journal;
+mod pending;
+mod plan_rows;
 mod resolve;
 mod result;
 mod sandboxes;
 mod session;
 mod show;
 mod source;
+mod transaction;
 mod writing;
 
 pub use crate::sandbox::SandboxOptions;
+pub use crate::store::SecretField;
 pub use builder::EngineBuilder;
+pub use pending::{Found, PendingWrite};
 pub use result::QueryResult;
 pub use session::Session;
-pub use writing::{Found, PendingWrite};
 
 use std::sync::Arc;
 

@@ -11,10 +11,10 @@ mod parse;
 mod split;
 mod write;
 
-pub use parse::{Describe, Show, Statement, parse, parse_query};
+pub use parse::{Describe, Show, Statement, parse, parse_items, parse_query};
 pub use split::{Piece, is_complete, split};
-pub(crate) use write::dotted;
 pub use write::{Change, Exec, Insert, Verb, Write};
+pub(crate) use write::{dotted, number};
 
 use dialect::SkyDialect;
 

@@ -39,7 +39,7 @@ pub use digest::DigestKey;
 pub(crate) use digest::sha256_hex;
 pub use directory::{JournalEntry, Listing, StateDirectory};
 pub use journal::{CallState, Journal, Outcome, OutcomeState};
-pub use plan::{Look, PlannedCall, Target, WritePlan};
+pub use plan::{Look, PlanPart, PlannedCall, Target, WritePlan};
 pub use record::{CallRecord, StatementRecord, read_journal, resume, unfinished};
 pub use saved::StoredPlan;
 pub use secret::{SecretField, conceal, reveal, secret_fields};

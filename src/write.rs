@@ -19,5 +19,5 @@ mod restore;
 pub use answers::{answers_batch, unanswered, with_nulls};
 pub use apply::{CallResult, Recorder, Summary, apply, failure, ids_of};
 pub use compare::check_unchanged;
-pub use plan::{PlanContext, Planned, RowSource, SourceRows, plan};
+pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, plan};
 pub use restore::restore;

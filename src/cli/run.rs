@@ -7,7 +7,9 @@ use futures::StreamExt;
 
 use crate::cli::meant::Writes;
 use crate::cli::message::{Messages, Place};
+use crate::cli::secret::supply;
 use crate::cli::source::Text;
+use crate::config::Env;
 use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{self, Format, not_broken, write_stream};
@@ -34,6 +36,8 @@ pub(super) struct Runner {
     /// Whether an answer stands in `out`, so that the next one is set off from it.
     answered: bool,
     writes: Writes,
+    /// Where secrets are that stored plans do not hold.
+    env: Env,
 }
 
 impl Runner {
@@ -44,7 +48,11 @@ impl Runner {
         messages: Messages,
         writes: Writes,
     ) -> Self {
-        Self { session, out, output, messages, answered: false, writes }
+        Self { session, out, output, messages, answered: false, writes, env: Env::empty() }
+    }
+
+    pub(super) fn with_env(self, env: &Env) -> Self {
+        Self { env: env.clone(), ..self }
     }
 
     pub(super) fn messages(&mut self) -> &mut Messages {
@@ -59,7 +67,20 @@ impl Runner {
                 return ended;
             }
         }
-        Ended::Well
+        self.end_of_texts()
+    }
+
+    /// A script that forgets its COMMIT has not done what it says.
+    fn end_of_texts(&mut self) -> Ended {
+        if !self.session.in_transaction() {
+            return Ended::Well;
+        }
+        let queued = self.session.queued_writes();
+        let writes = if queued == 1 { "1 write was".to_owned() } else { format!("{queued} writes were") };
+        let error = Error::new(ErrorKind::Partial, "the statements end inside a transaction")
+            .hint(format!("{writes} queued, and nothing was sent; end with COMMIT or ROLLBACK"));
+        self.messages.error(&error, None);
+        Ended::Failed
     }
 
     /// Runs the statements of one text in order, up to the first that fails. Dropping the future cancels the
@@ -86,6 +107,7 @@ impl Runner {
     }
 
     async fn statement(&mut self, piece: &Piece) -> Result<Ended> {
+        supply(&mut self.session, &piece.text, &self.env, self.writes == Writes::Ask).await?;
         let mut result = match self.session.plan_write(&piece.text).await? {
             Some(pending) => self.write(pending).await?,
             None => self.session.sql(&piece.text).await?,

@@ -103,7 +103,14 @@ impl Recorder for JournalRecorder {
             },
             CallResult::Failed(error) => failed(OutcomeState::Failed, error),
             CallResult::Unknown(error) => failed(OutcomeState::Unknown, error),
-            CallResult::Untouched | CallResult::DoneBefore => return Ok(()),
+            CallResult::Untouched => Outcome {
+                state: OutcomeState::Failed,
+                status: None,
+                request_id: None,
+                ids: std::collections::BTreeMap::new(),
+                message: Some("it was not sent, as another call failed".to_owned()),
+            },
+            CallResult::DoneBefore => return Ok(()),
         };
         let outcome = match self.planned.plan.calls.get(index) {
             Some(call) => outcome.without_secrets_of(call),

@@ -1,5 +1,6 @@
 //! One user's conversation with the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::catalog::MemoryCatalogProviderList;
@@ -16,10 +17,12 @@ use super::explain::explain;
 use super::resolve::{resolve, unknown_table};
 use super::result::QueryResult;
 use super::show;
+use super::transaction::Transaction;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions;
+use crate::http::Secret;
 use crate::provider::Registry;
 use crate::report::Report;
 use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, StatementContext, from_datafusion};
@@ -36,6 +39,9 @@ pub struct Session {
     settings: Settings,
     own: Arc<MemoryCatalogProviderList>,
     last: Option<Report>,
+    pub(super) transaction: Option<Transaction>,
+    /// Secrets that APPLY and RESUME ask for again, by label.
+    pub(super) supplied: BTreeMap<String, Secret>,
 }
 
 impl Session {
@@ -46,7 +52,7 @@ impl Session {
         let _ = catalog.register_schema(OWN_SCHEMA, Arc::new(MemorySchemaProvider::new()));
         own.register_catalog(OWN_CATALOG.to_owned(), catalog);
         let settings = engine.settings().clone();
-        Self { engine, settings, own, last: None }
+        Self { engine, settings, own, last: None, transaction: None, supplied: BTreeMap::new() }
     }
 
     /// The settings in force.
@@ -104,6 +110,14 @@ impl Session {
                 }
                 Ok(QueryResult::command("RESET", report, clock))
             }
+            Statement::Begin => self.begin_transaction(report),
+            Statement::Rollback => self.rollback(report),
+            Statement::Commit => {
+                let pending = self.prepare_commit(report).await?;
+                pending.check_confirmed(&self.settings)?;
+                self.apply(pending).await
+            }
+            Statement::Write(write) if self.in_transaction() => self.queue(*write, report).await,
             Statement::Write(write) => {
                 let pending = self.prepare(*write, report).await?;
                 pending.check_confirmed(&self.settings)?;

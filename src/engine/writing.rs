@@ -4,22 +4,21 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::Value;
 use sqlparser::ast;
 
 use super::Session;
 use super::journal::{JournalRecorder, Running, blocking};
+use super::pending::{Origin, PendingWrite, to_be_sent};
 use super::result::QueryResult;
 use super::source::SessionRows;
-use crate::config::Confirm;
 use crate::error::{Error, ErrorKind, Result};
+use crate::http::Secret;
 use crate::report::Report;
 use crate::sql::{Statement, Verb, Write};
-use crate::store::{CallState, StateDirectory, WritePlan, conceal, resume, reveal};
+use crate::store::{CallState, SecretField, StateDirectory, conceal, resume, reveal, secret_fields};
 use crate::write::{
-    self, CallResult, PlanContext, Planned, Recorder, Summary, answers_batch, check_unchanged, failure, restore,
+    self, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_unchanged, failure, restore,
     unanswered, with_nulls,
 };
 
@@ -44,134 +43,6 @@ pub(crate) struct WriteOptions {
     pub(super) sending: bool,
 }
 
-/// A write that is planned, and of which nothing is sent yet: [`Session::apply`] sends it.
-#[derive(Debug)]
-pub struct PendingWrite {
-    planned: Planned,
-    report: Report,
-    origin: Origin,
-}
-
-/// What became of a call, as somebody found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// The API did it: it is not sent again.
-    Done,
-    /// The API did not do it: it is sent.
-    NotDone,
-}
-
-/// Where a pending write comes from.
-#[derive(Debug)]
-enum Origin {
-    /// The statement itself.
-    Statement,
-    /// `APPLY`, of a stored plan.
-    Stored(String),
-    /// `RESUME`, of a statement that stopped.
-    Stopped(Box<Running>, Vec<CallState>),
-}
-
-impl Origin {
-    /// Whether a call, counted from 0, is still to be sent.
-    fn sends(&self, call: usize) -> bool {
-        match self {
-            Self::Stopped(_, states) => to_be_sent(states, call),
-            Self::Statement | Self::Stored(_) => true,
-        }
-    }
-}
-
-fn to_be_sent(states: &[CallState], call: usize) -> bool {
-    matches!(states.get(call), None | Some(CallState::NotStarted | CallState::Failed))
-}
-
-impl PendingWrite {
-    /// The verb in capitals.
-    pub fn verb(&self) -> &'static str {
-        self.planned.verb.name()
-    }
-
-    /// The plan: every call, and what it was planned from. It may hold secrets.
-    pub fn plan(&self) -> &WritePlan {
-        &self.planned.plan
-    }
-
-    /// How many calls it makes, each about one object.
-    pub fn objects(&self) -> usize {
-        self.planned.plan.calls.len()
-    }
-
-    /// `DELETE of 3 objects of linode.images.images`.
-    pub fn summary(&self) -> String {
-        let count = self.objects();
-        let noun = if count == 1 { "object" } else { "objects" };
-        format!("{} of {count} {noun} of {}", self.verb(), self.planned.plan.table)
-    }
-
-    /// One line per call, at most `most`: its request and what it changes.
-    pub fn lines(&self, most: usize) -> Vec<String> {
-        let calls = &self.planned.plan.calls;
-        let mut lines: Vec<String> = calls
-            .iter()
-            .take(most)
-            .map(|call| match changes(call) {
-                Some(changes) => format!("{}: {changes}", call.request),
-                None => call.request.clone(),
-            })
-            .collect();
-        if calls.len() > most {
-            lines.push(format!("and {} more", calls.len() - most));
-        }
-        lines
-    }
-
-    /// The calls of a statement that stopped of which nobody knows whether the API did them: each one's number in the
-    /// plan, from 0, and its request.
-    pub fn unknown(&self) -> Vec<(usize, String)> {
-        let Origin::Stopped(_, states) = &self.origin else { return Vec::new() };
-        let calls = states.iter().zip(&self.planned.plan.calls).enumerate();
-        let unknown = calls.filter(|(_, (state, _))| **state == CallState::Unknown);
-        unknown.map(|(at, (_, call))| (at, call.request.clone())).collect()
-    }
-
-    /// Says of an unknown call what somebody found out by looking at the API; a call that is not unknown stays as it is.
-    pub fn settle(&mut self, call: usize, found: Found) {
-        let Origin::Stopped(_, states) = &mut self.origin else { return };
-        if let Some(state) = states.get_mut(call).filter(|state| **state == CallState::Unknown) {
-            *state = match found {
-                Found::Done => CallState::Skipped,
-                Found::NotDone => CallState::NotStarted,
-            };
-        }
-    }
-
-    /// Whether somebody who can be asked should be: a DELETE or more than one object, unless `confirm` says otherwise.
-    pub fn asks(&self, confirm: Confirm) -> bool {
-        let explicit = !matches!(self.origin, Origin::Statement);
-        match confirm {
-            _ if !self.planned.changes() || self.objects() == 0 => false,
-            Confirm::Never => false,
-            Confirm::Always => true,
-            Confirm::Auto => !explicit && (self.planned.deletes() || self.objects() > 1),
-        }
-    }
-
-    /// Refuses what needs a word that nobody was there to give.
-    ///
-    /// # Errors
-    /// `Unsupported`, before any call that changes something: more than one object (any, with `confirm = 'always'`).
-    pub fn check_confirmed(&self, settings: &crate::config::Settings) -> Result<()> {
-        let refused = self.asks(settings.confirm) && (self.objects() > 1 || settings.confirm == Confirm::Always);
-        if !refused {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Unsupported, format!("the {} is not confirmed", self.summary()))
-            .with("first", self.planned.plan.calls.first().map_or("", |call| call.request.as_str()))
-            .hint("nothing was sent; `--yes` or `SET confirm = 'never'` sends it, `PLAN` shows all of it first"))
-    }
-}
-
 impl Session {
     /// Plans a statement that changes something, without sending it; `None` for any other statement. What it needs to
     /// read is read.
@@ -184,80 +55,14 @@ impl Session {
     pub async fn plan_write(&mut self, text: &str) -> Result<Option<PendingWrite>> {
         let report = Report::new(self.clock().now());
         match super::session::parse_one(text)? {
+            // In a transaction it is queued, and COMMIT is what is planned.
+            Statement::Write(_) if self.in_transaction() => Ok(None),
             Statement::Write(write) => self.prepare(*write, report).await.map(Some),
+            Statement::Commit => self.prepare_commit(report).await.map(Some),
             Statement::Apply(id) => self.prepare_stored(&id, report).await.map(Some),
             Statement::Resume(id) => self.prepare_resume(&id, report).await.map(Some),
             _ => Ok(None),
         }
-    }
-
-    /// The plan of a write as rows (`n`, `request`, `body`, `changes`, `headers`), stored where there is a state
-    /// directory: the note says its name. Nothing is sent. Of `APPLY` and `RESUME`, whose plan is stored, the calls that
-    /// they would send are only shown.
-    ///
-    /// # Errors
-    /// `InvalidArgument` when the plan cannot be stored.
-    pub async fn store_plan(&mut self, pending: PendingWrite) -> Result<QueryResult> {
-        let shown = self.show_plan(&pending)?;
-        match &pending.origin {
-            Origin::Statement => {}
-            Origin::Stored(id) => return Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends this"))),
-            Origin::Stopped(running, _) => {
-                let id = running.statement();
-                return Ok(shown.with_note(format!("nothing was sent; `RESUME '{id}'` sends this")));
-            }
-        }
-        let JournalChoice::In(dir) = self.engine().writes().journal.clone() else {
-            return Ok(shown.with_note("the plan is not stored: there is no state directory".to_owned()));
-        };
-        if pending.objects() == 0 {
-            return Ok(shown.with_note("there is nothing to do".to_owned()));
-        }
-        let (plan, now) = (pending.planned.plan, self.clock().utc());
-        let count = plan.calls.len();
-        let id = blocking(move || {
-            let state = StateDirectory::open(dir)?;
-            let plan = conceal(plan, &state.digest_key()?);
-            let id = state.save_plan(&plan, now)?;
-            state.renew_plan(&id).map(|()| id)
-        })
-        .await?;
-        let requests = if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
-        Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends {requests}")))
-    }
-
-    /// The requests of a write as rows.
-    pub(super) fn show_plan(&mut self, pending: &PendingWrite) -> Result<QueryResult> {
-        self.remember(&pending.report);
-        let calls = &pending.planned.plan.calls;
-        let mut columns: [Vec<Option<String>>; 4] = Default::default();
-        let sent: Vec<usize> = (0..calls.len()).filter(|at| pending.origin.sends(*at)).collect();
-        for call in sent.iter().filter_map(|at| calls.get(*at)) {
-            let shown =
-                crate::call::show_request(&self.engine().core().endpoints, &pending.planned.method, &call.call)?;
-            let headers: Vec<String> = shown.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-            let row = [
-                Some(call.request.clone()),
-                (!shown.body.is_empty()).then_some(shown.body),
-                changes(call),
-                (!headers.is_empty()).then(|| headers.join("; ")),
-            ];
-            for (column, cell) in columns.iter_mut().zip(row) {
-                column.push(cell);
-            }
-        }
-        let numbers = Int64Array::from_iter_values(
-            (1_i64..).zip(0..calls.len()).filter(|(_, at)| sent.binary_search(at).is_ok()).map(|(n, _)| n),
-        );
-        let mut fields = vec![Field::new("n", DataType::Int64, false)];
-        let mut arrays: Vec<arrow::array::ArrayRef> = vec![Arc::new(numbers)];
-        for (name, column) in ["request", "body", "changes", "headers"].into_iter().zip(columns) {
-            fields.push(Field::new(name, DataType::Utf8, true));
-            arrays.push(Arc::new(StringArray::from(column)));
-        }
-        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
-            .map_err(|error| Error::new(ErrorKind::Internal, "the plan could not be shown").caused_by(error))?;
-        Ok(QueryResult::batch(batch, pending.report.clone(), self.clock()))
     }
 
     /// Plans a write.
@@ -269,21 +74,23 @@ impl Session {
         if planned.changes() && self.engine().writes().journal == JournalChoice::NotChosen {
             return Err(no_journal_chosen());
         }
-        if let Some(items) = &planned.returning {
+        for Part { method, resource, returning, .. } in &planned.parts {
+            let Some(items) = returning else { continue };
             // What is wrong with it is better found before the calls than after them. Fields that the document does not
             // name are not known yet.
-            let nothing = answers_batch(&planned.method, &[])?;
+            let nothing = answers_batch(method, &[])?;
             if unanswered(items, &nothing).is_empty() {
-                rows.returning(items.clone(), &planned.resource.name, nothing).await?;
+                rows.returning(items.clone(), &resource.name, nothing).await?;
             }
         }
-        Ok(PendingWrite { planned, report, origin: Origin::Statement })
+        Ok(self.pending(planned, report, Origin::Statement))
     }
 
     /// Finds a stored plan again, and looks at its rows again.
     pub(super) async fn prepare_stored(&mut self, id: &str, report: Report) -> Result<PendingWrite> {
         self.remember(&report);
-        let (dir, wanted) = (self.state_path()?, id.to_owned());
+        self.check_no_transaction("APPLY")?;
+        let (dir, wanted, supplied) = (self.state_path()?, id.to_owned(), self.supplied_values());
         let (id, plan) = blocking(move || {
             let state = StateDirectory::open(dir)?;
             let stored = state.load_plan(&wanted)?;
@@ -291,7 +98,7 @@ impl Session {
                 // Says when.
                 state.mark_applied(&stored.id, std::time::SystemTime::UNIX_EPOCH)?;
             }
-            let plan = reveal(stored.plan, &BTreeMap::new(), &state.digest_key()?)?;
+            let plan = reveal(stored.plan, &supplied, &state.digest_key()?)?;
             Ok((stored.id, plan))
         })
         .await?;
@@ -300,17 +107,18 @@ impl Session {
         let context = self.plan_context(&rows, &report, &clock);
         let planned = restore(&context, plan).await?;
         check_unchanged(&context, &planned).await?;
-        Ok(PendingWrite { planned, report, origin: Origin::Stored(id) })
+        Ok(self.pending(planned, report, Origin::Stored(id)))
     }
 
     /// Takes over a statement that stopped.
     pub(super) async fn prepare_resume(&mut self, id: &str, report: Report) -> Result<PendingWrite> {
         self.remember(&report);
-        let (dir, wanted) = (self.state_path()?, id.to_owned());
+        self.check_no_transaction("RESUME")?;
+        let (dir, wanted, supplied) = (self.state_path()?, id.to_owned(), self.supplied_values());
         let (journal, record, plan) = blocking(move || {
             let state = StateDirectory::open(dir)?;
             let (journal, record) = resume(&state, &wanted)?;
-            let plan = reveal(record.plan.clone(), &BTreeMap::new(), &state.digest_key()?)?;
+            let plan = reveal(record.plan.clone(), &supplied, &state.digest_key()?)?;
             Ok((journal, record, plan))
         })
         .await?;
@@ -318,7 +126,55 @@ impl Session {
         let clock = self.clock();
         let planned = restore(&self.plan_context(&rows, &report, &clock), plan).await?;
         let states = record.calls.iter().map(crate::store::CallRecord::state).collect();
-        Ok(PendingWrite { planned, report, origin: Origin::Stopped(Box::new(Running::of(journal)), states) })
+        Ok(self.pending(planned, report, Origin::Stopped(Box::new(Running::of(journal)), states)))
+    }
+
+    pub(super) fn pending(&self, planned: Planned, report: Report, origin: Origin) -> PendingWrite {
+        PendingWrite { planned, report, origin, core: Arc::clone(self.engine().core()) }
+    }
+
+    /// The secret values that `APPLY` or `RESUME` needs again: a stored plan holds none. Empty for any other statement.
+    /// [`Session::supply`] takes them.
+    ///
+    /// # Errors
+    /// `NameNotFound` when there is no such plan or statement.
+    pub async fn secrets_needed(&self, text: &str) -> Result<Vec<SecretField>> {
+        let (stored, id) = match super::session::parse_one(text)? {
+            Statement::Apply(id) => (true, id),
+            Statement::Resume(id) => (false, id),
+            _ => return Ok(Vec::new()),
+        };
+        let dir = self.state_path()?;
+        blocking(move || {
+            let state = StateDirectory::open(dir)?;
+            let plan = if stored { state.load_plan(&id)?.plan } else { state.load_statement(&id)?.plan };
+            Ok(secret_fields(&plan))
+        })
+        .await
+    }
+
+    /// Keeps a secret value for `APPLY` and `RESUME` in this session, under its [`SecretField::label`].
+    pub fn supply(&mut self, label: &str, value: Secret) {
+        self.supplied.insert(label.to_owned(), value);
+    }
+
+    /// What was supplied, as text and as the JSON that it may spell.
+    fn supplied_values(&self) -> BTreeMap<String, Value> {
+        let mut values = BTreeMap::new();
+        for (label, secret) in &self.supplied {
+            values.insert(label.clone(), Value::from(secret.expose()));
+            if let Ok(value) = serde_json::from_str::<Value>(secret.expose()) {
+                values.insert(format!("{label}#json"), value);
+            }
+        }
+        values
+    }
+
+    /// Looks again at the rows that a plan was made from.
+    pub(super) async fn check_rows(&self, planned: &Planned, report: &Report) -> Result<()> {
+        let rows = SessionRows { session: self, report: report.clone() };
+        let clock = self.clock();
+        check_unchanged(&self.plan_context(&rows, report, &clock), planned).await
     }
 
     fn plan_context<'a>(
@@ -356,15 +212,22 @@ impl Session {
     /// The first call's that failed, with the count of all calls in `calls`. With RETURNING, the rows of the calls that
     /// were done come first, and the error after them. The journal's, before any call.
     pub async fn apply(&mut self, pending: PendingWrite) -> Result<QueryResult> {
-        let PendingWrite { planned, report, origin } = pending;
+        let PendingWrite { planned, report, origin, core } = pending;
+        if !Arc::ptr_eq(&core, self.engine().core()) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "the write was planned by another engine")
+                .hint("nothing was sent; plan and apply it with sessions of one engine"));
+        }
         self.remember(&report);
         if planned.changes() && !self.engine().writes().sending {
-            let message = format!("{} of a real API is not released yet", planned.verb.name());
+            let message = format!("{} of a real API is not released yet", planned.plan.verb);
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .hint("nothing was sent; it works with `--sandbox`, and `PLAN` shows what would be sent"));
         }
+        if matches!(origin, Origin::Transaction) {
+            self.end_transaction();
+        }
         if planned.plan.calls.is_empty() {
-            let message = format!("{}: nothing to do, 0 calls", planned.verb.name());
+            let message = format!("{}: nothing to do, 0 calls", planned.plan.verb);
             return Ok(QueryResult::command(&message, report, self.clock()));
         }
         let (running, states) = self.begin(&planned, origin).await?;
@@ -395,7 +258,10 @@ impl Session {
         let mut unfinished = None;
         if let Some(running) = &running {
             if summary.unknown.is_empty() && summary.untouched.is_empty() {
-                running.end(summary.text(), self.clock().utc()).await?;
+                if let Err(error) = running.end(summary.text(), self.clock().utc()).await {
+                    // All calls are through, and each one's outcome is noted.
+                    report.warn("journal", "journal", error.message().to_owned());
+                }
             } else {
                 unfinished = Some(running.statement());
             }
@@ -409,7 +275,7 @@ impl Session {
         let stored = match origin {
             Origin::Stopped(running, states) => return Ok((Some(*running), states)),
             Origin::Stored(id) => Some(id),
-            Origin::Statement => None,
+            Origin::Statement | Origin::Transaction => None,
         };
         if !planned.changes() {
             return Ok((None, Vec::new()));
@@ -447,31 +313,36 @@ impl Session {
                 _ => None,
             })
             .collect();
-        let wanted = match (&planned.returning, planned.verb) {
-            (Some(items), _) => Some(items.clone()),
-            (None, Verb::Exec) if !answers.iter().all(Value::is_null) => Some(item_columns(planned)?),
-            (None, _) => None,
+        // The statements of a transaction have no common rows.
+        let only = Some(planned.parts.as_slice()).filter(|parts| parts.len() == 1).and_then(<[Part]>::first);
+        let wanted = match only {
+            Some(part) => match (&part.returning, part.verb) {
+                (Some(items), _) => Some((part, items.clone())),
+                (None, Verb::Exec) if !answers.iter().all(Value::is_null) => Some((part, item_columns(part)?)),
+                (None, _) => None,
+            },
+            None => None,
         };
-        let Some(items) = wanted.filter(|_| !answers.is_empty()) else {
+        let Some((part, items)) = wanted.filter(|_| !answers.is_empty()) else {
             return match error {
                 Some(error) => Err(error),
                 None => {
                     let done = results.len();
                     let noun = if done == 1 { "call" } else { "calls" };
-                    let message = format!("{}: {done} {noun} done", planned.verb.name());
+                    let message = format!("{}: {done} {noun} done", planned.plan.verb);
                     Ok(QueryResult::command(&message, report, self.clock()))
                 }
             };
         };
-        let batch = answers_batch(&planned.method, &answers)?;
+        let batch = answers_batch(&part.method, &answers)?;
         let absent = unanswered(&items, &batch);
         for name in &absent {
-            let message = format!("no answer of `{}` holds it; NULL stands in its place", planned.method.name);
+            let message = format!("no answer of `{}` holds it; NULL stands in its place", part.method.name);
             report.warn("absent", format!("{}.{name}", planned.plan.table), message);
         }
         let batch = with_nulls(&batch, &absent)?;
         let rows = SessionRows { session: self, report };
-        let returned = rows.returning(items, &planned.resource.name, batch).await;
+        let returned = rows.returning(items, &part.resource.name, batch).await;
         match (returned, error) {
             (Ok(result), None) => Ok(result),
             (Ok(result), Some(error)) => Ok(result.with_failure(error)),
@@ -482,8 +353,8 @@ impl Session {
 }
 
 /// What EXEC gives without RETURNING: the columns that its method answers with.
-fn item_columns(planned: &Planned) -> Result<Vec<ast::SelectItem>> {
-    let columns = &planned.method.response.columns;
+fn item_columns(part: &Part) -> Result<Vec<ast::SelectItem>> {
+    let columns = &part.method.response.columns;
     if columns.is_empty() {
         return match *crate::sql::parse_query("SELECT *")?.body {
             ast::SetExpr::Select(select) => Ok(select.projection),
@@ -492,30 +363,6 @@ fn item_columns(planned: &Planned) -> Result<Vec<ast::SelectItem>> {
     }
     let item = |name: &str| ast::SelectItem::UnnamedExpr(ast::Expr::Identifier(ast::Ident::with_quote('"', name)));
     Ok(columns.iter().filter(|column| !column.secret).map(|column| item(&column.name)).collect())
-}
-
-/// `label: "gold" → "gold-2"`, with the old value where it was read.
-fn changes(call: &crate::store::PlannedCall) -> Option<String> {
-    let before = call.before.as_ref()?;
-    let said: Vec<String> = call
-        .call
-        .body
-        .iter()
-        .filter(|(name, _)| !call.identity.contains_key(*name))
-        .map(|(name, new)| {
-            let new = if call.secrets.contains(name) { "***".to_owned() } else { new.to_string() };
-            match before.get(name) {
-                Some(old) => format!("{name}: {old} → {new}"),
-                None => format!("{name}: → {new}"),
-            }
-        })
-        .collect();
-    let shown = if said.is_empty() {
-        before.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
-    } else {
-        said
-    };
-    (!shown.is_empty()).then(|| shown.join(", "))
 }
 
 fn no_journal_chosen() -> Error {

@@ -28,6 +28,12 @@ pub enum Statement {
     Apply(String),
     /// `RESUME 'statement'`: does what an unfinished statement did not.
     Resume(String),
+    /// `BEGIN`: writes are queued from here on.
+    Begin,
+    /// `COMMIT`: what is queued is sent.
+    Commit,
+    /// `ROLLBACK`: what is queued is dropped.
+    Rollback,
     /// SHOW of something.
     Show(Show),
     /// DESCRIBE of something.
@@ -160,6 +166,13 @@ pub fn parse(text: &str) -> Result<Statement> {
         Some("RESUME") => {
             words.quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Resume)
         }
+        Some("BEGIN") => transaction(&mut words, Statement::Begin),
+        Some("START") => match words.word().as_deref() {
+            Some("TRANSACTION") => transaction(&mut words, Statement::Begin),
+            _ => Err(words.wrong("START needs TRANSACTION").hint("`BEGIN` is shorter")),
+        },
+        Some("COMMIT" | "END") => transaction(&mut words, Statement::Commit),
+        Some("ROLLBACK" | "ABORT") => transaction(&mut words, Statement::Rollback),
         Some(word) if is_write(word) => parse_write(&tokens).map(|write| Statement::Write(Box::new(write))),
         word => planned(tokens, word),
     }
@@ -179,10 +192,31 @@ pub fn parse_query(text: &str) -> Result<ast::Query> {
     }
 }
 
+/// Reads what may stand between SELECT and FROM.
+///
+/// # Errors
+/// As [`parse_query`].
+pub fn parse_items(text: &str) -> Result<Vec<ast::SelectItem>> {
+    match *parse_query(&format!("SELECT {text}"))?.body {
+        ast::SetExpr::Select(select) => Ok(select.projection),
+        _ => Err(Error::new(ErrorKind::Syntax, "these are not the items of a SELECT")),
+    }
+}
+
 /// The statement behind PLAN or EXPLAIN. The tokens keep their places.
 fn without_first_word(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let first = tokens.iter().position(|token| matches!(token.token, Token::Word(_))).unwrap_or_default();
     tokens.iter().skip(first + 1).cloned().collect()
+}
+
+/// The rest of BEGIN, COMMIT or ROLLBACK: at most a word that says nothing.
+fn transaction(words: &mut Words<'_>, statement: Statement) -> Result<Statement> {
+    let mut ahead = words.clone();
+    if matches!(ahead.word().as_deref(), Some("TRANSACTION" | "WORK")) {
+        *words = ahead;
+    }
+    words.end()?;
+    Ok(statement)
 }
 
 /// A query or a definition; other statements of the general parser have no meaning here.
@@ -200,7 +234,7 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
                 format!("{} is not supported", word.unwrap_or("this statement")),
             )
             .hint(
-                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
             );
             Err(match at {
                 Some(at) => error.at(at),

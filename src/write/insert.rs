@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlparser::ast;
 
 use super::fill::{check_required, place};
-use super::plan::{PlanContext, Planned, check_whole, choose, find, of_row, planned_call, write_plan};
+use super::plan::{Part, PlanContext, Planned, check_whole, choose, find, of_row, planned_call};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Method;
 use crate::sql::{Insert, Verb};
@@ -41,14 +41,14 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result
         placement.fill(&mut call, row).map_err(|error| of_row(error, at, count))?;
         steps.push(planned_call(&method, call, BTreeMap::new(), None));
     }
-    Ok(Planned {
+    let part = Part {
         verb: Verb::Insert,
-        plan: write_plan(Verb::Insert, id, steps, None),
         method,
         resource: found.resource,
         returning: statement.returning,
         restricted: found.restricted,
-    })
+    };
+    Ok(Planned::statement(part, id, steps, None))
 }
 
 fn fits(method: &Method, names: &[&str]) -> Result<()> {

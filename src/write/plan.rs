@@ -1,6 +1,7 @@
 //! A statement → its calls, all of them, before any is sent.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -14,10 +15,10 @@ use crate::call::{Endpoints, ShownRequest, destination, show_request};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::provider::{Call, Effect, Method, Registry, Resource};
+use crate::provider::{Call, Effect, Location, Method, Registry, Resource};
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
-use crate::store::{Look, PlannedCall, Target, WritePlan, sha256_hex};
+use crate::store::{Look, PlanPart, PlannedCall, Target, WritePlan, sha256_hex};
 
 /// Rows that a query gave, to its end.
 #[derive(Debug, Clone, Default)]
@@ -63,14 +64,21 @@ pub struct PlanContext<'a> {
     pub read_only: bool,
 }
 
-/// A write, ready to be sent.
+/// A write, ready to be sent: one statement, or the statements of a transaction.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// The verb.
-    pub verb: Verb,
     /// What will be sent, and what it was planned from.
     pub plan: WritePlan,
-    /// The method.
+    /// What the documents say of each of the plan's parts.
+    pub parts: Vec<Part>,
+}
+
+/// What the documents say of one statement.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The verb.
+    pub verb: Verb,
+    /// The method of all its calls.
     pub method: Arc<Method>,
     /// The resource.
     pub resource: Arc<Resource>,
@@ -80,7 +88,7 @@ pub struct Planned {
     pub restricted: Option<Vec<String>>,
 }
 
-impl Planned {
+impl Part {
     /// Whether anything is changed: an EXEC may call a method that only reads.
     pub fn changes(&self) -> bool {
         self.verb != Verb::Exec || self.method.effect != Effect::Read
@@ -91,6 +99,88 @@ impl Planned {
         self.verb == Verb::Delete || self.method.effect == Effect::Delete
     }
 }
+
+impl Planned {
+    /// One statement's calls.
+    pub(super) fn statement(part: Part, table: String, calls: Vec<PlannedCall>, look: Option<Look>) -> Self {
+        let text = |items: &Vec<ast::SelectItem>| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let verb = part.verb.name().to_owned();
+        let returning = part.returning.as_ref().map(text);
+        let planned = PlanPart { verb: verb.clone(), calls: calls.len(), look, returning };
+        let plan = WritePlan { verb, table, parts: vec![planned], calls, targets: Vec::new() };
+        Self { plan, parts: vec![part] }
+    }
+
+    /// The calls of several statements, one after the other: a transaction.
+    pub fn transaction(statements: Vec<Self>) -> Self {
+        let mut tables: Vec<String> = Vec::new();
+        let mut plan = WritePlan {
+            verb: COMMIT.to_owned(),
+            table: String::new(),
+            parts: Vec::new(),
+            calls: Vec::new(),
+            targets: Vec::new(),
+        };
+        let mut parts = Vec::new();
+        for statement in statements {
+            plan.parts.extend(statement.plan.parts);
+            plan.calls.extend(statement.plan.calls);
+            parts.extend(statement.parts);
+            for target in statement.plan.targets {
+                if !plan.targets.contains(&target) {
+                    plan.targets.push(target);
+                }
+            }
+            if !tables.contains(&statement.plan.table) {
+                tables.push(statement.plan.table);
+            }
+        }
+        plan.table = tables.join(", ");
+        Self { plan, parts }
+    }
+
+    /// Whether anything is changed.
+    pub fn changes(&self) -> bool {
+        self.parts.iter().any(Part::changes)
+    }
+
+    /// Whether objects are removed.
+    pub fn deletes(&self) -> bool {
+        self.parts.iter().any(Part::deletes)
+    }
+
+    /// The parts, each with the numbers of its calls, from 0.
+    pub fn ranges(&self) -> impl Iterator<Item = (Range<usize>, &Part)> {
+        let counts = self.plan.parts.iter().map(|part| part.calls);
+        let ends = counts.scan(0, |end, calls| {
+            let start = *end;
+            *end += calls;
+            Some(start..*end)
+        });
+        ends.zip(&self.parts)
+    }
+
+    /// The part that a call, counted from 0, belongs to.
+    pub fn part_of(&self, call: usize) -> Option<&Part> {
+        self.ranges().find(|(range, _)| range.contains(&call)).map(|(_, part)| part)
+    }
+
+    /// Calls that remove something and do not say which one object: nobody knows how many they remove.
+    pub fn sweeps(&self) -> bool {
+        self.ranges().any(|(range, part)| {
+            let calls = self.plan.calls.get(range).unwrap_or_default();
+            part.deletes() && calls.iter().any(|step| step.identity.is_empty() && !names_in_path(&part.method, step))
+        })
+    }
+}
+
+fn names_in_path(method: &Method, step: &PlannedCall) -> bool {
+    let in_path = |name: &String| method.parameters.iter().any(|p| p.location == Location::Path && p.name == *name);
+    step.call.arguments.keys().any(in_path)
+}
+
+/// The verb of a plan of several statements.
+pub(super) const COMMIT: &str = "COMMIT";
 
 /// Plans a write: sends what reading its rows needs, and nothing that changes anything.
 ///
@@ -117,7 +207,8 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + calls)));
     }
     // Every request is built once: what cannot be sent is found before the first one is.
-    let (method, restricted) = (&planned.method, planned.restricted.as_deref());
+    let Some(Part { method, restricted, .. }) = planned.parts.first() else { return Ok(planned) };
+    let restricted = restricted.as_deref();
     for (at, step) in planned.plan.calls.iter_mut().enumerate() {
         let shown = show_request(context.endpoints, method, &step.call).map_err(|error| of_row(error, at, calls))?;
         (step.request, step.body_digest) = (request_line(&shown), body_digest(&shown));
@@ -145,7 +236,10 @@ pub(super) fn body_digest(shown: &ShownRequest) -> Option<String> {
 /// # Errors
 /// `Unsupported`.
 pub(super) fn check_allowed(context: &PlanContext<'_>, planned: &Planned) -> Result<()> {
-    if context.read_only && planned.changes() { Err(only_reads(planned.verb)) } else { Ok(()) }
+    match planned.parts.iter().find(|part| part.changes()) {
+        Some(part) if context.read_only => Err(only_reads(part.verb)),
+        _ => Ok(()),
+    }
 }
 
 fn only_reads(verb: Verb) -> Error {
@@ -171,11 +265,6 @@ pub(super) fn planned_call(
         secrets,
         idempotency_key: None,
     }
-}
-
-/// A plan that says nothing yet of where its calls go.
-pub(super) fn write_plan(verb: Verb, table: String, calls: Vec<PlannedCall>, look: Option<Look>) -> WritePlan {
-    WritePlan { verb: verb.name().to_owned(), table, calls, targets: Vec::new(), look }
 }
 
 /// Says which row an error is about, where there are several.

@@ -2,27 +2,49 @@
 
 use std::sync::Arc;
 
-use super::plan::{PlanContext, Planned, body_digest, check_allowed, request_line};
+use super::plan::{Part, PlanContext, Planned, body_digest, check_allowed, request_line};
 use crate::call::{ShownRequest, destination, show_request};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sql::Verb;
-use crate::store::{PlannedCall, Target, WritePlan};
+use crate::sql::{Verb, parse_items};
+use crate::store::{PlanPart, PlannedCall, Target, WritePlan};
 
-/// Finds the method of a stored plan again, and refuses when its calls would go elsewhere than was shown, or with
+/// Finds the methods of a stored plan again, and refuses when its calls would go elsewhere than was shown, or with
 /// another credential, or would be other requests.
 ///
 /// # Errors
-/// `InvalidArgument` when origin, credential or a request differ; `NameNotFound` when the documents no longer have the method.
+/// `InvalidArgument` when origin, credential or a request differ; `NameNotFound` when the documents no longer have a method.
 pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Planned> {
+    let damaged = |why: &str| Error::new(ErrorKind::InvalidArgument, format!("the plan cannot be used: {why}"));
+    let mut parts = Vec::with_capacity(stored.parts.len());
+    let mut rest = stored.calls.as_slice();
+    for part in &stored.parts {
+        let (calls, after) = rest.split_at_checked(part.calls).ok_or_else(|| damaged("calls are missing"))?;
+        rest = after;
+        parts.push(restore_part(context, &stored, part, calls).await?);
+    }
+    if parts.is_empty() || !rest.is_empty() {
+        return Err(damaged("its calls belong to no statement"));
+    }
+    let planned = Planned { plan: stored, parts };
+    check_allowed(context, &planned)?;
+    Ok(planned)
+}
+
+async fn restore_part(
+    context: &PlanContext<'_>,
+    plan: &WritePlan,
+    part: &PlanPart,
+    calls: &[PlannedCall],
+) -> Result<Part> {
     let verb = [Verb::Insert, Verb::Update, Verb::Replace, Verb::Delete, Verb::Exec]
         .into_iter()
-        .find(|verb| verb.name() == stored.verb)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("the plan is for `{}`", stored.verb)))?;
-    let Some(first) = stored.calls.first().map(|call| call.call.clone()) else {
-        return Err(Error::new(ErrorKind::InvalidArgument, "the plan holds no call"));
+        .find(|verb| verb.name() == part.verb)
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("the plan is for `{}`", part.verb)))?;
+    let Some(first) = calls.first().map(|call| call.call.clone()) else {
+        return Err(Error::new(ErrorKind::InvalidArgument, "the plan holds a statement without a call"));
     };
-    if stored.calls.iter().any(|call| call.call.method != first.method || call.call.resource != first.resource) {
-        return Err(Error::new(ErrorKind::Unsupported, "the plan calls more than one method"));
+    if calls.iter().any(|call| call.call.method != first.method || call.call.resource != first.resource) {
+        return Err(Error::new(ErrorKind::Unsupported, "a statement of the plan calls more than one method"));
     }
     let registry = Arc::clone(&context.registry);
     let name = first.clone();
@@ -35,30 +57,29 @@ pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Pla
     let Some(method) = resource.methods.get(&first.method).map(Arc::clone) else {
         return Err(Error::new(
             ErrorKind::NameNotFound,
-            format!("`{}` has no method `{}` any more", stored.table, first.method),
+            format!("`{}` has no method `{}` any more", resource.name, first.method),
         )
         .hint("the provider's document has changed since; make a new plan"));
     };
-    for step in &stored.calls {
+    for step in calls {
         let goes = destination(context.endpoints, &method, &step.call, restricted.as_deref())?;
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
-        if stored.targets.contains(&target) {
+        if plan.targets.contains(&target) {
             let shown = show_request(context.endpoints, &method, &step.call)?;
             check_same(step, &shown)?;
             continue;
         }
-        let same_place = stored.targets.iter().find(|known| known.origin == target.origin);
+        let same_place = plan.targets.iter().find(|known| known.origin == target.origin);
         return Err(match same_place {
             Some(_) => Error::new(ErrorKind::InvalidArgument, "the plan was made with another credential"),
             None => Error::new(ErrorKind::InvalidArgument, "the plan was made for another origin")
-                .with("planned", stored.targets.iter().map(|t| t.origin.clone()).collect::<Vec<_>>().join(", "))
+                .with("planned", plan.targets.iter().map(|t| t.origin.clone()).collect::<Vec<_>>().join(", "))
                 .with("now", target.origin),
         }
         .hint("nothing was sent; make a new plan"));
     }
-    let planned = Planned { verb, plan: stored, method, resource, returning: None, restricted };
-    check_allowed(context, &planned)?;
-    Ok(planned)
+    let returning = part.returning.as_deref().map(parse_items).transpose()?;
+    Ok(Part { verb, method, resource, returning, restricted })
 }
 
 /// Refuses a request that is not the one that was planned.

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod crash;
+mod plans;
+mod transactions;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -354,12 +358,15 @@ async fn a_plan_sends_nothing_and_is_applied_once_as_it_was_shown() {
 async fn what_stopped_half_way_is_resumed_and_the_unknown_is_named() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
+    // The second breaks off when the third is there.
+    let gate = Gate::new();
     let server = Server::start(move |seen| {
         if seen.json()["label"] == "v3" && counted.fetch_add(1, Ordering::SeqCst) == 0 {
+            gate.open();
             return Reply::json(422, json!({"errors": [{"reason": "label is bad"}]}));
         }
         if seen.json()["label"] == "v2" {
-            return Reply::drop_connection();
+            return Reply::drop_connection().gated(&gate);
         }
         Reply::json(200, json!({"id": 1}))
     })
