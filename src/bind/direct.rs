@@ -12,16 +12,15 @@ use crate::provider::{Keys, Location, Method, Parameter};
 /// What a WHERE comes to when all of it is placed on one of `methods`: then their calls do what the statement says, and no
 /// row need be looked at. `None` when a conjunct is left over or says more than the calls would, or no method fits.
 ///
-/// `table` is one of [`Table::for_writing`]. `taken` are the parameters that SET gives: a predicate on a name among them is
-/// about the rows. Body fields hold new values, so predicates reach only those that `keys` name, or any where SET gives
-/// none (`deleting`).
+/// `table` is one of [`Table::for_writing`]. `taken` are the parameters that SET gives, where there is a SET: a predicate on a
+/// name among them is about the rows. Body fields then hold new values, so predicates reach only those that `keys` name.
 ///
 /// # Errors
 /// `Budget` when there would be more than `most` calls.
 pub fn bind_direct(
     table: &Table,
     methods: &[Arc<Method>],
-    taken: &[&Parameter],
+    taken: Option<&[&Parameter]>,
     conjuncts: &[Predicate],
     most: u64,
 ) -> Result<Option<Binding>> {
@@ -33,8 +32,9 @@ pub fn bind_direct(
         let mut method = Method::clone(method);
         method.parameters.retain(|parameter| {
             let is_key = keys.is_some_and(|keys| keys.columns.contains_key(&parameter.name));
-            let is_value = parameter.location == Location::Body && !taken.is_empty() && !is_key;
-            let is_taken = taken.iter().any(|t| t.name == parameter.name && t.location == parameter.location);
+            let is_value = parameter.location == Location::Body && taken.is_some() && !is_key;
+            let is_taken =
+                taken.unwrap_or_default().iter().any(|t| t.name == parameter.name && t.location == parameter.location);
             !is_value && !is_taken
         });
         Arc::new(method)

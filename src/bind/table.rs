@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, fold_name};
-use crate::provider::{Location, Method, Resource, ValueType};
+use crate::provider::{Effect, Location, Method, Resource, ValueType};
 
 /// A resource as SQL sees it: the columns of its SELECT methods' answers, then their parameters.
 #[derive(Debug, Clone)]
@@ -68,9 +68,9 @@ impl Table {
     /// The table of a resource.
     ///
     /// # Errors
-    /// `Unsupported` when the resource has no SELECT method; the message names what it has.
+    /// `Unsupported` when the resource has no SELECT method that only reads; the message names what it has.
     pub fn new(provider: &str, service: &str, resource: Arc<Resource>) -> Result<Self> {
-        let methods: Vec<Arc<Method>> = resource.methods_of(&resource.verbs.select).cloned().collect();
+        let methods = readers(&resource);
         if methods.is_empty() {
             let id = format!("{provider}.{service}.{}", resource.name);
             let names: Vec<String> = resource.methods.keys().map(|name| format!("`{name}`")).collect();
@@ -85,7 +85,7 @@ impl Table {
     /// The table as the WHERE of a write sees it: the parameters of `writes` are columns too. It is for predicates; rows
     /// are never read from it.
     pub fn for_writing(provider: &str, service: &str, resource: Arc<Resource>, writes: &[Arc<Method>]) -> Self {
-        let methods: Vec<Arc<Method>> = resource.methods_of(&resource.verbs.select).cloned().collect();
+        let methods = readers(&resource);
         Self::of(provider, service, resource, methods, writes)
     }
 
@@ -167,6 +167,12 @@ impl Table {
             if found.next().is_some() { None } else { Some(first.0) }
         })
     }
+}
+
+/// The methods that SELECT may call: those of them that change something are left to EXEC, whatever the document lists.
+fn readers(resource: &Resource) -> Vec<Arc<Method>> {
+    let listed = resource.methods_of(&resource.verbs.select);
+    listed.filter(|method| method.effect == Effect::Read).cloned().collect()
 }
 
 /// Whether every call of `method` needs the parameter from the user.

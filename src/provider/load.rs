@@ -288,7 +288,9 @@ impl<'d> Loader<'d> {
             };
         }
         let serves = |list: &[String]| list.iter().any(|method| method == name);
-        Ok(if serves(&verbs.select) {
+        // A POST may be a way to ask; what HTTP itself calls a change is one, whatever SQL verb it is listed under.
+        let asks = matches!(http_method, "GET" | "HEAD" | "OPTIONS" | "POST");
+        Ok(if serves(&verbs.select) && asks {
             Effect::Read
         } else if serves(&verbs.delete) {
             Effect::Delete

@@ -176,8 +176,10 @@ async fn direct(
         return Ok(None);
     };
     let placements: Vec<Placement<'_>> = methods.iter().map(|method| place(method, names)).collect::<Result<_>>()?;
-    let taken: Vec<&Parameter> = placements.iter().flat_map(Placement::known).collect();
-    let Some(binding) = bind_direct(&table, methods, &taken, &conjuncts, context.settings.max_calls)? else {
+    // Fields that the document does not name are given as well, and are no parameters.
+    let sets = !names.is_empty();
+    let taken: Option<Vec<&Parameter>> = sets.then(|| placements.iter().flat_map(Placement::known).collect());
+    let Some(binding) = bind_direct(&table, methods, taken.as_deref(), &conjuncts, context.settings.max_calls)? else {
         return Ok(None);
     };
     let Some(at) = methods.iter().position(|method| method.name == binding.method.name) else { return Ok(None) };

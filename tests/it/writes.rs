@@ -4,6 +4,7 @@
 
 mod crash;
 mod plans;
+mod refusals;
 mod transactions;
 
 use std::sync::Arc;
