@@ -22,6 +22,7 @@ use crate::error::{Error, ErrorKind, Result};
 mod args;
 mod meant;
 mod message;
+mod outfile;
 mod prompt;
 mod requests;
 mod run;
@@ -31,6 +32,7 @@ mod start;
 
 use meant::{Action, Meant, Notes};
 use message::Messages;
+use outfile::Outfile;
 use run::{Ended, Runner};
 use source::Text;
 
@@ -113,7 +115,7 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         Ok(ready) => ready,
         Err(error) => return wrong_usage(messages, &error),
     };
-    let Ready { runtime, engine, texts, out } = ready;
+    let Ready { runtime, engine, texts, out, outfile } = ready;
     let ended = match &meant.action {
         Action::Sandbox { provider, port } => {
             runtime.block_on(run::serve(&engine, provider.as_deref(), *port, out, messages))
@@ -132,7 +134,16 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
     };
     // Calls in flight are of no more use; waiting for a connection to close would only keep the user.
     runtime.shutdown_background();
-    ended
+    match (ended, outfile) {
+        (Ended::Well | Ended::ReaderLeft, Some(outfile)) => match outfile.keep() {
+            Ok(()) => ended,
+            Err(error) => {
+                Messages::new(Box::new(stderr()), meant.color_messages, meant.notes).error(&error, None);
+                Ended::Failed
+            }
+        },
+        (ended, _) => ended,
+    }
 }
 
 /// All that must be there before the first statement runs.
@@ -141,6 +152,8 @@ struct Ready {
     engine: Engine,
     texts: Vec<Text>,
     out: Box<dyn Write + Send>,
+    /// The file behind `out`, which has its name only when all is well.
+    outfile: Option<Outfile>,
 }
 
 fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
@@ -151,9 +164,8 @@ fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
     })?;
     // Inside the runtime, as a sandbox starts tasks.
     let engine = runtime.block_on(async { builder.build() })?;
-    // Last, as it empties a file that is there.
-    let out = start::output(meant.outfile.as_deref())?;
-    Ok(Ready { runtime, engine, texts, out })
+    let (out, outfile) = start::output(meant.outfile.as_deref())?;
+    Ok(Ready { runtime, engine, texts, out, outfile })
 }
 
 fn wrong_usage(mut messages: Messages, error: &Error) -> Ended {

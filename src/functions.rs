@@ -1,23 +1,37 @@
-//! SQL functions beyond `DataFusion`'s own.
+//! SQL functions beyond `DataFusion`'s own, with `SQLite`'s names and rules.
 //!
-//! *Owns*: registering functions: JSON access by key (`->`, `->>`, `json_get…`) from a library, and by path
-//! (`json_extract`, as `SQLite` scripts write it).
+//! *Owns*: JSON (access, making, aggregates, documents as tables), dates and times, patterns, and what else scripts for
+//! `SQLite` call; registering them, and what the planner needs for those that are more than functions.
 //! *Does not own*: anything about providers or calls.
-//! *Invariants*: pure functions of their arguments.
+//! *Invariants*: pure functions of their arguments: `'now'` is the statement's start, which the planner puts in its place;
+//! no digit of a number in JSON is lost; a message never holds a value.
 
-mod json_extract;
+mod aggregate;
+mod column;
+mod json;
+mod printf;
+mod scalar;
+mod text;
+mod time;
+
+pub use json::{COLUMNS as JSON_TABLE_COLUMNS, JsonTablePlanner, JsonTableRelations, JsonTables, is_json_table};
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
-use datafusion::logical_expr::ScalarUDF;
-use std::sync::Arc;
 
 /// Registers every function and operator.
+///
+/// A session that is to have `json_each` and `json_tree` needs [`JsonTableRelations`], [`JsonTables`] and
+/// [`JsonTablePlanner`] too.
 ///
 /// # Errors
 /// When the registry refuses one.
 pub fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
-    datafusion_functions_json::register_all(registry)?;
-    registry.register_udf(Arc::new(ScalarUDF::from(json_extract::JsonExtract::new())))?;
-    Ok(())
+    for function in text::functions().into_iter().chain(printf::functions()).chain(time::functions()) {
+        registry.register_udf(function.udf())?;
+    }
+    text::register(registry)?;
+    aggregate::register(registry)?;
+    json::register(registry)?;
+    datafusion_functions_json::register_all(registry)
 }

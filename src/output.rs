@@ -1,4 +1,4 @@
-//! Batches → table, csv, json, json lines.
+//! Batches → table, csv, json, json lines, text, Markdown, HTML, Arrow.
 //!
 //! *Owns*: how values and rows look, in each format; what is safe to show on a terminal.
 //! *Does not own*: where the bytes go, when a table is asked for, messages and footers (`cli`).
@@ -13,11 +13,15 @@ use arrow::datatypes::Schema;
 use futures::{Stream, StreamExt};
 
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
+use markup::{Markup, MarkupTable};
 
+mod binary;
 mod cell;
 mod csv;
 mod json;
+mod markup;
 mod nested;
+mod tabbed;
 mod table;
 mod temporal;
 mod text;
@@ -37,11 +41,24 @@ pub enum Format {
     Json,
     /// One object per line.
     Jsonl,
+    /// One row per line, with tabs between values; NULL is `\N`.
+    Text,
+    /// A table of GitHub Flavored Markdown.
+    Markdown,
+    /// A `<table>`.
+    Html,
+    /// An Arrow IPC file.
+    Arrow,
 }
 
 impl Format {
     /// The names that [`FromStr`] knows, in the order in which they are offered.
-    pub const NAMES: [&'static str; 4] = ["table", "csv", "json", "jsonl"];
+    pub const NAMES: [&'static str; 8] = ["table", "csv", "json", "jsonl", "text", "markdown", "html", "arrow"];
+
+    /// Whether the rows of several statements can stand in one file.
+    pub fn holds_several(self) -> bool {
+        self != Self::Arrow
+    }
 }
 
 impl FromStr for Format {
@@ -55,8 +72,12 @@ impl FromStr for Format {
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
             "jsonl" | "ndjson" => Ok(Self::Jsonl),
+            "text" => Ok(Self::Text),
+            "markdown" | "md" => Ok(Self::Markdown),
+            "html" => Ok(Self::Html),
+            "arrow" => Ok(Self::Arrow),
             _ => Err(Error::new(ErrorKind::InvalidArgument, format!("there is no output format `{name}`")).hint(
-                did_you_mean(name, Self::NAMES).unwrap_or_else(|| "it is `table`, `csv`, `json` or `jsonl`".to_owned()),
+                did_you_mean(name, Self::NAMES).unwrap_or_else(|| format!("it is one of {}", Self::NAMES.join(", "))),
             )),
         }
     }
@@ -67,7 +88,7 @@ impl FromStr for Format {
 pub struct Options {
     /// The format.
     pub format: Format,
-    /// Whether the names of the columns are written (table and csv).
+    /// Whether the names of the columns are written (table, csv, text, Markdown and HTML).
     pub header: bool,
     /// The width of the terminal that shows the rows, which a table must fit; `None` where no terminal shows them.
     pub width: Option<u16>,
@@ -109,7 +130,9 @@ pub async fn write_stream(
     options: &Options,
     out: &mut (dyn Write + Send),
 ) -> Result<Written> {
-    let mut encoder = Encoder::new(schema, options);
+    let Some(mut encoder) = Encoder::new(schema, options) else {
+        return binary::write_arrow(stream, schema, options, out).await;
+    };
     let mut bytes = String::new();
     let mut written = Written::default();
     while let Some(batch) = stream.next().await {
@@ -163,16 +186,23 @@ enum Encoder {
     Table(table::Table),
     Csv(csv::Csv),
     Json(json::Json),
+    Tabbed(tabbed::Tabbed),
+    Markup(MarkupTable),
 }
 
 impl Encoder {
-    fn new(schema: &Schema, options: &Options) -> Self {
-        match options.format {
+    /// None for a format that is not text.
+    fn new(schema: &Schema, options: &Options) -> Option<Self> {
+        Some(match options.format {
             Format::Table => Self::Table(table::Table::new(schema, options)),
             Format::Csv => Self::Csv(csv::Csv::new(schema, options)),
             Format::Json => Self::Json(json::Json::array(schema)),
             Format::Jsonl => Self::Json(json::Json::lines(schema)),
-        }
+            Format::Text => Self::Tabbed(tabbed::Tabbed::new(schema, options)),
+            Format::Markdown => Self::Markup(MarkupTable::new(Markup::Markdown, schema, options)),
+            Format::Html => Self::Markup(MarkupTable::new(Markup::Html, schema, options)),
+            Format::Arrow => return None,
+        })
     }
 
     fn rows(&mut self, batch: &RecordBatch, out: &mut String) -> Result<()> {
@@ -180,6 +210,8 @@ impl Encoder {
             Self::Table(table) => table.rows(batch, out),
             Self::Csv(csv) => csv.rows(batch, out),
             Self::Json(json) => json.rows(batch, out),
+            Self::Tabbed(tabbed) => tabbed.rows(batch, out),
+            Self::Markup(table) => table.rows(batch, out),
         }
     }
 
@@ -188,6 +220,8 @@ impl Encoder {
             Self::Table(table) => table.end(out),
             Self::Csv(csv) => csv.end(out),
             Self::Json(json) => json.end(out),
+            Self::Tabbed(tabbed) => tabbed.end(out),
+            Self::Markup(table) => table.end(out),
         }
     }
 }

@@ -122,7 +122,14 @@ impl Runner {
         }
         // CSV has no sign for the end of a table either; in JSON each answer is one array, in JSON lines all rows are
         // of one kind: objects.
-        let set_off = matches!(self.output.format, Format::Table | Format::Csv);
+        let set_off = !matches!(self.output.format, Format::Json | Format::Jsonl);
+        if self.answered && !self.output.format.holds_several() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a file of this format holds the rows of one statement only",
+            )
+            .hint("write the rows of each statement to a file of its own"));
+        }
         if std::mem::replace(&mut self.answered, true) && set_off && !not_broken(self.out.write_all(b"\n"))? {
             return Ok(Ended::ReaderLeft);
         }

@@ -1,10 +1,10 @@
 //! From the choices to an engine and a place for the rows.
 
-use std::fs::File;
 use std::io::{BufWriter, Write, stdout};
 use std::path::Path;
 
 use crate::cli::meant::{ConfigPath, EngineChoices};
+use crate::cli::outfile::{self, Outfile};
 use crate::config::{ConfigFile, Env};
 use crate::engine::{Engine, EngineBuilder, SandboxOptions};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,13 +65,10 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
 /// Where rows go: `outfile`, or stdout.
 ///
 /// # Errors
-/// `InvalidArgument` when the file cannot be created.
-pub(super) fn output(outfile: Option<&Path>) -> Result<Box<dyn Write + Send>> {
-    let Some(path) = outfile else { return Ok(Box::new(BufWriter::new(stdout()))) };
-    let file = File::create(path).map_err(|error| {
-        Error::new(ErrorKind::InvalidArgument, format!("the output file `{}` cannot be created", path.display()))
-            .with("reason", error.to_string())
-            .caused_by(error)
-    })?;
-    Ok(Box::new(BufWriter::new(file)))
+/// As [`outfile::open`].
+pub(super) fn output(outfile: Option<&Path>) -> Result<(Box<dyn Write + Send>, Option<Outfile>)> {
+    match outfile {
+        Some(path) => outfile::open(path),
+        None => Ok((Box::new(BufWriter::new(stdout())), None)),
+    }
 }

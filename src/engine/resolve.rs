@@ -1,7 +1,7 @@
 //! Names in a query, before it is planned.
 //!
 //! Provider tables are found whatever their case, arguments of tables become part of the name, `*` leaves out parameters
-//! that need not be given, column names take the API's spelling, and expressions are headed by their text.
+//! that need not be given, and column names take the API's spelling.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -10,12 +10,13 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlparser::ast::{
     self, ExcludeSelectItem, Expr, FunctionArg, FunctionArgExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
-    ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, Statement, TableAlias, TableFactor,
+    TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
 use crate::bind::Table;
 use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
+use crate::functions::{JSON_TABLE_COLUMNS, is_json_table};
 use crate::provider::Registry;
 use crate::scan::encode_arguments;
 
@@ -65,12 +66,11 @@ fn resolve_names(
         return Err(error);
     }
     let known = tables.known;
-    if !known.is_empty() || target.is_some() {
+    if !known.is_empty() || target.is_some() || names.json_tables {
         let _ = VisitMut::visit(statement, &mut Wildcards { known: &known });
         let mut spelling = Spelling::new(&known, target, &names);
         let _ = VisitMut::visit(statement, &mut spelling);
     }
-    head_by_text(statement);
     Ok(())
 }
 
@@ -88,6 +88,7 @@ struct Names {
     ctes: HashSet<String>,
     aliases: BTreeSet<String>,
     relations: BTreeSet<String>,
+    json_tables: bool,
 }
 
 impl VisitorMut for Names {
@@ -112,12 +113,38 @@ impl VisitorMut for Names {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if make_lateral(factor) {
+            self.json_tables = true;
+            self.aliases.extend(JSON_TABLE_COLUMNS.map(str::to_owned));
+        }
         if let Some(alias) = alias_of(factor) {
             self.relations.insert(alias.name.value.clone());
             self.aliases.extend(alias.columns.iter().map(|column| column.name.value.clone()));
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Makes `json_each(t.tags)` a relation that may refer to those before it, and that has a name; whether it is such a one.
+fn make_lateral(factor: &mut TableFactor) -> bool {
+    let (name, args, alias) = match factor {
+        TableFactor::Table { name, args: Some(args), alias, .. } => (name, &mut args.args, alias),
+        TableFactor::Function { name, args, alias, .. } => (name, args, alias),
+        _ => return false,
+    };
+    let [ObjectNamePart::Identifier(ident)] = name.0.as_slice() else { return false };
+    if !is_json_table(&ident.value) {
+        return false;
+    }
+    let alias = alias.take().unwrap_or_else(|| TableAlias {
+        explicit: true,
+        name: Ident::new(ident.value.to_lowercase()),
+        columns: Vec::new(),
+        at: None,
+    });
+    let (name, args) = (name.clone(), std::mem::take(args));
+    *factor = TableFactor::Function { lateral: true, name, args, with_ordinality: false, alias: Some(alias) };
+    true
 }
 
 fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
@@ -692,40 +719,6 @@ impl VisitorMut for Spelling<'_> {
             self.relation(ident);
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// Heads unnamed expressions of the outermost SELECT by their text, not by the planner's name for them.
-fn head_by_text(statement: &mut Statement) {
-    let query = match statement {
-        Statement::Query(query) => query,
-        Statement::Explain { statement, .. } => return head_by_text(statement),
-        _ => return,
-    };
-    let mut body = query.body.as_mut();
-    let select = loop {
-        match body {
-            SetExpr::Select(select) => break select,
-            SetExpr::SetOperation { left, .. } => body = left.as_mut(),
-            SetExpr::Query(inner) => body = inner.body.as_mut(),
-            _ => return,
-        }
-    };
-    // DISTINCT compares ORDER BY with the list as it stands.
-    if select.distinct.is_some() {
-        return;
-    }
-    let mut taken: HashSet<String> = HashSet::new();
-    for item in &mut select.projection {
-        let SelectItem::UnnamedExpr(expr) = item else { continue };
-        if matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)) {
-            continue;
-        }
-        let text = expr.to_string();
-        if text.len() <= 200 && taken.insert(text.clone()) {
-            let expr = expr.clone();
-            *item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', text) };
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arrow::array::{RecordBatch, StringArray};
+use arrow::array::{RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -13,6 +13,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{QueryReport, Report};
 use crate::scan::from_datafusion;
+use crate::sql::shown_heading;
 
 /// A running statement: a stream of record batches, and its report.
 ///
@@ -38,8 +39,16 @@ impl std::fmt::Debug for QueryResult {
 
 impl QueryResult {
     pub(super) fn rows(rows: SendableRecordBatchStream, report: Report, clock: SharedClock) -> Self {
-        let schema = rows.schema();
-        let rows = rows.map(|batch| batch.map_err(|error| from_datafusion(&error))).boxed();
+        let schema = shown(&rows.schema());
+        let headed = Arc::clone(&schema);
+        let rows = rows
+            .map(move |batch| {
+                let batch = batch.map_err(|error| from_datafusion(&error))?;
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                RecordBatch::try_new_with_options(Arc::clone(&headed), batch.columns().to_vec(), &options)
+                    .map_err(|error| Error::new(ErrorKind::Internal, "rows are not of their schema").caused_by(error))
+            })
+            .boxed();
         Self { schema, report, clock, message: None, note: None, rows, ended: None }
     }
 
@@ -124,6 +133,16 @@ impl QueryResult {
         }
         Ok(batches)
     }
+}
+
+/// The columns under the headings that are shown: two may have the same.
+fn shown(schema: &SchemaRef) -> SchemaRef {
+    if schema.fields().iter().all(|field| shown_heading(field.name()) == field.name()) {
+        return Arc::clone(schema);
+    }
+    let fields: Vec<Field> =
+        schema.fields().iter().map(|field| field.as_ref().clone().with_name(shown_heading(field.name()))).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 impl Stream for QueryResult {

@@ -21,7 +21,7 @@ use super::transaction::Transaction;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::functions;
+use crate::functions::{self, JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
 use crate::report::Report;
@@ -257,12 +257,14 @@ fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionSt
     let mut rules = Analyzer::new().rules;
     // Before types are coerced: afterwards a literal's own spelling is gone.
     rules.insert(0, Arc::new(LiteralCoercion));
+    rules.insert(0, Arc::new(JsonTables));
     SessionStateBuilder::new()
         .with_default_features()
         .with_config(config)
         .with_catalog_list(catalogs)
         .with_analyzer_rules(rules)
         .with_query_planner(Arc::new(SkyQueryPlanner))
+        .with_relation_planners(vec![Arc::new(JsonTableRelations)])
         .build()
 }
 

@@ -30,6 +30,7 @@ use super::joining::BindJoinType;
 use super::predicate::never_holds;
 use super::table::RestTable;
 use crate::bind::{ColumnRole, Supplied};
+use crate::functions::JsonTablePlanner;
 
 /// `DataFusion`'s planner, with bind joins found first.
 #[derive(Debug, Default)]
@@ -39,7 +40,7 @@ pub struct SkyQueryPlanner;
 impl QueryPlanner for SkyQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = find_bind_joins(plan.clone())?;
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(BindJoinPlanner)])
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(BindJoinPlanner), Arc::new(JsonTablePlanner)])
             .create_physical_plan(&plan, session)
             .await
     }

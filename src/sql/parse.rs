@@ -6,6 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::DIALECT;
+use super::heading::head;
 use super::split::{lower_first, tokenize};
 use super::write::{Write, is_write, parse_write};
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -129,25 +130,31 @@ pub enum Describe {
 /// `Syntax` with its place; `Unsupported` when it is a statement that SkyQL does not have.
 pub fn parse(text: &str) -> Result<Statement> {
     let tokens = tokenize(text)?;
-    let mut words = Words::new(&tokens);
+    let mut statement = told_apart(&tokens)?;
+    head(text, &tokens, &mut statement);
+    Ok(statement)
+}
+
+fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
+    let mut words = Words::new(tokens);
     let first = words.word();
     match first.as_deref() {
-        Some("SHOW") => show(&mut words, &tokens),
-        Some("DESCRIBE" | "DESC") => describe(&mut words, &tokens),
+        Some("SHOW") => show(&mut words, tokens),
+        Some("DESCRIBE" | "DESC") => describe(&mut words, tokens),
         Some("EXPLAIN") => {
             let mut ahead = words.clone();
             match ahead.word() {
                 Some(word) if is_write(&word) => {
-                    parse_write(&without_first_word(&tokens)).map(|write| Statement::ExplainWrite(Box::new(write)))
+                    parse_write(&without_first_word(tokens)).map(|write| Statement::ExplainWrite(Box::new(write)))
                 }
                 Some(word) if word == "ANALYZE" && ahead.word().is_some_and(|word| is_write(&word)) => {
                     Err(Error::new(ErrorKind::Unsupported, "EXPLAIN ANALYZE would send the write")
                         .hint("`EXPLAIN` shows its requests and sends nothing"))
                 }
-                _ => explain(&tokens),
+                _ => explain(tokens),
             }
         }
-        Some("SET") => set(&mut words, &tokens),
+        Some("SET") => set(&mut words, tokens),
         Some("RESET") => {
             let name = words.name(1, "a setting")?;
             let all = name.first().is_some_and(|name| name.eq_ignore_ascii_case("all"));
@@ -156,7 +163,7 @@ pub fn parse(text: &str) -> Result<Statement> {
         }
         Some("PLAN") => match words.word() {
             Some(word) if is_write(&word) => {
-                parse_write(&without_first_word(&tokens)).map(|write| Statement::Plan(Box::new(write)))
+                parse_write(&without_first_word(tokens)).map(|write| Statement::Plan(Box::new(write)))
             }
             _ => Err(words
                 .wrong("PLAN needs a write: INSERT, UPDATE, REPLACE, DELETE or EXEC")
@@ -173,8 +180,8 @@ pub fn parse(text: &str) -> Result<Statement> {
         },
         Some("COMMIT" | "END") => transaction(&mut words, Statement::Commit),
         Some("ROLLBACK" | "ABORT") => transaction(&mut words, Statement::Rollback),
-        Some(word) if is_write(word) => parse_write(&tokens).map(|write| Statement::Write(Box::new(write))),
-        word => planned(tokens, word),
+        Some(word) if is_write(word) => parse_write(tokens).map(|write| Statement::Write(Box::new(write))),
+        word => planned(tokens.to_vec(), word),
     }
 }
 

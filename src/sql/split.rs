@@ -85,19 +85,19 @@ pub(super) fn lower_first(text: &str) -> String {
 }
 
 /// Where each line begins, in bytes: the tokenizer counts lines and characters.
-struct LineOffsets<'a> {
+pub(super) struct LineOffsets<'a> {
     text: &'a str,
     lines: Vec<usize>,
 }
 
 impl<'a> LineOffsets<'a> {
-    fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         let mut lines = vec![0];
         lines.extend(text.match_indices('\n').map(|(at, _)| at + 1));
         Self { text, lines }
     }
 
-    fn byte(&self, at: Location) -> usize {
+    pub(super) fn byte(&self, at: Location) -> usize {
         let line = usize::try_from(at.line.saturating_sub(1)).unwrap_or(usize::MAX);
         let Some(start) = self.lines.get(line).copied() else { return self.text.len() };
         let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);

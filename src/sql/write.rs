@@ -44,6 +44,15 @@ impl Write {
             Self::Exec(exec) => exec.returning.as_deref(),
         }
     }
+
+    /// What is wanted back, to change.
+    pub(super) fn returning_mut(&mut self) -> Option<&mut Vec<ast::SelectItem>> {
+        match self {
+            Self::Insert(insert) => insert.returning.as_mut(),
+            Self::Change(change) => change.returning.as_mut(),
+            Self::Exec(exec) => exec.returning.as_mut(),
+        }
+    }
 }
 
 /// What a write does to rows.
