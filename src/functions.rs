@@ -14,7 +14,9 @@ mod scalar;
 mod text;
 mod time;
 
-pub use json::{COLUMNS as JSON_TABLE_COLUMNS, JsonTablePlanner, JsonTableRelations, JsonTables, is_json_table};
+pub use json::{
+    COLUMNS as JSON_TABLE_COLUMNS, JSON_VALUE, JsonTablePlanner, JsonTableRelations, JsonTables, is_json_table,
+};
 
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;

@@ -302,7 +302,7 @@ mod tests {
     /// The wanted texts are `sqlite3`'s (3.40).
     #[test]
     fn fields_are_written_as_sqlite_writes_them() {
-        use Value::{Float, Integer, Null, Text};
+        use Value::{Float, Integer, Null, Text, Unsigned};
         let abc = Text("abc");
         for (format, values, wanted) in [
             ("%d|%5d|%-5d|%05d|%+d|% d", vec![Integer(42); 6], "42|   42|42   |00042|+42| 42"),
@@ -344,7 +344,7 @@ mod tests {
             ("%u|%i", vec![Integer(-1), Integer(i64::MAX)], "18446744073709551615|9223372036854775807"),
             (
                 "%d|%s",
-                vec![Text("123456789012345678901234567890"), Value::Unsigned(u64::MAX)],
+                vec![Text("123456789012345678901234567890"), Unsigned(u64::MAX)],
                 "9223372036854775807|18446744073709551615",
             ),
             ("%5s|%c", vec![Text("é"), Text("日本")], "    é|日"),
@@ -355,7 +355,7 @@ mod tests {
             assert_eq!(printf(format, &values).unwrap(), wanted, "{format}");
         }
         for wrong in ["%", "%y", "%10001d", "%.99999999999999999999f"] {
-            assert!(printf(wrong, &[Value::Integer(1)]).is_err(), "{wrong}");
+            assert!(printf(wrong, &[Integer(1)]).is_err(), "{wrong}");
         }
     }
 }

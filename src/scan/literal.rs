@@ -13,6 +13,7 @@ use datafusion::optimizer::AnalyzerRule;
 
 use super::border::to_datafusion;
 use crate::error::{Error, ErrorKind, Position};
+use crate::functions::JSON_VALUE;
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -74,10 +75,13 @@ enum Target {
     Text,
 }
 
-/// The type of an API column.
+/// The type of an API column, or of a value from a document.
 fn target(expr: &Expr, schema: &DFSchema) -> Option<Target> {
     let Expr::Column(column) = expr else { return None };
     let field = schema.field_from_column(column).ok()?;
+    if field.metadata().contains_key(JSON_VALUE) {
+        return Some(Target::Text);
+    }
     match field.metadata().get(crate::rows::KIND_KEY)?.as_str() {
         "boolean" => Some(Target::Boolean),
         "integer" => Some(Target::Integer),

@@ -118,20 +118,20 @@ impl Source<'_> {
         &self,
         body: &mut SetExpr,
         again: Again,
-        named: HashSet<String>,
+        ordering: HashSet<String>,
         is_set: bool,
         ordered: &mut Vec<(Expr, Ident)>,
     ) {
         match body {
             SetExpr::Select(select) => {
                 let texts = self.select_items(select);
-                let mut names = Names(named);
-                let _ = VisitMut::visit(&mut select.group_by, &mut names);
-                let _ = VisitMut::visit(&mut select.having, &mut names);
+                let mut elsewhere = Names(ordering);
+                let _ = VisitMut::visit(&mut select.group_by, &mut elsewhere);
+                let _ = VisitMut::visit(&mut select.having, &mut elsewhere);
                 let before: Vec<Option<Expr>> = select.projection.iter().map(unnamed).collect();
                 // What is distinct is ordered by its own columns only: another name for one would hide it.
                 let again = if select.distinct.is_some() { Again::Counted } else { again };
-                name_items(&mut select.projection, &texts, again, &names.0);
+                name_items(&mut select.projection, &texts, again, &elsewhere.0);
                 if ordered.is_empty() && (is_set || matches!(select.distinct, Some(Distinct::Distinct))) {
                     ordered.extend(before.into_iter().zip(&select.projection).filter_map(
                         |(before, after)| match after {
@@ -142,8 +142,8 @@ impl Source<'_> {
                 }
             }
             SetExpr::SetOperation { left, right, .. } => {
-                self.name_body(left, again, named.clone(), is_set, ordered);
-                self.name_body(right, again, named, is_set, &mut Vec::new());
+                self.name_body(left, again, ordering.clone(), is_set, ordered);
+                self.name_body(right, again, ordering, is_set, &mut Vec::new());
             }
             // It is visited by itself.
             _ => {}

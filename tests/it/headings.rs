@@ -80,8 +80,8 @@ async fn headings_change_nothing_that_a_name_means() {
         ("SELECT id, id FROM acme.shop.widgets ORDER BY id DESC LIMIT 1", "6 6"),
         ("SELECT name FROM acme.shop.widgets WHERE id IN (SELECT max(id) FROM acme.shop.widgets)", "widget-0006"),
         (
-            "SELECT (SELECT count(*) FROM acme.shop.widgets b WHERE b.id < a.id) FROM acme.shop.widgets a ORDER BY a.id LIMIT 3",
-            "0|1|2",
+            "SELECT (SELECT count(*) FROM acme.shop.widgets b WHERE b.ok = a.ok) FROM acme.shop.widgets a ORDER BY a.id LIMIT 3",
+            "3|3|3",
         ),
     ] {
         let rows: Vec<String> = db.rows(sql).await.rows.into_iter().map(|row| row.join(" ")).collect();

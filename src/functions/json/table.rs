@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::scalar::ScalarValue;
-use sqlparser::ast::{FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableFactor};
+use sqlparser::ast::{FunctionArg, FunctionArgExpr, Ident, ObjectName, TableAlias, TableAliasColumnDef, TableFactor};
 
 use super::expand::Depth;
 use super::search;
@@ -46,8 +46,17 @@ fn depth_of(name: &str) -> Option<Depth> {
     }
 }
 
-fn type_of(column: &str) -> DataType {
-    if matches!(column, "id" | "parent") { DataType::Int64 } else { DataType::Utf8 }
+/// What marks a column of values from documents, whose type is text and whose meaning may be a number.
+pub const JSON_VALUE: &str = "skyql.json_value";
+
+fn field(name: &str, column: &str) -> Field {
+    match column {
+        "id" | "parent" => Field::new(name, DataType::Int64, true),
+        "key" | "value" | "atom" => {
+            Field::new(name, DataType::Utf8, true).with_metadata([(JSON_VALUE.to_owned(), String::new())].into())
+        }
+        _ => Field::new(name, DataType::Utf8, true),
+    }
 }
 
 /// The rows of one input, each with the rows of a document that it holds.
@@ -102,7 +111,7 @@ impl JsonTable {
             let all = below.iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).chain(own);
             DFSchema::new_with_metadata(all.collect(), below.metadata().clone()).map(Arc::new)
         };
-        let columns = names.iter().zip(COLUMNS).map(|(name, column)| Field::new(name, type_of(column), true));
+        let columns = names.iter().zip(COLUMNS).map(|(name, column)| field(name, column));
         let pairs = with(columns.collect())?;
         let schema = match &gives {
             Gives::Pairs | Gives::PairsAndRest => Arc::clone(&pairs),
@@ -250,12 +259,17 @@ impl RelationPlanner for JsonTableRelations {
         let names = COLUMNS.iter().map(|&column| column.to_owned()).collect();
         let plan = JsonTable::new(LogicalPlan::EmptyRelation(one_row), document, path, depth, names, Gives::Pairs)?;
         let plan = plan.into_plan();
-        let alias = alias.clone().unwrap_or_else(|| TableAlias {
+        let mut alias = alias.clone().unwrap_or_else(|| TableAlias {
             explicit: true,
             name: Ident::with_quote('"', name),
             columns: Vec::new(),
             at: None,
         });
+        // `AS e(k, v)` names the first columns; the planner wants all or none.
+        if !alias.columns.is_empty() {
+            let rest = COLUMNS.iter().skip(alias.columns.len());
+            alias.columns.extend(rest.map(|column| TableAliasColumnDef::from_name(*column)));
+        }
         Ok(RelationPlanning::Planned(Box::new(PlannedRelation::new(plan, Some(alias)))))
     }
 }
@@ -329,12 +343,12 @@ fn over_the_other_side(join: &Join, number: &mut usize) -> Result<Option<Logical
     let names = node.names.clone();
 
     // The other side's columns as they are, and ours under the names that the statement knows.
-    let given: Vec<(Option<&TableReference>, &str)> =
+    let spelt: Vec<(Option<&TableReference>, &str)> =
         join.right.schema().iter().map(|(_, field)| (alias, field.name().as_str())).collect();
     let ours = names
         .iter()
-        .zip(&given)
-        .map(|(name, (alias, given))| Expr::Column(Column::from_name(name)).alias_qualified(alias.cloned(), *given));
+        .zip(&spelt)
+        .map(|(name, (alias, column))| Expr::Column(Column::from_name(name)).alias_qualified(alias.cloned(), *column));
     let columns: Vec<Expr> = left.schema().columns().into_iter().map(Expr::Column).chain(ours).collect();
     let pairs = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
     let always = Expr::Literal(ScalarValue::Boolean(Some(true)), None);
