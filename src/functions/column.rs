@@ -115,7 +115,6 @@ impl Column {
 
     pub(super) fn value(&self, row: usize) -> Value<'_> {
         match self {
-            Self::Null => Value::Null,
             Self::Boolean(array) if array.is_valid(row) => Value::Boolean(array.value(row)),
             Self::Integer(array) if array.is_valid(row) => Value::Integer(array.value(row)),
             Self::Unsigned(array) if array.is_valid(row) => Value::Unsigned(array.value(row)),

@@ -31,7 +31,7 @@ pub(super) fn functions() -> Vec<Scalar> {
             |_| Output::Text,
             |arguments| written(arguments, "date", |moment| moment.instant.date()),
         )
-        .with_rewrite(|args, info| at_start(args, 0, info)),
+        .with_rewrite(|args, info| Ok(at_start(args, 0, info))),
         Scalar::new(
             "time",
             0..=usize::MAX,
@@ -39,7 +39,7 @@ pub(super) fn functions() -> Vec<Scalar> {
             |_| Output::Text,
             |arguments| written(arguments, "time", |moment| moment.instant.time(moment.subsecond)),
         )
-        .with_rewrite(|args, info| at_start(args, 0, info)),
+        .with_rewrite(|args, info| Ok(at_start(args, 0, info))),
         Scalar::new(
             "datetime",
             0..=usize::MAX,
@@ -52,7 +52,7 @@ pub(super) fn functions() -> Vec<Scalar> {
                 })
             },
         )
-        .with_rewrite(|args, info| at_start(args, 0, info)),
+        .with_rewrite(|args, info| Ok(at_start(args, 0, info))),
         Scalar::new(
             "julianday",
             0..=usize::MAX,
@@ -63,7 +63,7 @@ pub(super) fn functions() -> Vec<Scalar> {
                 floats(arguments.rows, |row| Ok(times.moment(row)?.map(|moment| moment.instant.julian_day())))
             },
         )
-        .with_rewrite(|args, info| at_start(args, 0, info)),
+        .with_rewrite(|args, info| Ok(at_start(args, 0, info))),
         Scalar::new(
             "unixepoch",
             0..=usize::MAX,
@@ -79,7 +79,7 @@ pub(super) fn functions() -> Vec<Scalar> {
                 })
             },
         )
-        .with_rewrite(|args, info| at_start(args, 0, info)),
+        .with_rewrite(|args, info| Ok(at_start(args, 0, info))),
         Scalar::new(
             "strftime",
             1..=usize::MAX,
@@ -94,7 +94,7 @@ pub(super) fn functions() -> Vec<Scalar> {
                 })
             },
         )
-        .with_rewrite(|args, info| at_start(args, 1, info)),
+        .with_rewrite(|args, info| Ok(at_start(args, 1, info))),
     ]
 }
 
@@ -104,7 +104,7 @@ fn written(arguments: &Arguments, function: &'static str, text: fn(&Moment) -> O
 }
 
 /// Puts the statement's start in the place of `'now'`, and of a time that is not given.
-fn at_start(mut args: Vec<Expr>, time: usize, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+fn at_start(mut args: Vec<Expr>, time: usize, info: &SimplifyContext) -> ExprSimplifyResult {
     let is_now = |text: &str| text.eq_ignore_ascii_case(NOW);
     let now = match args.get(time) {
         None => true,
@@ -115,7 +115,7 @@ fn at_start(mut args: Vec<Expr>, time: usize, info: &SimplifyContext) -> Result<
         Some(_) => false,
     };
     let Some(start) = info.query_execution_start_time().filter(|_| now) else {
-        return Ok(ExprSimplifyResult::Original(args));
+        return ExprSimplifyResult::Original(args);
     };
     let text = lit(Instant::from_unix_milliseconds(start.timestamp_millis()).iso());
     match args.get_mut(time) {
@@ -123,7 +123,7 @@ fn at_start(mut args: Vec<Expr>, time: usize, info: &SimplifyContext) -> Result<
         None => args.push(text),
     }
     // The call itself stays: it is made again with these arguments.
-    Ok(ExprSimplifyResult::Original(args))
+    ExprSimplifyResult::Original(args)
 }
 
 /// A time and its modifiers, per row.
@@ -161,9 +161,9 @@ impl<'a> Times<'a> {
                 return exec_err!("`{}`: 'now' must be written as a literal", self.function);
             }
             Value::Text(text) | Value::Json(text) | Value::Decimal(text) => Moment::of_text(text),
-            Value::Integer(number) => Moment::of_number(number as f64),
-            Value::Unsigned(number) => Moment::of_number(number as f64),
-            Value::Float(number) => Moment::of_number(number),
+            Value::Integer(number) => Some(Moment::of_number(number as f64)),
+            Value::Unsigned(number) => Some(Moment::of_number(number as f64)),
+            Value::Float(number) => Some(Moment::of_number(number)),
             Value::Boolean(_) => None,
         };
         let Some(moment) = moment else { return Ok(None) };

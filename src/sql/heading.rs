@@ -191,7 +191,7 @@ impl Source<'_> {
                     continue;
                 }
                 Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
-                Token::RParen | Token::RBracket | Token::RBrace if depth == 0 => break,
+                Token::RParen | Token::RBracket | Token::RBrace | Token::SemiColon | Token::EOF if depth == 0 => break,
                 Token::RParen | Token::RBracket | Token::RBrace => depth -= 1,
                 Token::Comma if depth == 0 => {
                     items.push(std::mem::take(&mut item));
@@ -199,7 +199,6 @@ impl Source<'_> {
                     before = [None, None];
                     continue;
                 }
-                Token::SemiColon | Token::EOF if depth == 0 => break,
                 Token::Word(word) if depth == 0 && ends_list(word.keyword, before) => break,
                 _ => {}
             }

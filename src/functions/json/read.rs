@@ -131,6 +131,7 @@ fn arrow() -> Scalar {
 }
 
 /// `json ->> step`: a value of SQL.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method holds for one lifetime only")]
 fn long_arrow() -> Scalar {
     Scalar::new("->>", 2..=2, "json ->> path", |_| Output::Text, |arguments| step(arguments, "->>", |node| node.sql()))
 }

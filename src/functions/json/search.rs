@@ -23,7 +23,7 @@ pub(super) fn in_place_of_subqueries(plan: &LogicalPlan, number: &mut usize) -> 
     let mut replaced = Vec::with_capacity(exprs.len());
     for expr in exprs {
         let expr = expr.transform_up(|expr| {
-            let Some((search, negated)) = Search::of(&expr)? else { return Ok(Transformed::no(expr)) };
+            let Some((search, negated)) = Search::of(&expr) else { return Ok(Transformed::no(expr)) };
             if !search.table.expressions_refer_to(below.schema()) {
                 return Ok(Transformed::no(expr));
             }
@@ -70,20 +70,20 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// The search that an expression is, and whether it is negated.
-    fn of(expr: &'a Expr) -> Result<Option<(Self, bool)>> {
+    fn of(expr: &'a Expr) -> Option<(Self, bool)> {
         let (subquery, wanted, negated) = match expr {
             Expr::Exists(Exists { subquery, negated }) => (subquery, None, *negated),
             Expr::InSubquery(InSubquery { expr, subquery, negated }) => (subquery, Some(expr.as_ref()), *negated),
-            _ => return Ok(None),
+            _ => return None,
         };
-        let Some(Selected { table, schema, conditions, value }) = selected(subquery) else { return Ok(None) };
+        let Selected { table, schema, conditions, value } = selected(subquery)?;
         let wanted = match (wanted, value) {
             (None, _) => None,
             (Some(wanted), Some(value)) => Some((wanted.clone(), value)),
-            (Some(_), None) => return Ok(None),
+            (Some(_), None) => return None,
         };
         let condition = conjunction(conditions).map(Expr::is_true);
-        Ok(Some((Self { table, schema, condition, wanted }, negated)))
+        Some((Self { table, schema, condition, wanted }, negated))
     }
 
     fn over(&self, input: LogicalPlan, number: &mut usize, name: String) -> Result<JsonTable> {

@@ -44,7 +44,7 @@ impl Instant {
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
     fn checked(milliseconds: f64) -> Option<Self> {
         let rounded = milliseconds.round();
-        (rounded.abs() < 1e15).then(|| Self(rounded as i64))?.in_range()
+        if rounded.abs() < 1e15 { Self(rounded as i64).in_range() } else { None }
     }
 
     /// Itself, where a calendar of four-digit years has it.
@@ -111,14 +111,14 @@ impl Moment {
         if let Some(instant) = read(text) {
             return Some(Self { instant, subsecond: false, number: None });
         }
-        text.parse().ok().filter(|number: &f64| number.is_finite()).and_then(Self::of_number)
+        text.parse().ok().filter(|number: &f64| number.is_finite()).map(Self::of_number)
     }
 
     /// A Julian day, or a Unix time where the first modifier says so.
-    pub(super) fn of_number(number: f64) -> Option<Self> {
+    pub(super) fn of_number(number: f64) -> Self {
         let instant = Instant::from_julian_day(number);
         // Beyond the Julian days it is a time only under `unixepoch` and `auto`.
-        Some(Self { instant: instant.unwrap_or(Instant(i64::MAX)), subsecond: false, number: Some(number) })
+        Self { instant: instant.unwrap_or(Instant(i64::MAX)), subsecond: false, number: Some(number) }
     }
 
     /// Itself after all modifiers; none where it leaves the calendar.
