@@ -101,12 +101,9 @@ impl ScalarUDFImpl for Scalar {
         &self.signature
     }
 
+    /// Any types will do; how many is checked where the message comes through as it is.
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
-        if self.arity.contains(&types.len()) {
-            Ok(types.to_vec())
-        } else {
-            plan_err!("`{}` is called as `{}`", self.name, self.usage)
-        }
+        Ok(types.to_vec())
     }
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
@@ -120,6 +117,9 @@ impl ScalarUDFImpl for Scalar {
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let count = args.arg_fields.len();
+        if !self.arity.contains(&count) {
+            return plan_err!("`{}` is called as `{}`", self.name, self.usage);
+        }
         if (self.output)(count) == Output::Json {
             return Ok(Arc::new(json_field(self.name)));
         }

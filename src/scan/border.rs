@@ -6,6 +6,7 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use crate::error::{Error, ErrorKind, Position, did_you_mean};
+use crate::functions::is_json_table;
 
 /// Our error as `DataFusion` carries it.
 pub fn to_datafusion(error: Error) -> DataFusionError {
@@ -33,6 +34,7 @@ pub fn from_datafusion(error: &DataFusionError) -> Error {
             no_signature(text)
         }
         DataFusionError::Plan(text) if text.starts_with(NO_FUNCTION) => no_function(text),
+        DataFusionError::Plan(text) if text.starts_with(NO_TABLE_FUNCTION) => no_table_function(text),
         DataFusionError::SchemaError(schema, _) => from_schema_error(schema),
         DataFusionError::SQL(parse, _) => Error::new(ErrorKind::Syntax, plain(&parse.to_string())),
         DataFusionError::Plan(text) => Error::new(plan_kind(text), plain(text)),
@@ -71,6 +73,7 @@ fn find_own(error: &DataFusionError) -> Option<Error> {
 }
 
 const NO_SIGNATURE: &str = "No function matches the given name and argument types '";
+const NO_TABLE_FUNCTION: &str = "table function '";
 const NO_FUNCTION: &str = "Invalid function '";
 
 /// A function that does not take its arguments: `DataFusion` lists each attempt and calls it a fault of its own.
@@ -87,7 +90,19 @@ fn no_function(text: &str) -> Error {
     let mut quoted = text.split('\'').skip(1).step_by(2);
     let name = quoted.next().unwrap_or_default();
     let error = Error::new(ErrorKind::NameNotFound, format!("there is no function `{name}`"));
+    if is_json_table(name) {
+        return error.hint(format!("it is a table: `FROM t, {name}(t.column) AS e`"));
+    }
     match did_you_mean(name, quoted) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn no_table_function(text: &str) -> Error {
+    let name = text.split('\'').nth(1).unwrap_or_default();
+    let error = Error::new(ErrorKind::NameNotFound, format!("there is no table function `{name}`"));
+    match did_you_mean(name, ["json_each", "json_tree", "generate_series", "range"]) {
         Some(hint) => error.hint(hint),
         None => error,
     }

@@ -153,7 +153,10 @@ impl Source<'_> {
     /// The texts of a SELECT's list; none where they cannot be told apart.
     fn select_items(&self, select: &Select) -> Vec<String> {
         let at = select.select_token.0.span.start;
-        let Some(start) = self.tokens.iter().position(|token| token.span.start == at) else { return Vec::new() };
+        let start = self.tokens.partition_point(|token| token.span.start < at);
+        if self.tokens.get(start).is_none_or(|token| token.span.start != at) {
+            return Vec::new();
+        }
         let mut start = start + 1;
         if select.distinct.is_some() {
             let word = self.tokens[start..].iter().position(|token| !matches!(token.token, Token::Whitespace(_)));
