@@ -16,7 +16,7 @@ use terminal_size::{Width, terminal_size_of};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Env;
-use crate::engine::Engine;
+use crate::engine::{Engine, Session};
 use crate::error::{Error, ErrorKind, Result};
 
 mod args;
@@ -29,6 +29,7 @@ mod run;
 mod secret;
 mod source;
 mod start;
+mod waiting;
 
 use meant::{Action, Meant, Notes};
 use message::Messages;
@@ -122,13 +123,14 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         }
         Action::Run(_) => {
             messages.unfinished(&engine);
-            let mut runner =
-                Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
+            let session = session(&engine, meant.notes, here);
+            let mut runner = Runner::new(session, out, meant.output, messages, meant.writes).with_env(&here.env);
             runtime.block_on(runner.texts(&texts))
         }
         Action::Prompt => {
             messages.unfinished(&engine);
-            let runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
+            let session = session(&engine, meant.notes, here);
+            let runner = Runner::new(session, out, meant.output, messages, meant.writes).with_env(&here.env);
             prompt::run(&runtime, runner, here.history_file.as_deref())
         }
     };
@@ -144,6 +146,15 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         },
         (ended, _) => ended,
     }
+}
+
+/// A session that shows on a terminal what takes its time; with `-v` the requests themselves show it.
+fn session(engine: &Engine, notes: Notes, here: &Surroundings) -> Session {
+    let mut session = engine.session();
+    if here.stderr_is_terminal && notes == Notes::Normal {
+        session.on_progress(waiting::listener(Box::new(stderr()), here.width));
+    }
+    session
 }
 
 /// All that must be there before the first statement runs.

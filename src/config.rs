@@ -138,6 +138,12 @@ pub struct Settings {
     pub on_missing: OnMissing,
     /// `confirm`: auto, always or never.
     pub confirm: Confirm,
+    /// `await`: writes wait for what they start, where the document says how.
+    pub awaits: bool,
+    /// `await_interval`: how often it is asked, in place of what the document says.
+    pub await_interval: Option<Duration>,
+    /// `await_timeout`: how long it is waited for, in place of what the document says.
+    pub await_timeout: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -153,6 +159,9 @@ impl Default for Settings {
             on_row_error: OnRowError::Stop,
             on_missing: OnMissing::Fail,
             confirm: Confirm::Auto,
+            awaits: false,
+            await_interval: None,
+            await_timeout: None,
         }
     }
 }
@@ -169,6 +178,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("on_row_error", "`stop` or `continue` when a call of a write fails"),
     ("on_missing", "`fail` or `ignore` when what a DELETE names is gone already"),
     ("confirm", "`auto`, `always` or `never`: which writes are asked about first"),
+    ("await", "`true` or `false`: whether writes wait for what they start"),
+    ("await_interval", "how often that is asked, such as `10s`; `auto` as the provider's document says"),
+    ("await_timeout", "how long it is waited for, such as `10m`; `auto` as the provider's document says"),
 ];
 
 impl Settings {
@@ -231,6 +243,24 @@ impl Settings {
                     _ => return Err(wrong("`auto`, `always` or `never`")),
                 }
             }
+            "await" => {
+                self.awaits = match word.as_str() {
+                    "true" | "on" => true,
+                    "false" | "off" => false,
+                    _ => return Err(wrong("`true` or `false`")),
+                }
+            }
+            "await_interval" | "await_timeout" => {
+                let value = match word.as_str() {
+                    "auto" => None,
+                    word => match parse_duration(word).filter(|duration| !duration.is_zero()) {
+                        Some(duration) => Some(duration),
+                        None => return Err(wrong("a duration such as `60s`, or `auto`")),
+                    },
+                };
+                let into = if name == "await_interval" { &mut self.await_interval } else { &mut self.await_timeout };
+                *into = value;
+            }
             _ => {
                 let error = Error::new(ErrorKind::NameNotFound, format!("there is no setting `{name}`"));
                 let names = SETTINGS.iter().map(|(name, _)| *name);
@@ -259,6 +289,9 @@ impl Settings {
             "on_row_error" => format!("{:?}", self.on_row_error).to_lowercase(),
             "on_missing" => format!("{:?}", self.on_missing).to_lowercase(),
             "confirm" => format!("{:?}", self.confirm).to_lowercase(),
+            "await" => self.awaits.to_string(),
+            "await_interval" => self.await_interval.map_or_else(|| "auto".to_owned(), show_duration),
+            "await_timeout" => self.await_timeout.map_or_else(|| "auto".to_owned(), show_duration),
             _ => String::new(),
         }
     }

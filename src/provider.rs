@@ -21,9 +21,11 @@ mod response;
 mod schema;
 mod source;
 mod url_template;
+mod waiting;
 mod yaml;
 
 pub use call::Call;
 pub use model::*;
 pub use registry::Registry;
 pub use source::{DirectorySource, DocumentSource, EmbeddedSource};
+pub use waiting::{Gone, Poll, ValueFrom, Waiting};

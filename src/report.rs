@@ -6,8 +6,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+mod progress;
+
+pub use progress::{Progress, ProgressListener};
 
 /// Whether a part of an answer is whole; later variants are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +178,7 @@ struct Shared {
     waited_micros: AtomicU64,
     first_row_micros: AtomicU64,
     listed: Mutex<Listed>,
+    listener: OnceLock<ProgressListener>,
 }
 
 #[derive(Debug, Default)]
@@ -201,7 +206,20 @@ impl Report {
             waited_micros: AtomicU64::new(0),
             first_row_micros: AtomicU64::new(0),
             listed: Mutex::new(Listed::default()),
+            listener: OnceLock::new(),
         }))
+    }
+
+    /// Tells this listener of progress from now on; the first one stays.
+    pub fn listen(&self, listener: ProgressListener) {
+        let _the_first_stays = self.0.listener.set(listener);
+    }
+
+    /// Tells the listener, if there is one.
+    pub fn tell(&self, progress: &Progress) {
+        if let Some(listener) = self.0.listener.get() {
+            listener.tell(progress);
+        }
     }
 
     /// Counts rows given to the user.

@@ -8,6 +8,7 @@
 
 mod dialect;
 mod heading;
+mod hint;
 mod parse;
 mod split;
 mod write;

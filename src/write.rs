@@ -1,7 +1,7 @@
 //! Statements that change something → plan → calls → answers.
 //!
 //! *Owns*: choosing the method of a verb, values → parameters and body, which rows a WHERE means, the plan, sending its
-//! calls in order, rows for RETURNING.
+//! calls in order, waiting for what they start, rows for RETURNING.
 //! *Does not own*: evaluating queries (its rows come through [`RowSource`]), files (`store`), asking, terminals.
 //! *Invariants*: nothing is sent that the plan does not hold; the source is read to its end, and is complete, before the
 //! first call; a call that was sent and not answered is unknown and never repeated; one call per distinct identity.
@@ -14,10 +14,14 @@ mod exec;
 mod fill;
 mod insert;
 mod plan;
+mod poll;
 mod restore;
+mod wait;
 
 pub use answers::{answers_batch, unanswered, with_nulls};
 pub use apply::{CallResult, Recorder, Summary, apply, failure, ids_of};
 pub use compare::check_unchanged;
 pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, plan};
+pub use poll::wait_for;
 pub use restore::restore;
+pub use wait::Wait;

@@ -81,7 +81,8 @@ impl PendingWrite {
         }
         let count = self.objects();
         let noun = if count == 1 { "object" } else { "objects" };
-        format!("{} of {count} {noun} of {}", self.verb(), self.planned.plan.table)
+        let waits = if self.planned.waits() { ", and the waiting for what it starts" } else { "" };
+        format!("{} of {count} {noun} of {}{waits}", self.verb(), self.planned.plan.table)
     }
 
     /// One line per call, at most `most`: its request and what it changes.

@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::{PlannedCall, StateDirectory, conceal};
 
 impl Session {
-    /// The plan of a write as rows (`n`, `request`, `body`, `changes`, `headers`), stored where there is a state
+    /// The plan of a write as rows (`n`, `request`, `body`, `changes`, `headers`, and `waits` where it
+    /// waits), stored where there is a state
     /// directory: the note says its name. Nothing is sent. Of `APPLY` and `RESUME`, whose plan is stored, the calls that
     /// they would send are only shown.
     ///
@@ -80,6 +81,11 @@ impl Session {
         for (name, column) in ["request", "body", "changes", "headers"].into_iter().zip(columns) {
             fields.push(Field::new(name, DataType::Utf8, true));
             arrays.push(Arc::new(StringArray::from(column)));
+        }
+        if pending.planned.waits() {
+            let waits = |at: &usize| pending.planned.part_of(*at)?.wait.as_ref().map(|wait| wait.text());
+            fields.push(Field::new("waits", DataType::Utf8, true));
+            arrays.push(Arc::new(sent.iter().map(waits).collect::<StringArray>()));
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
             .map_err(|error| Error::new(ErrorKind::Internal, "the plan could not be shown").caused_by(error))?;

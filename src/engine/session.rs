@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{self, JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
-use crate::report::Report;
+use crate::report::{ProgressListener, Report};
 use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, StatementContext, from_datafusion};
 use crate::sql::{self, Statement};
 
@@ -42,6 +42,7 @@ pub struct Session {
     pub(super) transaction: Option<Transaction>,
     /// Secrets that APPLY and RESUME ask for again, by label.
     pub(super) supplied: BTreeMap<String, Secret>,
+    listener: Option<ProgressListener>,
 }
 
 impl Session {
@@ -52,7 +53,7 @@ impl Session {
         let _ = catalog.register_schema(OWN_SCHEMA, Arc::new(MemorySchemaProvider::new()));
         own.register_catalog(OWN_CATALOG.to_owned(), catalog);
         let settings = engine.settings().clone();
-        Self { engine, settings, own, last: None, transaction: None, supplied: BTreeMap::new() }
+        Self { engine, settings, own, last: None, transaction: None, supplied: BTreeMap::new(), listener: None }
     }
 
     /// The settings in force.
@@ -63,6 +64,11 @@ impl Session {
     /// The settings, to change.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
+    }
+
+    /// Who is told of what takes its time, in statements to come.
+    pub fn on_progress(&mut self, listener: ProgressListener) {
+        self.listener = Some(listener);
     }
 
     /// Runs exactly one statement. Rows come as the result is read.
@@ -167,6 +173,12 @@ impl Session {
             }
         }
         copy
+    }
+
+    pub(super) fn tell_progress(&self, report: &Report) {
+        if let Some(listener) = &self.listener {
+            report.listen(listener.clone());
+        }
     }
 
     /// What `SHOW WARNINGS` tells of.

@@ -218,6 +218,7 @@ impl Session {
                 .hint("nothing was sent; plan and apply it with sessions of one engine"));
         }
         self.remember(&report);
+        self.tell_progress(&report);
         if planned.changes() && !self.engine().writes().sending {
             let message = format!("{} of a real API is not released yet", planned.plan.verb);
             return Err(Error::new(ErrorKind::Unsupported, message)
@@ -266,7 +267,11 @@ impl Session {
                 unfinished = Some(running.statement());
             }
         }
-        let error = failure(&results, unfinished.as_deref()).map(|error| named_unknowns(error, &planned, &results));
+        let mut error = failure(&results, unfinished.as_deref()).map(|error| named_unknowns(error, &planned, &results));
+        if error.is_none() {
+            // All is noted as done: whatever happens while waiting, no call is sent again.
+            error = write::wait_for(&context, &self.clock(), &planned, &mut results).await;
+        }
         self.answer(&planned, &results, error, report).await
     }
 
@@ -329,7 +334,8 @@ impl Session {
                 None => {
                     let done = results.len();
                     let noun = if done == 1 { "call" } else { "calls" };
-                    let message = format!("{}: {done} {noun} done", planned.plan.verb);
+                    let also = if planned.waits() { " and waited for" } else { "" };
+                    let message = format!("{}: {done} {noun} done{also}", planned.plan.verb);
                     Ok(QueryResult::command(&message, report, self.clock()))
                 }
             };

@@ -21,6 +21,7 @@ use super::parameters::{Sources, inputs};
 use super::response::{Asked, response};
 use super::schema::{Schemas, one_line};
 use super::url_template::first_server;
+use super::waiting;
 use crate::error::Result;
 
 /// Reads a `provider.yaml`; `directory` is the provider's own, for documents that give no name.
@@ -84,8 +85,10 @@ pub(super) fn load_service(
             return Err(document.error("the resource cannot be resolved", &["components", "x-stackQL-resources", key]));
         };
         let resource = loader.resource(entry, key, node)?;
-        resources.insert(resource.name.clone(), Arc::new(resource));
+        resources.insert(resource.name.clone(), resource);
     }
+    waiting::check(document, &mut resources)?;
+    let resources = resources.into_iter().map(|(name, resource)| (name, Arc::new(resource))).collect();
     Ok(Service { provider: provider.name.clone(), name: entry.name.clone(), resources })
 }
 
@@ -264,6 +267,10 @@ impl<'d> Loader<'d> {
             rate_limit: levels.configured("rateLimit").map(|found| rate_limit(found, &place)).transpose()?,
             success: levels.configured("success").map(|found| success(found, &place)).transpose()?,
             error: levels.get("error").map(error_paths).unwrap_or_default(),
+            waiting: match levels.configured("async") {
+                Some(found) => waiting::waiting(found, effect, &place)?,
+                None => None,
+            },
         }))
     }
 
@@ -386,7 +393,7 @@ fn error_paths(node: &Node) -> ErrorPaths {
 }
 
 /// A period: `1m`, `60s`, `hour`, or seconds as a number.
-fn seconds(node: &Node) -> Option<f64> {
+pub(super) fn seconds(node: &Node) -> Option<f64> {
     let text = node.scalar_text()?;
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

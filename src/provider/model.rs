@@ -11,6 +11,8 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::waiting::Waiting;
+
 /// A provider: its names, where its services are, how it authenticates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Provider {
@@ -153,6 +155,8 @@ pub struct Method {
     pub success: Option<SuccessRule>,
     /// Where an error answer says what went wrong.
     pub error: ErrorPaths,
+    /// How what it starts is waited for.
+    pub waiting: Option<Waiting>,
 }
 
 /// Where a parameter goes.

@@ -23,6 +23,14 @@ impl ItemPath {
         }
         here
     }
+
+    /// The one value at a path without wildcards, to change.
+    pub fn only_mut<'a>(&self, root: &'a mut Value) -> Option<&'a mut Value> {
+        self.steps().iter().try_fold(root, |value, step| match step {
+            PathStep::Name(key) => value.get_mut(key),
+            PathStep::Every => None,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -38,5 +46,17 @@ mod tests {
         assert_eq!(found("$.errors[*].reason"), [json!("a"), json!("b")]);
         assert_eq!(found("$.absent"), Vec::<Value>::new());
         assert_eq!(found("$"), std::slice::from_ref(&tree));
+    }
+
+    #[test]
+    fn one_value_can_be_changed() {
+        let mut tree = json!({"image": {"id": 1}});
+        *ItemPath::parse("$.image.id").unwrap().only_mut(&mut tree).unwrap() = json!(2);
+        assert_eq!(tree, json!({"image": {"id": 2}}));
+        for path in ["$.other", "$.*", "$.image.id.more"] {
+            assert!(ItemPath::parse(path).unwrap().only_mut(&mut tree).is_none(), "{path}");
+        }
+        *ItemPath::root().only_mut(&mut tree).unwrap() = json!(3);
+        assert_eq!(tree, json!(3));
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::recipe::{Becoming, ColumnRecipe};
+use super::recipe::ColumnRecipe;
 use super::rows::{self, Parent, Said};
 use super::state::{Row, Rows, State, Table};
 
@@ -62,8 +62,14 @@ pub(super) struct Draft<'a> {
     pub(super) body: &'a Map<String, Value>,
     /// The number of the object it belongs to.
     pub(super) parent: Option<u64>,
-    /// What it becomes, and when the wait begins.
-    pub(super) becoming: Option<(&'a Becoming, SystemTime)>,
+    /// What it becomes.
+    pub(super) becoming: Option<Becomes>,
+}
+
+/// Values that a row gets by itself, at one time.
+pub(super) struct Becomes {
+    pub(super) values: Map<String, Value>,
+    pub(super) due: SystemTime,
 }
 
 /// Why a row cannot be written.
@@ -111,12 +117,15 @@ impl State {
         let row = Arc::new(row);
         changed.next = changed.next.saturating_add(1);
         Arc::make_mut(&mut changed.rows).push(Arc::clone(&row));
-        if let Some((becoming, now)) = draft.becoming {
-            let due = millis(now).saturating_add(millis_of(becoming.after));
-            let (column, value) = (becoming.column.clone(), becoming.to.clone());
-            held.waiting.push(Waiting { table: table.name.clone(), number, column, value, due });
+        if let Some(becomes) = &draft.becoming {
+            held.wait(table, number, becomes);
         }
         Ok(row)
+    }
+
+    /// Lets a row get values by itself.
+    pub(super) fn wait(&self, table: &Table, number: u64, becomes: &Becomes) {
+        self.held().wait(table, number, becomes);
     }
 
     /// Sets values of a row.
@@ -200,6 +209,17 @@ impl State {
 }
 
 impl Changes {
+    fn wait(&mut self, table: &Table, number: u64, becomes: &Becomes) {
+        let due = millis(becomes.due);
+        self.waiting.extend(becomes.values.iter().map(|(column, value)| Waiting {
+            table: table.name.clone(),
+            number,
+            column: column.clone(),
+            value: value.clone(),
+            due,
+        }));
+    }
+
     /// The changed rows of a table, which begin as the seed makes them.
     fn table(&mut self, table: &Table, seeded: Rows) -> &mut Changed {
         self.tables.entry(table.name.clone()).or_insert_with(|| Changed { next: seeded.len() as u64, rows: seeded })

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 mod writes;
 
-pub(super) use writes::{Action, Becoming, Does, Writes};
+pub(super) use writes::{Action, Becoming, Does, Fails, Writes};
 
 /// The hint of one resource.
 #[derive(Debug, Clone, Default, PartialEq)]

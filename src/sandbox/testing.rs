@@ -126,6 +126,7 @@ pub(super) fn method(path: &str) -> Method {
         rate_limit: None,
         success: None,
         error: ErrorPaths::default(),
+        waiting: None,
     }
 }
 

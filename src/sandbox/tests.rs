@@ -24,6 +24,7 @@ mod pages;
 mod served;
 mod shipped;
 mod state_file;
+mod waiting;
 mod writes;
 
 const BASE: &str = "https://api.example.com/v4";

@@ -70,7 +70,9 @@ pub(super) fn is_update_time(name: &str) -> bool {
 /// Whether the column says when the row was made.
 pub(super) fn is_creation_time(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.starts_with("created") && !names(&name, &["by"]) || names(&name, &["created", "created_at", "time_created"])
+    name == "started_at"
+        || name.starts_with("created") && !names(&name, &["by"])
+        || names(&name, &["created", "created_at", "time_created"])
 }
 
 fn integer(name: &str, number: u64, chance: &mut Chance) -> i64 {

@@ -11,9 +11,9 @@ use url::Url;
 use super::answer::{self, Answer};
 use super::arguments::Arguments;
 use super::chance::{Chance, Part};
-use super::change::{Draft, Failure, Upload, millis};
+use super::change::{Becomes, Draft, Failure, Upload, millis};
 use super::filter::{self, Condition, Conditions};
-use super::recipe::{Action, ColumnRecipe, Does, Filter, Maker};
+use super::recipe::{Action, Becoming, ColumnRecipe, Does, Fails, Filter, Maker};
 use super::refusal::Refusal;
 use super::rows::{self, Said};
 use super::state::{Row, State, Table, lists};
@@ -91,6 +91,7 @@ impl Write<'_> {
         given.extend(self.said());
         let becoming = writes.becoming.as_ref().filter(|_| !waits_for_bytes);
         given.extend(becoming.map(|becoming| (becoming.column.clone(), becoming.from.clone())));
+        given.extend(becoming.and_then(|becoming| becoming.stamp.clone()).map(|stamp| (stamp, Value::Null)));
         for name in action.into_iter().flat_map(|action| action.set.keys()) {
             given.remove(name);
         }
@@ -99,7 +100,7 @@ impl Write<'_> {
             makers: &makers,
             body: self.arguments.fields(),
             parent: self.parent(original.map(AsRef::as_ref)),
-            becoming: becoming.map(|becoming| (becoming, self.now)),
+            becoming: becoming.map(|becoming| self.becomes(becoming)),
         };
         let row = state.create(table, &draft).map_err(|failure| self.refusal(failure))?;
         for (child, one) in original.map(|original| state.children(table, original)).unwrap_or_default() {
@@ -138,7 +139,39 @@ impl Write<'_> {
             values.extend(made);
         }
         let row = state.set(table, row.number, values).map_err(|failure| self.refusal(failure))?;
+        if let Some((action, after)) = action.and_then(|action| action.after.map(|after| (action, after))) {
+            let (others, nothing) = (state.others(table), Map::new());
+            let said = Said { given: &nothing, makers: &action.then, body: self.arguments.fields(), uploaded: 0 };
+            let values = rows::remake(&state.ground(table, &others), &row, &said);
+            state.wait(table, row.number, &Becomes { values, due: self.now + after });
+        }
         Ok(self.answer(Some(&row), Map::new()))
+    }
+
+    /// What a new row becomes: what it was asked for, or what becomes of that when it goes wrong.
+    fn becomes(&self, becoming: &Becoming) -> Becomes {
+        let body = self.arguments.fields();
+        let holds = |(field, text): (&String, &String)| {
+            body.get(field).and_then(Value::as_str).is_some_and(|value| value.contains(text.as_str()))
+        };
+        let goes_wrong = |fails: &&Fails| fails.when.iter().all(holds);
+        let due = self.now + becoming.after;
+        let mut values = Map::new();
+        match becoming.fails.as_ref().filter(goes_wrong) {
+            Some(fails) => {
+                values.clone_from(&fails.set);
+                values.insert(becoming.column.clone(), fails.to.clone());
+            }
+            None => {
+                values.insert(becoming.column.clone(), becoming.to.clone());
+            }
+        }
+        let stamped = |column: &&Column| becoming.stamp.as_ref() == Some(&column.name);
+        if let Some(column) = self.table.columns.iter().find(stamped) {
+            let seconds = i64::try_from(millis(due) / 1000).unwrap_or(i64::MAX);
+            values.insert(column.name.clone(), rows::time_of(seconds, column, self.recipe(&column.name)));
+        }
+        Becomes { values, due }
     }
 
     fn delete(&self, conditions: &Conditions<'_>, found: &[&Arc<Row>]) -> Result<Answer, Refusal> {

@@ -7,6 +7,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::DIALECT;
 use super::heading::head;
+use super::hint::no_hints;
 use super::split::{lower_first, tokenize};
 use super::write::{Write, is_write, parse_write};
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -169,8 +170,12 @@ fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
                 .wrong("PLAN needs a write: INSERT, UPDATE, REPLACE, DELETE or EXEC")
                 .hint("`EXPLAIN` shows what a query does")),
         },
-        Some("APPLY") => words.quoted("APPLY needs a plan's hash in quotes", "`PLAN …` shows it").map(Statement::Apply),
+        Some("APPLY") => {
+            no_hints(tokens, "APPLY")?;
+            words.quoted("APPLY needs a plan's hash in quotes", "`PLAN …` shows it").map(Statement::Apply)
+        }
         Some("RESUME") => {
+            no_hints(tokens, "RESUME")?;
             words.quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Resume)
         }
         Some("BEGIN") => transaction(&mut words, Statement::Begin),
@@ -210,10 +215,13 @@ pub fn parse_items(text: &str) -> Result<Vec<ast::SelectItem>> {
     }
 }
 
-/// The statement behind PLAN or EXPLAIN. The tokens keep their places.
+/// The statement behind PLAN or EXPLAIN, with the hints before it. The tokens keep their places.
 fn without_first_word(tokens: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
-    let first = tokens.iter().position(|token| matches!(token.token, Token::Word(_))).unwrap_or_default();
-    tokens.iter().skip(first + 1).cloned().collect()
+    let mut rest = tokens.to_vec();
+    if let Some(first) = rest.iter().position(|token| matches!(token.token, Token::Word(_))) {
+        rest.remove(first);
+    }
+    rest
 }
 
 /// The rest of BEGIN, COMMIT or ROLLBACK: at most a word that says nothing.
@@ -581,6 +589,41 @@ mod tests {
         for wrong in ["EXPLAIN ANALYZE DELETE FROM a.b.c WHERE y = 1", "PLAN SELECT 1", "APPLY", "RESUME x", "PLAN"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn hints_may_stand_anywhere_in_a_write() {
+        let awaits = |text: &str| match parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")) {
+            Statement::Write(write) | Statement::Plan(write) | Statement::ExplainWrite(write) => write.awaits(),
+            other => panic!("{other:?}"),
+        };
+        for text in [
+            "/*+ AWAIT */ INSERT INTO a.b.c (x) VALUES (1)",
+            "INSERT /*+ AWAIT */ INTO a.b.c (x) VALUES (1)",
+            "INSERT INTO /*+AWAIT*/ a.b.c (x) SELECT 1 RETURNING x",
+            "insert into a.b.c (x) values (1) returning x /*+ await */;",
+            "UPDATE /*+ NOSTATUS, AWAIT */ a.b.c SET x = 1 WHERE y = 1",
+            "REPLACE /*+ AWAIT */ a.b.c SET x = 1 WHERE y = 1",
+            "DELETE /*+ AWAIT */ FROM a.b.c WHERE y = 1",
+            "EXEC /*+ AWAIT */ a.b.c.d @x = 1",
+            "EXEC a.b.c.d @x = 1 /*+ AWAIT */, @y = 2",
+            "PLAN /*+ AWAIT */ DELETE FROM a.b.c WHERE y = 1",
+            "/*+ AWAIT */ EXPLAIN DELETE FROM a.b.c WHERE y = 1",
+        ] {
+            assert!(awaits(text), "{text}");
+        }
+        for text in [
+            "INSERT INTO a.b.c (x) VALUES ('/*+ AWAIT */')",
+            "INSERT /* AWAIT */ INTO a.b.c (x) VALUES (1) -- + AWAIT",
+            "DELETE /*+ SHOWRESULTS */ FROM a.b.c WHERE y = 1",
+        ] {
+            assert!(!awaits(text), "{text}");
+        }
+        let error = parse("DELETE FROM a.b.c\n /*+ AWIAT */ WHERE y = 1").unwrap_err();
+        assert_eq!((error.kind(), error.position()), (ErrorKind::Syntax, Some(Position { line: 2, column: 2 })));
+        assert!(error.hint_text().unwrap().contains("`AWAIT`"), "{error:?}");
+        assert_eq!(parse("/*+ AWAIT */ APPLY 'a1b2'").unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(parse("RESUME /*+ AWAIT */ 'a1b2'").unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
     #[test]

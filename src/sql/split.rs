@@ -1,8 +1,9 @@
 //! A script → its statements.
 
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::DIALECT;
+use super::hint::hint;
 use crate::error::{Error, ErrorKind, Position, Result};
 
 /// One statement of a script.
@@ -32,18 +33,22 @@ pub fn split(text: &str) -> Result<Vec<Piece>> {
     let offsets = LineOffsets::new(text);
     let mut pieces = Vec::new();
     let mut open: Option<Location> = None;
+    // A hint before the first word belongs to the statement.
+    let mut hinted: Option<Location> = None;
     for token in &tokens {
         match &token.token {
             Token::SemiColon => {
+                hinted = None;
                 if let Some(start) = open.take() {
                     pieces.push(piece(text, &offsets, start, offsets.byte(token.span.start)));
                 }
             }
-            Token::Whitespace(Whitespace::SingleLineComment { .. } | Whitespace::MultiLineComment(_))
-                if open.is_none() => {}
+            whitespace if hint(whitespace).is_some() => {
+                hinted.get_or_insert(token.span.start);
+            }
             Token::Whitespace(_) | Token::EOF => {}
             _ => {
-                open.get_or_insert(token.span.start);
+                open.get_or_insert(hinted.take().unwrap_or(token.span.start));
             }
         }
     }
@@ -121,6 +126,17 @@ mod tests {
         );
         assert_eq!(texts("-- nothing\n ; ;"), Vec::<String>::new());
         assert_eq!(texts("SELECT \"a;b\" FROM `c;d`"), ["SELECT \"a;b\" FROM `c;d`"]);
+    }
+
+    #[test]
+    fn a_hint_belongs_to_the_statement_that_follows() {
+        assert_eq!(
+            texts(
+                "-- c\n/*+ AWAIT */ -- d\n DELETE x; /*+ AWAIT */ ; /* e */ DELETE /*+ AWAIT */ y; DELETE z /*+ AWAIT */"
+            ),
+            ["/*+ AWAIT */ -- d\n DELETE x", "DELETE /*+ AWAIT */ y", "DELETE z /*+ AWAIT */"]
+        );
+        assert_eq!(texts("DELETE x; /*+ AWAIT */"), ["DELETE x"]);
     }
 
     #[test]

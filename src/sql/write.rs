@@ -11,6 +11,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Word};
 
 use super::DIALECT;
+use super::hint::awaits;
 use super::parse::{place, syntax};
 use crate::error::{Error, ErrorKind, Position, Result};
 
@@ -51,6 +52,15 @@ impl Write {
             Self::Insert(insert) => insert.returning.as_mut(),
             Self::Change(change) => change.returning.as_mut(),
             Self::Exec(exec) => exec.returning.as_mut(),
+        }
+    }
+
+    /// Whether it says that what it starts is waited for.
+    pub fn awaits(&self) -> bool {
+        match self {
+            Self::Insert(insert) => insert.awaits,
+            Self::Change(change) => change.awaits,
+            Self::Exec(exec) => exec.awaits,
         }
     }
 }
@@ -94,6 +104,8 @@ pub struct Insert {
     pub source: Box<ast::Query>,
     /// What is wanted back.
     pub returning: Option<Vec<ast::SelectItem>>,
+    /// `/*+ AWAIT */`: whether what it starts is waited for.
+    pub awaits: bool,
 }
 
 /// An UPDATE, REPLACE or DELETE.
@@ -111,6 +123,8 @@ pub struct Change {
     pub selection: Option<ast::Expr>,
     /// What is wanted back.
     pub returning: Option<Vec<ast::SelectItem>>,
+    /// `/*+ AWAIT */`: whether what it starts is waited for.
+    pub awaits: bool,
 }
 
 /// An EXEC.
@@ -128,6 +142,8 @@ pub struct Exec {
     pub from: Option<String>,
     /// What is wanted back.
     pub returning: Option<Vec<ast::SelectItem>>,
+    /// `/*+ AWAIT */`: whether what it starts is waited for.
+    pub awaits: bool,
 }
 
 /// Reads a write; `tokens` begin with its first word.
@@ -135,10 +151,11 @@ pub struct Exec {
 /// # Errors
 /// `Syntax` with its place; `Unsupported` for clauses that no API call can honour.
 pub(super) fn parse_write(tokens: &[TokenWithSpan]) -> Result<Write> {
+    let awaits = awaits(tokens)?;
     match first_word(tokens).as_deref() {
-        Some("EXEC" | "EXECUTE") => exec(tokens).map(Write::Exec),
-        Some("REPLACE") => replace(tokens),
-        _ => general(tokens, None),
+        Some("EXEC" | "EXECUTE") => exec(tokens, awaits).map(Write::Exec),
+        Some("REPLACE") => replace(tokens, awaits),
+        _ => general(tokens, None, awaits),
     }
 }
 
@@ -155,7 +172,7 @@ fn first_word(tokens: &[TokenWithSpan]) -> Option<String> {
 }
 
 /// `REPLACE t SET …` has the shape of an UPDATE.
-fn replace(tokens: &[TokenWithSpan]) -> Result<Write> {
+fn replace(tokens: &[TokenWithSpan], awaits: bool) -> Result<Write> {
     let mut tokens = tokens.to_vec();
     let words: Vec<usize> = (0..tokens.len()).filter(|at| matches!(tokens[*at].token, Token::Word(_))).collect();
     if let Some(second) = words.get(1)
@@ -170,14 +187,14 @@ fn replace(tokens: &[TokenWithSpan]) -> Result<Write> {
     {
         *word = Word { value: "UPDATE".to_owned(), quote_style: None, keyword: sqlparser::keywords::Keyword::UPDATE };
     }
-    general(&tokens, Some(Verb::Replace))
+    general(&tokens, Some(Verb::Replace), awaits)
 }
 
-fn general(tokens: &[TokenWithSpan], verb: Option<Verb>) -> Result<Write> {
+fn general(tokens: &[TokenWithSpan], verb: Option<Verb>, awaits: bool) -> Result<Write> {
     match super::parse::general(tokens.to_vec())? {
-        ast::Statement::Insert(insert) => from_insert(insert),
-        ast::Statement::Update(update) => from_update(update, verb.unwrap_or(Verb::Update)),
-        ast::Statement::Delete(delete) => from_delete(delete),
+        ast::Statement::Insert(insert) => from_insert(insert, awaits),
+        ast::Statement::Update(update) => from_update(update, verb.unwrap_or(Verb::Update), awaits),
+        ast::Statement::Delete(delete) => from_delete(delete, awaits),
         _ => Err(Error::new(ErrorKind::Syntax, "this is not a write")),
     }
 }
@@ -265,7 +282,7 @@ fn target(relation: &ast::TableFactor, verb: Verb) -> Result<(Vec<ast::Ident>, O
     Ok((idents(name)?, alias.as_ref().map(|alias| alias.name.clone())))
 }
 
-fn from_insert(insert: ast::Insert) -> Result<Write> {
+fn from_insert(insert: ast::Insert, awaits: bool) -> Result<Write> {
     if insert.on.is_some() || insert.or.is_some() || insert.ignore {
         return Err(refuse("ON CONFLICT, OR and IGNORE"));
     }
@@ -309,10 +326,11 @@ fn from_insert(insert: ast::Insert) -> Result<Write> {
         table,
         source,
         returning: insert.returning,
+        awaits,
     }))
 }
 
-fn from_update(update: ast::Update, verb: Verb) -> Result<Write> {
+fn from_update(update: ast::Update, verb: Verb, awaits: bool) -> Result<Write> {
     if update.from.is_some() || !update.table.joins.is_empty() {
         return Err(refuse("FROM and joins in an UPDATE").hint("use `WHERE key IN (SELECT …)`"));
     }
@@ -345,10 +363,11 @@ fn from_update(update: ast::Update, verb: Verb) -> Result<Write> {
         assignments,
         selection: update.selection,
         returning: update.returning,
+        awaits,
     }))
 }
 
-fn from_delete(delete: ast::Delete) -> Result<Write> {
+fn from_delete(delete: ast::Delete, awaits: bool) -> Result<Write> {
     if delete.using.is_some() || !delete.tables.is_empty() {
         return Err(refuse("USING in a DELETE").hint("use `WHERE key IN (SELECT …)`"));
     }
@@ -376,11 +395,12 @@ fn from_delete(delete: ast::Delete) -> Result<Write> {
         assignments: Vec::new(),
         selection: delete.selection,
         returning: delete.returning,
+        awaits,
     }))
 }
 
 /// `EXEC p.s.r.m @a = 'x', @@json = '{…}' INTO 'file' FROM 'file' RETURNING …`. Commas between arguments may be left out.
-fn exec(tokens: &[TokenWithSpan]) -> Result<Exec> {
+fn exec(tokens: &[TokenWithSpan], awaits: bool) -> Result<Exec> {
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(tokens.to_vec());
     parser.next_token();
     let name = parser.parse_object_name(false).map_err(|error| syntax(&error))?;
@@ -389,7 +409,8 @@ fn exec(tokens: &[TokenWithSpan]) -> Result<Exec> {
         return Err(Error::new(ErrorKind::Syntax, format!("`{name}` is not a method"))
             .hint("a method is `provider.service.resource.method`"));
     }
-    let mut exec = Exec { method, arguments: BTreeMap::new(), body: None, into: None, from: None, returning: None };
+    let mut exec =
+        Exec { method, arguments: BTreeMap::new(), body: None, into: None, from: None, returning: None, awaits };
     loop {
         let token = parser.next_token();
         match &token.token {

@@ -38,6 +38,9 @@ pub struct PlanPart {
     pub look: Option<Look>,
     /// What stands after its RETURNING.
     pub returning: Option<String>,
+    /// Whether what its calls start is waited for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub awaits: bool,
 }
 
 /// One call of a plan.

@@ -53,7 +53,7 @@ fn plan(calls: Vec<PlannedCall>) -> WritePlan {
         origin: "https://api.example.com".to_owned(),
         credential: Some("f1f2".to_owned()),
     };
-    let part = PlanPart { verb: "INSERT".to_owned(), calls: calls.len(), look: None, returning: None };
+    let part = PlanPart { verb: "INSERT".to_owned(), calls: calls.len(), look: None, returning: None, awaits: false };
     let (verb, table) = (part.verb.clone(), "a.b.c".to_owned());
     WritePlan { verb, table, parts: Vec::from([part]), calls, targets: Vec::from([target]) }
 }

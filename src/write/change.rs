@@ -42,7 +42,7 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
         }
     };
     let (resource, restricted) = (found.resource, found.restricted);
-    let part = Part { verb, method, resource, returning: statement.returning, restricted };
+    let part = Part { verb, method, resource, returning: statement.returning, restricted, wait: None };
     Ok(Planned::statement(part, id, steps, look))
 }
 

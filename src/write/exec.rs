@@ -62,6 +62,7 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Exec) -> Result<P
         resource: found.resource,
         returning: statement.returning,
         restricted: found.restricted,
+        wait: None,
     };
     Ok(Planned::statement(part, id, calls, None))
 }

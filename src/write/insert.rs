@@ -47,6 +47,7 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result
         resource: found.resource,
         returning: statement.returning,
         restricted: found.restricted,
+        wait: None,
     };
     Ok(Planned::statement(part, id, steps, None))
 }

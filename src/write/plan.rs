@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlparser::ast;
 
 use super::fill::secrets_of;
+use super::wait::{Wait, check_can_wait};
 use super::{change, exec, insert};
 use crate::bind::{Predicate, Table};
 use crate::call::{Endpoints, ShownRequest, destination, show_request};
@@ -86,6 +87,8 @@ pub struct Part {
     pub returning: Option<Vec<ast::SelectItem>>,
     /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
     pub restricted: Option<Vec<String>>,
+    /// How what its calls start is waited for, where it is.
+    pub wait: Option<Arc<Wait>>,
 }
 
 impl Part {
@@ -106,7 +109,7 @@ impl Planned {
         let text = |items: &Vec<ast::SelectItem>| items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let verb = part.verb.name().to_owned();
         let returning = part.returning.as_ref().map(text);
-        let planned = PlanPart { verb: verb.clone(), calls: calls.len(), look, returning };
+        let planned = PlanPart { verb: verb.clone(), calls: calls.len(), look, returning, awaits: false };
         let plan = WritePlan { verb, table, parts: vec![planned], calls, targets: Vec::new() };
         Self { plan, parts: vec![part] }
     }
@@ -147,6 +150,11 @@ impl Planned {
     /// Whether objects are removed.
     pub fn deletes(&self) -> bool {
         self.parts.iter().any(Part::deletes)
+    }
+
+    /// Whether anything is waited for.
+    pub fn waits(&self) -> bool {
+        self.parts.iter().any(|part| part.wait.is_some())
     }
 
     /// The parts, each with the numbers of its calls, from 0.
@@ -191,20 +199,31 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
     if context.read_only && !matches!(write, Write::Exec(_)) {
         return Err(only_reads(write.verb()));
     }
+    let awaits = write.awaits();
+    if awaits {
+        check_can_wait(context, &write).await?;
+    }
     let mut planned = match write {
         Write::Insert(statement) => insert::plan(context, statement).await?,
         Write::Change(statement) => change::plan(context, statement).await?,
         Write::Exec(statement) => exec::plan(context, statement).await?,
     };
     check_allowed(context, &planned)?;
+    if let (Some(part), Some(planned_part)) = (planned.parts.first_mut(), planned.plan.parts.first_mut()) {
+        part.wait = Wait::of(context, part, planned.plan.calls.first(), awaits).await?.map(Arc::new);
+        // A stored plan waits as well.
+        planned_part.awaits = part.wait.is_some();
+    }
     let calls = planned.plan.calls.len() as u64;
     let most = context.settings.max_calls.saturating_sub(context.report.calls());
-    if calls > most {
+    // Each call that is waited for needs another one at least.
+    let needed = if planned.waits() { calls.saturating_mul(2) } else { calls };
+    if needed > most {
         return Err(Error::new(
             ErrorKind::Budget,
-            format!("the statement needs {calls} more calls, and `max_calls` leaves {most}"),
+            format!("the statement needs {needed} more calls, and `max_calls` leaves {most}"),
         )
-        .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + calls)));
+        .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + needed)));
     }
     // Every request is built once: what cannot be sent is found before the first one is.
     let Some(Part { method, restricted, .. }) = planned.parts.first() else { return Ok(planned) };

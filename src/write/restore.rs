@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::plan::{Part, PlanContext, Planned, body_digest, check_allowed, request_line};
+use super::wait::Wait;
 use crate::call::{ShownRequest, destination, show_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{Verb, parse_items};
@@ -79,7 +80,9 @@ async fn restore_part(
         .hint("nothing was sent; make a new plan"));
     }
     let returning = part.returning.as_deref().map(parse_items).transpose()?;
-    Ok(Part { verb, method, resource, returning, restricted })
+    let mut restored = Part { verb, method, resource, returning, restricted, wait: None };
+    restored.wait = Wait::of(context, &restored, calls.first(), part.awaits).await?.map(Arc::new);
+    Ok(restored)
 }
 
 /// Refuses a request that is not the one that was planned.

@@ -17,4 +17,5 @@ mod rows;
 mod sandboxes;
 mod sql_logic;
 mod support;
+mod waiting;
 mod writes;

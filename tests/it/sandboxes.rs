@@ -47,15 +47,22 @@ fn selects(resource: &Resource) -> Vec<Arc<Method>> {
 }
 
 /// A value for a parameter: from the rows of the resource that it is the key of.
-async fn value_of(session: &mut Session, registry: &Registry, provider: &str, service: &str, name: &str) -> String {
+async fn value_of(
+    session: &mut Session,
+    registry: &Registry,
+    (provider, service, own): (&str, &str, &str),
+    name: &str,
+) -> String {
     let resources = registry.service(provider, service).unwrap();
-    for resource in resources.resources.values() {
+    // Several may have a parameter of that name: the table's own rows come first.
+    let own_first = resources.resources.get(own).into_iter().chain(resources.resources.values());
+    for resource in own_first {
         let Some(column) = resource.keys.as_ref().and_then(|keys| keys.columns.get(name)) else { continue };
         let list = selects(resource).into_iter().find(|method| !required(method).contains(&name));
         let Some(list) = list.filter(|list| list.response.columns.iter().any(|known| known.name == *column)) else {
             continue;
         };
-        let given = Box::pin(conditions(session, registry, provider, service, &list)).await;
+        let given = Box::pin(conditions(session, registry, (provider, service, &resource.name), &list)).await;
         let sql = format!("SELECT \"{column}\" FROM {provider}.{service}.{}{given} LIMIT 1", resource.name);
         return one(session, &sql).await;
     }
@@ -63,16 +70,10 @@ async fn value_of(session: &mut Session, registry: &Registry, provider: &str, se
 }
 
 /// The WHERE that gives a method what it needs, and no more.
-async fn conditions(
-    session: &mut Session,
-    registry: &Registry,
-    provider: &str,
-    service: &str,
-    method: &Method,
-) -> String {
+async fn conditions(session: &mut Session, registry: &Registry, place: (&str, &str, &str), method: &Method) -> String {
     let mut given = Vec::new();
     for name in required(method) {
-        let value = value_of(session, registry, provider, service, name).await;
+        let value = value_of(session, registry, place, name).await;
         given.push(format!("\"{name}\" = '{value}'"));
     }
     if given.is_empty() { String::new() } else { format!(" WHERE {}", given.join(" AND ")) }
@@ -89,7 +90,7 @@ async fn every_shipped_select_method_is_asked_and_its_answer_decodes() {
             for resource in registry.service(&provider, service).unwrap().resources.values() {
                 for method in selects(resource) {
                     let what = format!("{provider}.{service}.{} by {}", resource.name, method.name);
-                    let given = conditions(&mut session, registry, &provider, service, &method).await;
+                    let given = conditions(&mut session, registry, (&provider, service, &resource.name), &method).await;
                     let columns: Vec<String> =
                         method.response.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
                     let sql =

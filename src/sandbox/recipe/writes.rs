@@ -8,6 +8,8 @@ use serde_json::{Map, Value};
 
 use super::{ColumnRecipe, Read, columns, each, object, text, under, wrong};
 
+const BECOMING: [&str; 6] = ["column", "from", "to", "after", "stamp", "fails"];
+
 /// What writes do beyond what verbs and schemas say.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::sandbox) struct Writes {
@@ -28,6 +30,19 @@ pub(in crate::sandbox) struct Becoming {
     pub(in crate::sandbox) from: Value,
     pub(in crate::sandbox) to: Value,
     pub(in crate::sandbox) after: Duration,
+    /// The column that says when that was.
+    pub(in crate::sandbox) stamp: Option<String>,
+    pub(in crate::sandbox) fails: Option<Fails>,
+}
+
+/// What a new row becomes when it was asked for in a certain way.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::sandbox) struct Fails {
+    /// Field of the body → text in it.
+    pub(in crate::sandbox) when: BTreeMap<String, String>,
+    pub(in crate::sandbox) to: Value,
+    /// Further columns.
+    pub(in crate::sandbox) set: Map<String, Value>,
 }
 
 /// What a method does.
@@ -36,8 +51,9 @@ pub(in crate::sandbox) struct Action {
     pub(in crate::sandbox) does: Does,
     /// Columns that it sets.
     pub(in crate::sandbox) set: BTreeMap<String, ColumnRecipe>,
-    /// Columns that the upload sets once its bytes are there.
+    /// Columns that the upload sets once its bytes are there, or any other action after a while.
     pub(in crate::sandbox) then: BTreeMap<String, ColumnRecipe>,
+    pub(in crate::sandbox) after: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +90,7 @@ pub(super) fn read_key(writes: &mut Writes, key: &str, value: &Value) -> Read<()
 
 fn becoming(value: &Value) -> Read<Becoming> {
     let fields = object(value)?;
-    if let Some(unknown) = fields.keys().find(|key| !["column", "from", "to", "after"].contains(&key.as_str())) {
+    if let Some(unknown) = fields.keys().find(|key| !BECOMING.contains(&key.as_str())) {
         return under(unknown, Err(wrong("the key is not known")));
     }
     let field = |key: &str| fields.get(key).ok_or_else(|| wrong(format!("`{key}` is missing")));
@@ -83,7 +99,25 @@ fn becoming(value: &Value) -> Read<Becoming> {
         from: field("from")?.clone(),
         to: field("to")?.clone(),
         after: under("after", duration(field("after")?))?,
+        stamp: fields.get("stamp").map(|stamp| under("stamp", text(stamp)).map(str::to_owned)).transpose()?,
+        fails: fields.get("fails").map(|value| under("fails", fails(value))).transpose()?,
     })
+}
+
+fn fails(value: &Value) -> Read<Fails> {
+    let (mut when, mut to, mut set) = (BTreeMap::new(), None, Map::new());
+    for (key, value) in object(value)? {
+        match key.as_str() {
+            "when" => when = under(key, each(value, |value| text(value).map(str::to_owned)))?,
+            "to" => to = Some(value.clone()),
+            "set" => set.clone_from(under(key, object(value))?),
+            _ => return under(key, Err(wrong("the key is not known"))),
+        }
+    }
+    match to {
+        Some(to) if !when.is_empty() => Ok(Fails { when, to, set }),
+        _ => Err(wrong("`when` and `to` are missing")),
+    }
 }
 
 /// A number of seconds, or `500ms`, `3s`, `2m`.
@@ -112,14 +146,18 @@ fn action(value: &Value) -> Read<Action> {
         let does = Map::from_iter([("does".to_owned(), value.clone())]);
         return action(&Value::Object(does));
     }
-    let mut action = Action { does: Does::Change, set: BTreeMap::new(), then: BTreeMap::new() };
+    let mut action = Action { does: Does::Change, set: BTreeMap::new(), then: BTreeMap::new(), after: None };
     for (key, value) in object(value)? {
         match key.as_str() {
             "does" => action.does = under(key, does(value))?,
             "set" => action.set = under(key, columns(value))?,
             "then" => action.then = under(key, columns(value))?,
+            "after" => action.after = Some(under(key, duration(value))?),
             _ => return under(key, Err(wrong("the key is not known"))),
         }
+    }
+    if action.does != Does::Upload && action.then.is_empty() != action.after.is_none() {
+        return Err(wrong("`then` and `after` belong together"));
     }
     Ok(action)
 }

@@ -98,17 +98,27 @@ fn valid(field: &Parameter) -> Value {
 
 /// The whole of a list, and the values of one of its rows.
 async fn rows_of(api: &Api, service: &Service, resource: &Resource) -> Vec<(Value, Map<String, Value>)> {
-    let parents = if resource.name == "records" { api.list("/domains", "data").await } else { vec![Value::Null] };
+    let (parents, parameter) = match resource.name.as_str() {
+        "records" => (api.list("/domains", "data").await, "domainId"),
+        "image_actions" => (api.list("/images", "images").await, "image_id"),
+        "volume_actions" => (api.list("/volumes", "volumes").await, "volume_id"),
+        _ => (vec![Value::Null], ""),
+    };
+    // A few are enough where there are many.
+    let few = if resource.name.ends_with("_actions") { 5 } else { parents.len() };
     let mut all = Vec::new();
-    for parent in parents {
+    for parent in parents.into_iter().take(few) {
         let (path, key) = match (service.provider.as_str(), resource.name.as_str()) {
             ("linode", "records") => (format!("/domains/{}/records", parent["id"]), "data"),
             ("linode", name) => (format!("/{name}"), "data"),
+            ("digitalocean", name) if name.ends_with("_actions") => {
+                (format!("/{}s/{}/actions", name.trim_end_matches("_actions"), rows::text_of(&parent["id"])), "actions")
+            }
             ("digitalocean", name) => (format!("/{name}"), name),
             _ => ("/image/list/".to_owned(), "images"),
         };
         let mut path_values = Map::new();
-        path_values.insert("domainId".to_owned(), parent["id"].clone());
+        path_values.insert(parameter.to_owned(), parent["id"].clone());
         for row in api.list(&path, key).await {
             all.push((row, path_values.clone()));
         }
@@ -172,6 +182,7 @@ async fn try_write(service: &Service, resource: &Resource, method: &Method, all:
     let id = keys.columns.values().last().unwrap().as_str();
     let answered = match &got.json {
         json if !at(json, "/image/id").is_null() => json["image"].clone(),
+        json if !at(json, "/action/id").is_null() => json["action"].clone(),
         json if !at(json, "/volume/id").is_null() => json["volume"].clone(),
         json => json.clone(),
     };
@@ -239,7 +250,10 @@ async fn a_linode_image_lives_and_dies() {
     );
     let regions =
         api.call("POST", "/images/private%2F321/regions", &json!({"regions": ["us-mia", "us-east"]})).await.json;
-    assert_eq!(at(&regions, "/regions/1"), &json!({"region": "us-east", "status": "available"}));
+    assert_eq!(at(&regions, "/regions/1"), &json!({"region": "us-east", "status": "replicating"}));
+    api.clock.advance(Duration::from_secs(3));
+    let image = api.call("GET", "/images/private%2F321", &json!(null)).await.json;
+    assert_eq!(at(&image, "/regions/1"), &json!({"region": "us-east", "status": "available"}));
 
     let gone = api.call("DELETE", "/images/private%2F321", &json!(null)).await;
     assert_eq!((gone.status, gone.json), (200, json!({})));
@@ -376,9 +390,13 @@ async fn actions_do_what_the_hint_says() {
     let attached = api.call("POST", &format!("{path}/attach"), &json!({"linode_id": 77})).await.json;
     assert_eq!(
         (&attached["linode_id"], &attached["linode_label"], &attached["io_ready"]),
-        (&json!(77), &json!("linode77"), &json!(true))
+        (&json!(77), &json!("linode77"), &json!(false))
     );
-    assert_eq!(api.call("POST", &format!("{path}/resize"), &json!({"size": 50})).await.json["size"], json!(50));
+    let resized = api.call("POST", &format!("{path}/resize"), &json!({"size": 50})).await.json;
+    assert_eq!((&resized["size"], &resized["status"]), (&json!(50), &json!("resizing")));
+    api.clock.advance(Duration::from_secs(3));
+    let after = api.call("GET", &path, &json!(null)).await.json;
+    assert_eq!((&after["size"], &after["status"], &after["io_ready"]), (&json!(50), &json!("active"), &json!(true)));
     let copy = api.call("POST", &format!("{path}/clone"), &json!({"label": "v-2"})).await.json;
     assert_eq!((&copy["size"], &copy["region"], &copy["linode_id"]), (&json!(50), &json!("us-mia"), &json!(null)));
     assert_eq!(api.call("POST", &format!("{path}/detach"), &json!(null)).await.json, json!({}));
