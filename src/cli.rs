@@ -62,6 +62,8 @@ struct Surroundings {
     history_file: Option<PathBuf>,
     /// Where the journal of writes and stored plans are kept.
     state_dir: Option<PathBuf>,
+    /// Where views and tables are kept.
+    data_dir: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -79,6 +81,7 @@ impl Surroundings {
             providers_dir: dirs.map(|dirs| dirs.data_dir().join("providers")),
             history_file: state_dir.as_ref().map(|dir| dir.join("history")),
             state_dir,
+            data_dir: dirs.map(|dirs| dirs.data_dir().to_owned()),
         }
     }
 }

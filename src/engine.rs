@@ -5,15 +5,19 @@
 //! *Invariants*: no global state, no printing, no exit; the environment is read only through the `Env` it was given.
 
 mod builder;
+mod define;
 mod explain;
 mod journal;
+mod metadata;
+mod names;
+mod own;
 mod pending;
 mod plan_rows;
+mod planner;
 mod resolve;
 mod result;
 mod sandboxes;
 mod session;
-mod show;
 mod source;
 mod transaction;
 mod writing;
@@ -31,6 +35,7 @@ use crate::config::Settings;
 use crate::error::Result;
 use crate::provider::Registry;
 use crate::scan::ScanCore;
+use crate::store::DataDirectory;
 
 /// Answers SQL over REST APIs. Cheap to clone; clones share connections, limits and documents.
 ///
@@ -52,6 +57,8 @@ pub struct Engine {
     core: Arc<ScanCore>,
     sandboxes: Arc<sandboxes::Sandboxes>,
     writes: Arc<writing::WriteOptions>,
+    /// Where views and tables are kept.
+    data: Option<DataDirectory>,
 }
 
 impl Engine {
@@ -87,6 +94,10 @@ impl Engine {
 
     pub(crate) fn writes(&self) -> &writing::WriteOptions {
         &self.writes
+    }
+
+    pub(crate) fn data(&self) -> Option<&DataDirectory> {
+        self.data.as_ref()
     }
 
     pub(crate) fn core(&self) -> &Arc<ScanCore> {

@@ -1,4 +1,5 @@
-//! Our own files in the user's state directory: plans, journals, and the key that hides secrets in both.
+//! Our own files in the user's state directory: plans, journals, and the key that hides secrets in both; and in the data
+//! directory: views and tables.
 //!
 //! *Owns*: how plans and journals are written, found, locked and read back; digests; the text of times.
 //! *Does not own*: making a plan (`write`), sending its calls, asking for secrets, the directory's place (`cli`).
@@ -23,6 +24,7 @@ mod directory;
 mod file;
 mod journal;
 mod json;
+mod kept;
 mod lock;
 mod name;
 mod plan;
@@ -39,6 +41,7 @@ pub use digest::DigestKey;
 pub(crate) use digest::sha256_hex;
 pub use directory::{JournalEntry, Listing, StateDirectory};
 pub use journal::{CallState, Journal, Outcome, OutcomeState};
+pub use kept::{DataDirectory, Kept};
 pub use plan::{Look, PlanPart, PlannedCall, Target, WritePlan};
 pub use record::{CallRecord, StatementRecord, read_journal, resume, unfinished};
 pub use saved::StoredPlan;

@@ -76,6 +76,7 @@ pub(super) struct EngineChoices {
     pub(super) sandbox: Option<u64>,
     /// Where the journal of writes and plans are kept.
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
     pub(super) read_only: bool,
     pub(super) unreleased_writes: bool,
 }
@@ -165,6 +166,8 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         sandbox: typed.sandbox.then(|| shared.seed.unwrap_or(USUAL_SEED)),
         // What was done in a sandbox is nothing to be reminded of among real writes.
         state_dir: here.state_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
+        // Nor are its rows to be taken for real ones later.
+        data_dir: here.data_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
         read_only: typed.read_only,
         unreleased_writes: typed.unreleased_writes,
     }

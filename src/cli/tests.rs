@@ -17,6 +17,7 @@ fn at_terminal() -> Surroundings {
         providers_dir: None,
         history_file: None,
         state_dir: None,
+        data_dir: None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Ledger, LiveOptions, LiveTransport, Transport};
 use crate::provider::{DirectorySource, DocumentSource, EmbeddedSource, Registry};
 use crate::scan::ScanCore;
+use crate::store::DataDirectory;
 
 /// What an [`Engine`] is made of. Everything has a default; nothing is read from the environment unless [`Env::process`] is
 /// given.
@@ -29,6 +30,7 @@ pub struct EngineBuilder {
     clock: Option<SharedClock>,
     sandbox: Option<SandboxOptions>,
     writes: WriteOptions,
+    data: Option<PathBuf>,
 }
 
 impl EngineBuilder {
@@ -101,6 +103,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn state_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.writes.journal = JournalChoice::In(dir.into());
+        self
+    }
+
+    /// The directory for views and tables that outlive their session; made when the first is kept. Without one they are
+    /// the session's own, in memory.
+    #[must_use]
+    pub fn data_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.data = Some(dir.into());
         self
     }
 
@@ -182,7 +192,8 @@ impl EngineBuilder {
         let endpoints = Arc::new(Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?);
         let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
         let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings });
-        Ok(Engine { core, sandboxes: Arc::new(sandboxes), writes: Arc::new(writes) })
+        let data = self.data.map(DataDirectory::new);
+        Ok(Engine { core, sandboxes: Arc::new(sandboxes), writes: Arc::new(writes), data })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The journal of writes, on the async side: noted where blocking is allowed, and shown as a table.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,6 +15,10 @@ use crate::store::{
     CallState, Journal, Outcome, OutcomeState, StateDirectory, StatementRecord, read_journal, time_text, unfinished,
 };
 use crate::write::{CallResult, Planned, Recorder, ids_of};
+
+/// The columns of the journal as a table.
+pub(super) const COLUMNS: [&str; 11] =
+    ["at", "statement", "ended", "verb", "table", "call", "request", "state", "status", "ids", "message"];
 
 /// Calls shown when `SHOW JOURNAL` says no number.
 const SHOWN: u64 = 100;
@@ -155,29 +160,33 @@ impl Session {
         let dir = self.state_path()?;
         let most = usize::try_from(limit.unwrap_or(SHOWN)).unwrap_or(usize::MAX);
         let warned = report.clone();
-        let rows = blocking(move || {
-            let mut rows: Vec<Vec<Option<String>>> = Vec::new();
-            let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(rows) };
-            for entry in state.journals()? {
-                if rows.len() >= most {
-                    break;
-                }
-                match read_journal(&entry.path) {
-                    Ok(record) => rows.extend(record_rows(&record)),
-                    // Its statement sent nothing.
-                    Err(error) if error.kind() == ErrorKind::Partial => {}
-                    Err(error) => warned.warn("journal", entry.statement, error.message().to_owned()),
-                }
-            }
-            rows.truncate(most);
-            Ok(rows)
-        })
-        .await?;
+        let rows = blocking(move || journal_rows(&dir, most, &warned)).await?;
         self.remember(&report);
-        let headings =
-            ["at", "statement", "ended", "verb", "table", "call", "request", "state", "status", "ids", "message"];
-        QueryResult::table(&headings, rows, report, self.clock())
+        QueryResult::table(&COLUMNS, rows, report, self.clock())
     }
+}
+
+/// At most so many calls of the journal in a state directory, the newest statement first. A journal that cannot be read
+/// is warned of.
+///
+/// # Errors
+/// `InvalidArgument` when the state directory cannot be read.
+pub(super) fn journal_rows(dir: &Path, most: usize, report: &Report) -> Result<Vec<Vec<Option<String>>>> {
+    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
+    let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(rows) };
+    for entry in state.journals()? {
+        if rows.len() >= most {
+            break;
+        }
+        match read_journal(&entry.path) {
+            Ok(record) => rows.extend(record_rows(&record)),
+            // Its statement sent nothing.
+            Err(error) if error.kind() == ErrorKind::Partial => {}
+            Err(error) => report.warn("journal", entry.statement, error.message().to_owned()),
+        }
+    }
+    rows.truncate(most);
+    Ok(rows)
 }
 
 fn record_rows(record: &StatementRecord) -> Vec<Vec<Option<String>>> {

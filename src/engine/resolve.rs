@@ -14,19 +14,21 @@ use sqlparser::ast::{
     TableWithJoins, VisitMut, VisitorMut, WildcardAdditionalOptions,
 };
 
+use super::metadata::{Definition, definitions};
+use super::names::{Local, NameScope, is_metadata, respell};
+use super::own;
 use crate::bind::Table;
 use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
 use crate::functions::{JSON_TABLE_COLUMNS, is_json_table};
 use crate::provider::Registry;
 use crate::scan::encode_arguments;
 
-/// Resolves the names of `statement`. `own` are the session's own catalogues. Reads the documents of the services that
-/// the statement names: call it off the async threads.
+/// Resolves the names of `statement`. Reads the documents of the services that it names: call it off the async threads.
 ///
 /// # Errors
 /// `NameNotFound` with the nearest names; `InvalidArgument` for arguments that are not `name => literal`.
-pub(super) fn resolve(registry: &Registry, own: &[String], statement: &mut Statement) -> Result<()> {
-    resolve_names(registry, own, None, statement)
+pub(super) fn resolve(registry: &Registry, scope: &NameScope, statement: &mut Statement) -> Result<()> {
+    resolve_names(registry, scope, None, statement)
 }
 
 /// Further columns that a statement may name: those of a table that no document describes.
@@ -38,37 +40,73 @@ pub(super) struct TargetColumns {
     pub(super) columns: Vec<String>,
 }
 
+/// A query whose tables have whole names, and that is otherwise as it was; names that mean nothing stay as they are.
+pub(super) fn with_whole_names(registry: &Registry, scope: &NameScope, query: Query) -> Query {
+    let mut query = query;
+    let mut names = Names::default();
+    let _ = VisitMut::visit(&mut query, &mut names);
+    let _ = VisitMut::visit(&mut query, &mut WholeNames { registry, scope, ctes: &names.ctes });
+    query
+}
+
+struct WholeNames<'a> {
+    registry: &'a Registry,
+    scope: &'a NameScope,
+    ctes: &'a HashSet<String>,
+}
+
+impl VisitorMut for WholeNames<'_> {
+    type Break = ();
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, .. } = factor {
+            let parts: Vec<String> = name.0.iter().filter_map(|p| p.as_ident()).map(|i| i.value.clone()).collect();
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let is_cte = matches!(parts.as_slice(), [one] if self.ctes.contains(&one.to_lowercase()));
+            if parts.len() == name.0.len()
+                && !is_cte
+                && self.scope.local(&parts).is_none()
+                && let Some(whole) = self.scope.whole_name(self.registry, &parts)
+            {
+                respell(name, &whole.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// [`resolve`] for a statement that reads such a table too.
 ///
 /// # Errors
 /// As [`resolve`].
 pub(super) fn resolve_over(
     registry: &Registry,
-    own: &[String],
+    scope: &NameScope,
     target: &TargetColumns,
     statement: &mut Statement,
 ) -> Result<()> {
-    resolve_names(registry, own, Some(target), statement)
+    resolve_names(registry, scope, Some(target), statement)
 }
 
 fn resolve_names(
     registry: &Registry,
-    own: &[String],
+    scope: &NameScope,
     target: Option<&TargetColumns>,
     statement: &mut Statement,
 ) -> Result<()> {
     let mut names = Names::default();
     let _ = VisitMut::visit(statement, &mut names);
 
-    let mut tables = Tables { registry, own, ctes: &names.ctes, known: Vec::new(), error: None };
+    let mut tables = Tables { registry, scope, ctes: &names.ctes, known: Vec::new(), facts: Vec::new(), error: None };
     let _ = VisitMut::visit(statement, &mut tables);
     if let Some(error) = tables.error {
         return Err(error);
     }
-    let known = tables.known;
-    if !known.is_empty() || target.is_some() || names.json_tables {
+    let Tables { known, facts, .. } = tables;
+    if !known.is_empty() || target.is_some() || !facts.is_empty() || names.json_tables {
         let _ = VisitMut::visit(statement, &mut Wildcards { known: &known });
-        let mut spelling = Spelling::new(&known, target, &names);
+        let further: Vec<String> = facts.iter().flat_map(|facts| facts.column_names()).map(str::to_owned).collect();
+        let mut spelling = Spelling::new(&known, target, &further, &names);
         let _ = VisitMut::visit(statement, &mut spelling);
     }
     Ok(())
@@ -162,9 +200,11 @@ fn alias_of(factor: &TableFactor) -> Option<&TableAlias> {
 /// Finds provider tables.
 struct Tables<'a> {
     registry: &'a Registry,
-    own: &'a [String],
+    scope: &'a NameScope,
     ctes: &'a HashSet<String>,
     known: Vec<Known>,
+    /// The tables of metadata that the statement names.
+    facts: Vec<&'static Definition>,
     error: Option<Error>,
 }
 
@@ -200,11 +240,29 @@ impl Tables<'_> {
             None => error,
         };
         let parts: Vec<&str> = idents.iter().map(|ident| ident.value.as_str()).collect();
+        if let [one] = parts.as_slice()
+            && self.ctes.contains(&one.to_lowercase())
+        {
+            return Ok(());
+        }
+        match self.scope.local(&parts) {
+            Some(Local::Facts(found)) => {
+                respell(name, &[own::CATALOG, found.schema, found.name]);
+                self.facts.push(found);
+                return Ok(());
+            }
+            Some(Local::Own(spelled)) if args.is_none() || parts.len() > 1 => {
+                let spelled = spelled.to_owned();
+                respell(name, &[own::CATALOG, own::SCHEMA, &spelled]);
+                return Ok(());
+            }
+            Some(Local::Unknown) => return Ok(()),
+            Some(Local::Own(_)) | None => {}
+        }
+        let whole = self.scope.whole_name(self.registry, &parts);
+        let parts = whole.as_ref().map_or(parts, |whole| whole.iter().map(String::as_str).collect());
         match parts.as_slice() {
             [provider, service, resource] => {
-                if self.own.iter().any(|own| own.eq_ignore_ascii_case(provider)) {
-                    return Ok(());
-                }
                 let provider = self.registry.provider(provider).map_err(here)?;
                 let service = self.registry.service(&provider.name, service).map_err(here)?;
                 let resource = self.registry.resource(&provider.name, &service.name, resource).map_err(here)?;
@@ -223,16 +281,11 @@ impl Tables<'_> {
                 }
                 let encoded = encode_arguments(&resource.name, &arguments);
                 let spelled = [provider.name.as_str(), service.name.as_str(), encoded.as_str()];
-                for (part, text) in name.0.iter_mut().zip(spelled) {
-                    if let ObjectNamePart::Identifier(ident) = part {
-                        text.clone_into(&mut ident.value);
-                        ident.quote_style = Some('"');
-                    }
-                }
+                respell(name, &spelled);
                 self.known.push(Known { name: name.clone(), table });
                 Ok(())
             }
-            [one] if args.is_none() && !self.ctes.contains(&one.to_lowercase()) => {
+            [one] if args.is_none() => {
                 // A provider's or service's name alone is a slip; anything else may be a view of the session.
                 if self.registry.provider(one).is_ok() {
                     return Err(here(
@@ -244,6 +297,14 @@ impl Tables<'_> {
                     ));
                 }
                 Ok(())
+            }
+            [first, second] if is_metadata(first) => {
+                let known = definitions().iter().filter(|known| known.schema.eq_ignore_ascii_case(first));
+                let error = Error::new(ErrorKind::NameNotFound, format!("there is no table `{first}.{second}`"));
+                let names: Vec<&str> = known.map(|known| known.name).collect();
+                Err(here(error.hint(did_you_mean(second, names.iter().copied()).unwrap_or_else(|| {
+                    format!("it has {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+                }))))
             }
             [first, second] if self.registry.provider(first).is_ok() => {
                 Err(here(Error::new(ErrorKind::NameNotFound, format!("`{first}.{second}` is not a table")).hint(
@@ -521,11 +582,12 @@ struct Spelling<'a> {
 }
 
 impl<'a> Spelling<'a> {
-    fn new(known: &'a [Known], target: Option<&TargetColumns>, names: &Names) -> Self {
+    fn new(known: &'a [Known], target: Option<&TargetColumns>, further: &[String], names: &Names) -> Self {
         let columns: Vec<&String> = known
             .iter()
             .flat_map(|known| known.table.columns.iter().map(|c| &c.name))
             .chain(target.iter().flat_map(|target| &target.columns))
+            .chain(further)
             .collect();
         let exact = columns.iter().copied().chain(&names.aliases).cloned().collect();
         let mut folded = BTreeMap::new();
@@ -719,35 +781,5 @@ impl VisitorMut for Spelling<'_> {
             self.relation(ident);
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// The error for a table that the planner could not find, with what may have been meant.
-pub(super) fn unknown_table(registry: &Registry, name: &str) -> Error {
-    let keyword = sqlparser::keywords::ALL_KEYWORDS.iter().position(|known| known.eq_ignore_ascii_case(name));
-    let keyword = keyword.and_then(|at| sqlparser::keywords::ALL_KEYWORDS_INDEX.get(at));
-    if keyword.is_some_and(|keyword| sqlparser::keywords::RESERVED_FOR_TABLE_ALIAS.contains(keyword)) {
-        return Error::new(ErrorKind::Syntax, format!("a table is missing before `{name}`"));
-    }
-    let error = Error::new(ErrorKind::NameNotFound, format!("there is no table `{name}`"));
-    let providers = registry.provider_names();
-    let services: Vec<String> = providers
-        .iter()
-        .filter_map(|provider| registry.provider(provider).ok())
-        .flat_map(|provider| {
-            provider.services.keys().map(|service| format!("{}.{service}", provider.name)).collect::<Vec<_>>()
-        })
-        .collect();
-    let last = |full: &str| full.rsplit('.').next().map(str::to_owned);
-    let near: Vec<String> =
-        services.iter().filter(|full| last(full).is_some_and(|s| s.eq_ignore_ascii_case(name))).cloned().collect();
-    match near.first() {
-        Some(service) => {
-            error.hint(format!("a table is `provider.service.resource`; `SHOW RESOURCES IN {service}` lists some"))
-        }
-        None => match did_you_mean(name, providers.iter().map(String::as_str)) {
-            Some(hint) => error.hint(format!("a table is `provider.service.resource`; {hint}")),
-            None => error.hint("a table is `provider.service.resource`; `SHOW PROVIDERS` lists the providers"),
-        },
     }
 }

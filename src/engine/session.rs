@@ -3,41 +3,39 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::catalog::MemoryCatalogProviderList;
-use datafusion::catalog::{CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemorySchemaProvider};
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::parser::Statement as DfStatement;
 use sqlparser::ast;
 
 use super::Engine;
 use super::explain::explain;
-use super::resolve::{resolve, unknown_table};
+use super::journal::blocking;
+use super::metadata;
+use super::names::used_name;
+use super::own::{self, Own};
+use super::planner::Planner;
 use super::result::QueryResult;
-use super::show;
 use super::transaction::Transaction;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::functions::{self, JsonTableRelations, JsonTables};
+use crate::functions::{JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
 use crate::report::{ProgressListener, Report};
-use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, StatementContext, from_datafusion};
+use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, from_datafusion};
 use crate::sql::{self, Statement};
-
-/// The catalogue and schema of a session's own views and tables.
-const OWN_CATALOG: &str = "local";
-const OWN_SCHEMA: &str = "main";
 
 /// Settings, views and the last report of one user.
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
     settings: Settings,
-    own: Arc<MemoryCatalogProviderList>,
+    own: Arc<Own>,
+    /// What `USE` puts before names.
+    current: Vec<String>,
     last: Option<Report>,
     pub(super) transaction: Option<Transaction>,
     /// Secrets that APPLY and RESUME ask for again, by label.
@@ -47,13 +45,18 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Self {
-        let own = Arc::new(MemoryCatalogProviderList::new());
-        let catalog = Arc::new(MemoryCatalogProvider::new());
-        // A fresh in-memory catalogue takes any schema.
-        let _ = catalog.register_schema(OWN_SCHEMA, Arc::new(MemorySchemaProvider::new()));
-        own.register_catalog(OWN_CATALOG.to_owned(), catalog);
         let settings = engine.settings().clone();
-        Self { engine, settings, own, last: None, transaction: None, supplied: BTreeMap::new(), listener: None }
+        let own = Arc::new(Own::new(engine.data().cloned()));
+        Self {
+            engine,
+            settings,
+            own,
+            current: Vec::new(),
+            last: None,
+            transaction: None,
+            supplied: BTreeMap::new(),
+            listener: None,
+        }
     }
 
     /// The settings in force.
@@ -86,19 +89,24 @@ impl Session {
         let report = Report::new(clock.now());
         match statement {
             Statement::Query(query) => {
-                self.last = Some(report.clone());
-                self.query(*query, report).await
+                // Made before the report is remembered: a query may ask for the one before.
+                let planner = self.planner(&report);
+                self.remember(&report);
+                Box::pin(self.read(&planner, *query)).await
             }
             Statement::Explain { analyze, query } => {
                 let context = self.context(&report)?;
-                let plan = self.plan(&context, *query).await?;
+                let plan = self.plan(&context, *query, &report).await?;
                 explain(&context, plan, analyze, report, clock).await
             }
             Statement::Show(sql::Show::Journal { limit }) => self.journal(limit, report).await,
-            Statement::Show(what) => {
-                show::show(&self.engine, what, &self.settings, self.last.as_ref(), report, clock).await
-            }
-            Statement::Describe(what) => show::describe(&self.engine, what, report, clock).await,
+            Statement::Show(sql::Show::Setting(name)) => metadata::setting(self, &name, report),
+            // On the heap: the future of a statement stays small.
+            Statement::List(list) => Box::pin(self.list(list, report)).await,
+            Statement::Template(wanted) => Box::pin(self.template(wanted, report)).await,
+            Statement::Describe(what) => Box::pin(self.describe(what, report)).await,
+            Statement::Define(define) => Box::pin(self.define(define, report)).await,
+            Statement::Use(name) => Box::pin(self.use_name(name, report)).await,
             Statement::Set { name, value } => {
                 self.settings.set(&name, &value)?;
                 Ok(QueryResult::command("SET", report, clock))
@@ -160,21 +168,6 @@ impl Session {
         Arc::clone(&self.engine.core().registry)
     }
 
-    pub(super) fn own_catalogs(&self) -> Vec<String> {
-        self.own.catalog_names()
-    }
-
-    /// The session's own catalogues, to add to.
-    pub(super) fn own_copy(&self) -> MemoryCatalogProviderList {
-        let copy = MemoryCatalogProviderList::new();
-        for name in self.own.catalog_names() {
-            if let Some(catalog) = self.own.catalog(&name) {
-                copy.register_catalog(name, catalog);
-            }
-        }
-        copy
-    }
-
     pub(super) fn tell_progress(&self, report: &Report) {
         if let Some(listener) = &self.listener {
             report.listen(listener.clone());
@@ -186,68 +179,52 @@ impl Session {
         self.last = Some(report.clone());
     }
 
-    async fn query(&mut self, query: ast::Statement, report: Report) -> Result<QueryResult> {
-        let clock = Arc::clone(&self.engine.core().clock);
-        let context = self.context(&report)?;
-        let plan = self.plan(&context, query).await?;
+    /// Runs a query.
+    pub(super) async fn read(&self, planner: &Planner, query: ast::Statement) -> Result<QueryResult> {
+        let context = planner.context()?;
+        let plan = planner.plan(&context, query).await?;
         // Rows are only read this way: changes to an API never pass through the query engine's own hooks.
-        SQLOptions::new().with_allow_dml(false).verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
-        let is_definition = matches!(plan, datafusion::logical_expr::LogicalPlan::Ddl(_));
+        let only_rows = SQLOptions::new().with_allow_dml(false).with_allow_ddl(false);
+        only_rows.verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
-        if is_definition {
-            return Ok(QueryResult::command("OK", report, clock));
-        }
         let rows = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
-        Ok(QueryResult::rows(rows, report, clock))
+        Ok(QueryResult::rows(rows, planner.report.clone(), self.clock()))
     }
 
     pub(super) async fn plan(
         &self,
         context: &SessionContext,
         query: ast::Statement,
+        report: &Report,
     ) -> Result<datafusion::logical_expr::LogicalPlan> {
-        let registry = Arc::clone(&self.engine.core().registry);
-        let own = self.own.catalog_names();
-        let query = tokio::task::spawn_blocking(move || {
-            let mut query = query;
-            resolve(&registry, &own, &mut query).map(|()| query)
-        })
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;
-        let state = context.state();
-        state.statement_to_plan(DfStatement::Statement(Box::new(query))).await.map_err(|error| {
-            let error = from_datafusion(&error);
-            self.explain_unknown_table(error)
-        })
+        self.planner(report).plan(context, query).await
     }
 
-    /// The planner says only that a table is not there.
-    fn explain_unknown_table(&self, error: Error) -> Error {
-        let Some(rest) = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"))
-        else {
-            return error;
-        };
-        let name = rest.strip_prefix(&format!("{OWN_CATALOG}.{OWN_SCHEMA}.")).unwrap_or(rest);
-        let better = unknown_table(&self.engine.core().registry, name);
-        match error.position() {
-            Some(position) => better.at(position),
-            None => better,
-        }
+    /// What planning a statement needs of the session.
+    pub(super) fn planner(&self, report: &Report) -> Planner {
+        let clock = self.clock();
+        let last = self.last.as_ref().map(|last| last.snapshot(clock.now())).unwrap_or_default();
+        let (own, current) = (Arc::clone(&self.own), self.current.clone());
+        Planner::new(self.engine.clone(), self.settings.clone(), report.clone(), last, own, current)
     }
 
-    /// A planner for one statement.
+    /// What `USE` says before names.
+    pub(super) fn current(&self) -> &[String] {
+        &self.current
+    }
+
+    /// A context for one statement.
     pub(super) fn context(&self, report: &Report) -> Result<SessionContext> {
-        self.context_over(report, Arc::clone(&self.own))
+        self.planner(report).context()
     }
 
-    /// A planner for one statement, with these catalogues beside the providers.
-    pub(super) fn context_over(&self, report: &Report, own: Arc<MemoryCatalogProviderList>) -> Result<SessionContext> {
-        let core = Arc::clone(self.engine.core());
-        let statement = Arc::new(StatementContext::new(report.clone(), self.settings.clone()));
-        let catalogs = Arc::new(CatalogList::new(core, self.settings.clone(), own));
-        let mut state = session_state(session_config().with_extension(statement), catalogs);
-        functions::register(&mut state).map_err(|error| from_datafusion(&error))?;
-        Ok(SessionContext::new_with_state(state))
+    /// Answers `USE`: a provider, or a service of the one in use.
+    async fn use_name(&mut self, name: Vec<String>, report: Report) -> Result<QueryResult> {
+        let (registry, current) = (self.registry(), self.current.clone());
+        self.current = blocking(move || used_name(&registry, &current, &name)).await?;
+        let said =
+            if self.current.is_empty() { "USE DEFAULT".to_owned() } else { format!("USE {}", self.current.join(".")) };
+        Ok(QueryResult::command(&said, report, self.clock()))
     }
 }
 
@@ -265,7 +242,7 @@ pub(super) fn parse_one(text: &str) -> Result<Statement> {
     sql::parse(&piece.in_place())
 }
 
-fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {
+pub(super) fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {
     let mut rules = Analyzer::new().rules;
     // Before types are coerced: afterwards a literal's own spelling is gone.
     rules.insert(0, Arc::new(LiteralCoercion));
@@ -280,9 +257,9 @@ fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionSt
         .build()
 }
 
-fn session_config() -> SessionConfig {
+pub(super) fn session_config() -> SessionConfig {
     let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema(OWN_CATALOG, OWN_SCHEMA)
+        .with_default_catalog_and_schema(own::CATALOG, own::SCHEMA)
         .with_create_default_catalog_and_schema(false)
         // One partition keeps the API's order; calls, not cores, are what queries wait for.
         .with_target_partitions(1);

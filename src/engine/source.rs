@@ -39,7 +39,7 @@ pub(super) struct SessionRows<'a> {
 impl RowSource for SessionRows<'_> {
     async fn rows(&self, query: ast::Query) -> Result<SourceRows> {
         let context = self.session.context(&self.report)?;
-        let plan = self.session.plan(&context, ast::Statement::Query(Box::new(query))).await?;
+        let plan = self.session.plan(&context, ast::Statement::Query(Box::new(query)), &self.report).await?;
         SQLOptions::new()
             .with_allow_dml(false)
             .with_allow_ddl(false)
@@ -62,8 +62,8 @@ impl RowSource for SessionRows<'_> {
         let query = scratch_query(vec![ast::SelectItem::UnnamedExpr(one())], alias, Some(selection))?;
         let columns = table.columns.iter().map(|column| column.name.clone()).collect();
         let planned = async {
-            let own = self.scratch(Arc::new(target))?;
-            let context = self.session.context_over(&self.report, own)?;
+            let own = Self::scratch(Arc::new(target))?;
+            let context = self.session.planner(&self.report).context_over(&own)?;
             let plan = self.plan_scratch(&context, query, columns, alias).await?;
             context.state().optimize(&plan).map_err(|error| from_datafusion(&error))
         };
@@ -88,7 +88,7 @@ impl SessionRows<'_> {
         let table =
             MemTable::try_new(answers.schema(), vec![vec![answers]]).map_err(|error| from_datafusion(&error))?;
         // Reading the answers makes no call: whatever happened is in the statement's own report.
-        let context = self.session.context_over(&self.report, self.scratch(Arc::new(table))?)?;
+        let context = self.session.planner(&self.report).context_over(&Self::scratch(Arc::new(table))?)?;
         let query = scratch_query(items, alias, None)?;
         let plan = self.plan_scratch(&context, query, columns, alias).await?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
@@ -104,12 +104,12 @@ impl SessionRows<'_> {
         alias: &str,
     ) -> Result<datafusion::logical_expr::LogicalPlan> {
         let registry = self.session.registry();
-        let mut own = self.session.own_catalogs();
-        own.push(SCRATCH.to_owned());
+        let planner = self.session.planner(&self.report);
         let target = TargetColumns { relation: alias.to_owned(), columns };
         let query = tokio::task::spawn_blocking(move || {
             let mut query = query;
-            resolve_over(&registry, &own, &target, &mut query).map(|()| query)
+            let scope = planner.scope(vec![SCRATCH.to_owned()])?;
+            resolve_over(&registry, &scope, &target, &mut query).map(|()| query)
         })
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;
@@ -117,15 +117,15 @@ impl SessionRows<'_> {
         context.state().statement_to_plan(statement).await.map_err(|error| from_datafusion(&error))
     }
 
-    /// The session's own catalogues, and one that holds `table`.
-    fn scratch(&self, table: Arc<dyn datafusion::catalog::TableProvider>) -> Result<Arc<MemoryCatalogProviderList>> {
-        let all = self.session.own_copy();
+    /// A catalogue that holds `table`.
+    fn scratch(table: Arc<dyn datafusion::catalog::TableProvider>) -> Result<MemoryCatalogProviderList> {
+        let all = MemoryCatalogProviderList::new();
         let schema = MemorySchemaProvider::new();
         schema.register_table(SCRATCH_TABLE.to_owned(), table).map_err(|error| from_datafusion(&error))?;
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCRATCH_SCHEMA, Arc::new(schema)).map_err(|error| from_datafusion(&error))?;
         all.register_catalog(SCRATCH.to_owned(), Arc::new(catalog));
-        Ok(Arc::new(all))
+        Ok(all)
     }
 }
 

@@ -9,6 +9,7 @@ use sqlparser::ast;
 
 use super::Session;
 use super::journal::{JournalRecorder, Running, blocking};
+use super::names::complete_write;
 use super::pending::{Origin, PendingWrite, to_be_sent};
 use super::result::QueryResult;
 use super::source::SessionRows;
@@ -43,6 +44,16 @@ pub(crate) struct WriteOptions {
     pub(super) sending: bool,
 }
 
+impl WriteOptions {
+    /// Where the journal is, if there is one.
+    pub(super) fn state_dir(&self) -> Option<&std::path::Path> {
+        match &self.journal {
+            JournalChoice::In(dir) => Some(dir),
+            JournalChoice::Off | JournalChoice::NotChosen => None,
+        }
+    }
+}
+
 impl Session {
     /// Plans a statement that changes something, without sending it; `None` for any other statement. What it needs to
     /// read is read.
@@ -68,6 +79,8 @@ impl Session {
     /// Plans a write.
     pub(super) async fn prepare(&mut self, write: Write, report: Report) -> Result<PendingWrite> {
         self.remember(&report);
+        let mut write = write;
+        complete_write(self.current(), &mut write)?;
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
         let planned = write::plan(&self.plan_context(&rows, &report, &clock), write).await?;

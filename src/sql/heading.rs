@@ -15,6 +15,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::DIALECT;
+use super::define::Define;
 use super::parse::Statement;
 use super::split::LineOffsets;
 
@@ -36,6 +37,9 @@ pub(super) fn head(text: &str, tokens: &[TokenWithSpan], statement: &mut Stateme
         }
         Statement::Explain { query, .. } => {
             let _ = VisitMut::visit(query.as_mut(), &mut source);
+        }
+        Statement::Define(Define::Create(create)) => {
+            let _ = VisitMut::visit(create.query.as_mut(), &mut source);
         }
         Statement::Write(write) | Statement::Plan(write) | Statement::ExplainWrite(write) => {
             if let Some(items) = write.returning_mut() {

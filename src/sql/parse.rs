@@ -6,8 +6,10 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::DIALECT;
+use super::define::{self, Define};
 use super::heading::head;
 use super::hint::no_hints;
+use super::metadata::{self, List, Template};
 use super::split::{lower_first, tokenize};
 use super::write::{Write, is_write, parse_write};
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -18,7 +20,7 @@ const DEEPEST: usize = 100;
 /// A statement, told apart by what answers it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
-    /// A query or a definition that `DataFusion` plans.
+    /// A query that `DataFusion` plans.
     Query(Box<ast::Statement>),
     /// A statement that changes something in an API: INSERT, UPDATE, REPLACE, DELETE, EXEC.
     Write(Box<Write>),
@@ -38,6 +40,14 @@ pub enum Statement {
     Rollback,
     /// SHOW of something.
     Show(Show),
+    /// SHOW of what the documents and the session hold: a query over the tables of metadata.
+    List(List),
+    /// `SHOW INSERT INTO t` and its like: a write to fill in.
+    Template(Template),
+    /// CREATE, DROP and REFRESH of the user's own views and tables.
+    Define(Define),
+    /// `USE provider[.service]`; nothing for `USE DEFAULT`.
+    Use(Vec<String>),
     /// DESCRIBE of something.
     Describe(Describe),
     /// `EXPLAIN query`.
@@ -58,45 +68,9 @@ pub enum Statement {
     Reset(Option<String>),
 }
 
-/// What SHOW lists.
+/// What SHOW shows beside lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Show {
-    /// `SHOW PROVIDERS`
-    Providers {
-        /// The pattern after LIKE.
-        like: Option<String>,
-    },
-    /// `SHOW [EXTENDED] SERVICES IN p`
-    Services {
-        /// Whether the longer list is wanted.
-        extended: bool,
-        /// The provider.
-        name: Vec<String>,
-        /// The pattern after LIKE.
-        like: Option<String>,
-    },
-    /// `SHOW [EXTENDED] RESOURCES IN p.s`
-    Resources {
-        /// Whether the longer list is wanted.
-        extended: bool,
-        /// Provider and service.
-        name: Vec<String>,
-        /// The pattern after LIKE.
-        like: Option<String>,
-    },
-    /// `SHOW [EXTENDED] METHODS IN p.s.r`
-    Methods {
-        /// Whether the longer list is wanted.
-        extended: bool,
-        /// Provider, service and resource.
-        name: Vec<String>,
-        /// The pattern after LIKE.
-        like: Option<String>,
-    },
-    /// `SHOW WARNINGS`: the report of the last statement.
-    Warnings,
-    /// `SHOW ALL`, `SHOW SETTINGS`
-    Settings,
     /// `SHOW JOURNAL [LIMIT n]`: the writes of this user, newest first.
     Journal {
         /// How many calls at most.
@@ -113,14 +87,14 @@ pub enum Describe {
     Resource {
         /// Whether the longer list is wanted.
         extended: bool,
-        /// Provider, service and resource.
+        /// Provider, service and resource, or the end of that name.
         name: Vec<String>,
     },
     /// `DESCRIBE METHOD [EXTENDED] p.s.r.m`
     Method {
         /// Whether the longer list is wanted.
         extended: bool,
-        /// Provider, service, resource and method.
+        /// Provider, service, resource and method, or the end of that name.
         name: Vec<String>,
     },
 }
@@ -140,8 +114,12 @@ fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
     let mut words = Words::new(tokens);
     let first = words.word();
     match first.as_deref() {
-        Some("SHOW") => show(&mut words, tokens),
-        Some("DESCRIBE" | "DESC") => describe(&mut words, tokens),
+        Some("SHOW") => match metadata::show(tokens)? {
+            Some(statement) => Ok(statement),
+            None => show(&mut words, tokens),
+        },
+        Some("DESCRIBE" | "DESC") => metadata::describe(&mut words),
+        Some("USE") => metadata::use_name(&mut words),
         Some("EXPLAIN") => {
             let mut ahead = words.clone();
             match ahead.word() {
@@ -155,6 +133,7 @@ fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
                 _ => explain(tokens),
             }
         }
+        Some(word @ ("CREATE" | "DROP" | "REFRESH")) => define::define(word, &mut words, tokens),
         Some("SET") => set(&mut words, tokens),
         Some("RESET") => {
             let name = words.name(1, "a setting")?;
@@ -234,22 +213,19 @@ fn transaction(words: &mut Words<'_>, statement: Statement) -> Result<Statement>
     Ok(statement)
 }
 
-/// A query or a definition; other statements of the general parser have no meaning here.
+/// A query; other statements of the general parser have no meaning here.
 fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> {
     let at = tokens.iter().find(|token| matches!(token.token, Token::Word(_))).map(place);
     let statement = general(tokens)?;
     match statement {
-        ast::Statement::Query(_)
-        | ast::Statement::CreateView { .. }
-        | ast::Statement::CreateTable(_)
-        | ast::Statement::Drop { .. } => Ok(Statement::Query(Box::new(statement))),
+        ast::Statement::Query(_) => Ok(Statement::Query(Box::new(statement))),
         _ => {
             let error = Error::new(
                 ErrorKind::Unsupported,
                 format!("{} is not supported", word.unwrap_or("this statement")),
             )
             .hint(
-                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
             );
             Err(match at {
                 Some(at) => error.at(at),
@@ -299,33 +275,13 @@ fn explain(tokens: &[TokenWithSpan]) -> Result<Statement> {
 }
 
 fn show(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
-    let mut what = words.word();
-    let extended = what.as_deref() == Some("EXTENDED");
-    if extended {
-        what = words.word();
-    }
-    let show = match what.as_deref() {
-        Some("PROVIDERS") => Show::Providers { like: words.like()? },
-        Some("SERVICES") => {
-            let name = words.in_name(1, "SHOW SERVICES IN provider")?;
-            Show::Services { extended, name, like: words.like()? }
-        }
-        Some("RESOURCES") => {
-            let name = words.in_name(2, "SHOW RESOURCES IN provider.service")?;
-            Show::Resources { extended, name, like: words.like()? }
-        }
-        Some("METHODS") => {
-            let name = words.in_name(3, "SHOW METHODS IN provider.service.resource")?;
-            Show::Methods { extended, name, like: words.like()? }
-        }
-        Some("WARNINGS") => Show::Warnings,
+    let show = match words.word().as_deref() {
         Some("JOURNAL") => Show::Journal { limit: words.limit()? },
-        Some("ALL" | "SETTINGS") => Show::Settings,
         Some(other) => Show::Setting(other.to_lowercase()),
         None => {
             let at = tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_))).map(place);
             let error = Error::new(ErrorKind::Syntax, "SHOW needs to know what")
-                .hint("PROVIDERS, SERVICES IN p, RESOURCES IN p.s, METHODS IN p.s.r, WARNINGS, ALL or a setting");
+                .hint("PROVIDERS, SERVICES IN p, RESOURCES IN p.s, METHODS IN p.s.r, FUNCTIONS, TABLES, WARNINGS, ALL or a setting");
             return Err(match at {
                 Some(at) => error.at(at),
                 None => error,
@@ -334,27 +290,6 @@ fn show(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
     };
     words.end()?;
     Ok(Statement::Show(show))
-}
-
-fn describe(words: &mut Words<'_>, _tokens: &[TokenWithSpan]) -> Result<Statement> {
-    let mut ahead = words.clone();
-    let mut next = ahead.word();
-    let method = next.as_deref() == Some("METHOD");
-    if method {
-        *words = ahead.clone();
-        next = ahead.word();
-    }
-    let extended = next.as_deref() == Some("EXTENDED");
-    if extended {
-        *words = ahead;
-    }
-    let describe = if method {
-        Describe::Method { extended, name: words.name(4, "DESCRIBE METHOD provider.service.resource.method")? }
-    } else {
-        Describe::Resource { extended, name: words.name(3, "DESCRIBE provider.service.resource")? }
-    };
-    words.end()?;
-    Ok(Statement::Describe(describe))
 }
 
 fn set(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
@@ -387,26 +322,26 @@ fn set(words: &mut Words<'_>, tokens: &[TokenWithSpan]) -> Result<Statement> {
 
 /// The tokens that count, one by one.
 #[derive(Clone)]
-struct Words<'a> {
+pub(super) struct Words<'a> {
     tokens: std::iter::Peekable<std::vec::IntoIter<&'a TokenWithSpan>>,
     last: Option<&'a TokenWithSpan>,
 }
 
 impl<'a> Words<'a> {
-    fn new(tokens: &'a [TokenWithSpan]) -> Self {
+    pub(super) fn new(tokens: &'a [TokenWithSpan]) -> Self {
         let counting: Vec<&TokenWithSpan> =
             tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)).collect();
         Self { tokens: counting.into_iter().peekable(), last: None }
     }
 
-    fn next(&mut self) -> Option<&'a TokenWithSpan> {
+    pub(super) fn next(&mut self) -> Option<&'a TokenWithSpan> {
         let token = self.tokens.next();
         self.last = token.or(self.last);
         token
     }
 
     /// The next word in capitals.
-    fn word(&mut self) -> Option<String> {
+    pub(super) fn word(&mut self) -> Option<String> {
         match self.tokens.peek().map(|token| &token.token) {
             Some(Token::Word(word)) if word.quote_style.is_none() => {
                 let word = word.value.to_uppercase();
@@ -417,8 +352,8 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// A dotted name with `count` parts (any number when 0).
-    fn name(&mut self, count: usize, usage: &str) -> Result<Vec<String>> {
+    /// A dotted name with at most `count` parts (any number when 0): `USE` may have said the first ones.
+    pub(super) fn name(&mut self, count: usize, usage: &str) -> Result<Vec<String>> {
         let mut name = Vec::new();
         loop {
             match self.next().map(|token| &token.token) {
@@ -432,21 +367,38 @@ impl<'a> Words<'a> {
                 _ => break,
             }
         }
-        if count > 0 && name.len() != count {
+        if count > 0 && name.len() > count {
             let said = name.join(".");
             return Err(self.wrong(&format!("`{said}` has {} parts, not {count}: {usage}", name.len())));
         }
         Ok(name)
     }
 
-    fn in_name(&mut self, count: usize, usage: &str) -> Result<Vec<String>> {
-        match self.word().as_deref() {
-            Some("IN" | "FROM") => self.name(count, usage),
-            _ => Err(self.wrong(&format!("IN is missing: {usage}"))),
+    /// What is left, with the places it has in the text.
+    pub(super) fn rest(&mut self) -> Vec<TokenWithSpan> {
+        let mut rest = Vec::new();
+        while let Some(token) = self.next() {
+            rest.push(token.clone());
         }
+        rest
     }
 
-    fn like(&mut self) -> Result<Option<String>> {
+    /// Whether the next word is this one; then it is taken.
+    pub(super) fn takes(&mut self, wanted: &str) -> bool {
+        let mut ahead = self.clone();
+        let found = ahead.word().as_deref() == Some(wanted);
+        if found {
+            *self = ahead;
+        }
+        found
+    }
+
+    /// The next token, left in its place.
+    pub(super) fn peek(&mut self) -> Option<&'a Token> {
+        self.tokens.peek().map(|token| &token.token)
+    }
+
+    pub(super) fn like(&mut self) -> Result<Option<String>> {
         let mut ahead = self.clone();
         if ahead.word().as_deref() != Some("LIKE") {
             return Ok(None);
@@ -473,7 +425,7 @@ impl<'a> Words<'a> {
     }
 
     /// One text in quotes, and the end.
-    fn quoted(&mut self, message: &str, hint: &str) -> Result<String> {
+    pub(super) fn quoted(&mut self, message: &str, hint: &str) -> Result<String> {
         let text = match self.next().map(|token| &token.token) {
             Some(Token::SingleQuotedString(text) | Token::DoubleQuotedString(text)) => text.clone(),
             _ => return Err(self.wrong(message).hint(hint)),
@@ -482,7 +434,7 @@ impl<'a> Words<'a> {
         Ok(text)
     }
 
-    fn end(&mut self) -> Result<()> {
+    pub(super) fn end(&mut self) -> Result<()> {
         match self.next() {
             None => Ok(()),
             Some(token) if token.token == Token::SemiColon => Ok(()),
@@ -493,7 +445,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn wrong(&self, message: &str) -> Error {
+    pub(super) fn wrong(&self, message: &str) -> Error {
         let error = Error::new(ErrorKind::Syntax, message);
         match self.last {
             Some(token) => error.at(place(token)),
@@ -541,24 +493,13 @@ pub(super) fn syntax(error: &ParserError) -> Error {
 mod tests {
     use super::*;
 
-    fn name(parts: &[&str]) -> Vec<String> {
+    pub(super) fn name(parts: &[&str]) -> Vec<String> {
         parts.iter().map(|part| (*part).to_owned()).collect()
     }
 
     #[test]
     fn our_own_statements() {
         let cases = [
-            ("show providers", Statement::Show(Show::Providers { like: None })),
-            ("SHOW PROVIDERS LIKE '%lin%';", Statement::Show(Show::Providers { like: Some("%lin%".into()) })),
-            (
-                "SHOW EXTENDED METHODS IN linode.images.images",
-                Statement::Show(Show::Methods {
-                    extended: true,
-                    name: name(&["linode", "images", "images"]),
-                    like: None,
-                }),
-            ),
-            ("SHOW WARNINGS", Statement::Show(Show::Warnings)),
             ("SHOW max_calls", Statement::Show(Show::Setting("max_calls".into()))),
             (
                 "DESC EXTENDED a.b.c",
@@ -645,7 +586,7 @@ mod tests {
         assert_eq!(error.position(), Some(Position { line: 2, column: 5 }), "{error}");
         let error = parse("SELECT 1 SELECT 2 x y").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Syntax);
-        let error = parse("SHOW RESOURCES IN linode").unwrap_err();
+        let error = parse("SHOW RESOURCES IN linode.images.images").unwrap_err();
         assert!(error.message().contains("SHOW RESOURCES IN provider.service"), "{error}");
         let error = parse("DESCRIBE a.b.c d").unwrap_err();
         assert_eq!(error.position(), Some(Position { line: 1, column: 16 }));

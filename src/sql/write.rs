@@ -205,7 +205,8 @@ fn refuse(clause: &str) -> Error {
 
 fn idents(name: &ast::ObjectName) -> Result<Vec<ast::Ident>> {
     let idents: Vec<ast::Ident> = name.0.iter().filter_map(|part| part.as_ident()).cloned().collect();
-    if idents.len() == 3 && idents.len() == name.0.len() {
+    // `USE` may have said the first ones.
+    if (1..=3).contains(&idents.len()) && idents.len() == name.0.len() {
         return Ok(idents);
     }
     let error = Error::new(ErrorKind::NameNotFound, format!("`{name}` is not a table"))
@@ -405,7 +406,8 @@ fn exec(tokens: &[TokenWithSpan], awaits: bool) -> Result<Exec> {
     parser.next_token();
     let name = parser.parse_object_name(false).map_err(|error| syntax(&error))?;
     let method: Vec<ast::Ident> = name.0.iter().filter_map(|part| part.as_ident()).cloned().collect();
-    if method.len() != 4 {
+    // `USE` may have said the first ones.
+    if !(1..=4).contains(&method.len()) || method.len() != name.0.len() {
         return Err(Error::new(ErrorKind::Syntax, format!("`{name}` is not a method"))
             .hint("a method is `provider.service.resource.method`"));
     }
@@ -587,8 +589,8 @@ mod tests {
             "DELETE FROM a.b.c AS t (p, q) WHERE q = 1",
             "DELETE FROM a.b.c TABLESAMPLE (10 PERCENT) WHERE true",
             "INSERT INTO a.b.c (x.y) VALUES (1)",
-            "DELETE FROM images WHERE id = 1",
-            "EXEC a.b.c @x = 1",
+            "DELETE FROM a.b.c.d WHERE id = 1",
+            "EXEC a.b.c.d.e @x = 1",
             "EXEC a.b.c.d @x 1",
             "EXEC a.b.c.d @@json = '{'",
             "EXEC a.b.c.d @x = 1 @x = 2",

@@ -15,8 +15,16 @@ static TEMPORARY_FILES: AtomicU64 = AtomicU64::new(0);
 /// # Errors
 /// As [`write_error`].
 pub(super) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    write_whole_with(path, |file| file.write_all(content))
+}
+
+/// [`write_whole`], of what `content` writes.
+///
+/// # Errors
+/// As [`write_error`], also when `content` fails.
+pub(super) fn write_whole_with(path: &Path, content: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<()> {
     let (temporary, mut file) = create_temporary(path)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let written = content(&mut file).and_then(|()| file.sync_all());
     drop(file);
     let renamed = written.and_then(|()| std::fs::rename(&temporary, path));
     if let Err(error) = renamed {

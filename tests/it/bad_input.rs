@@ -168,7 +168,10 @@ async fn syntax_errors_know_their_place_and_send_nothing() {
         ("SELECT id FROM acme.shop.widgets WHERE", "syntax: expected an expression, found the end at 1:39"),
         ("SELECT (id FROM acme.shop.widgets", "syntax: expected ), found FROM at 1:12"),
         ("SELECT 'id FROM acme.shop.widgets", "syntax: unterminated string literal at 1:8"),
-        ("SHOW SERVICES", "syntax: IN is missing: SHOW SERVICES IN provider at 1:6"),
+        (
+            "SHOW SERVICES",
+            "syntax: IN is missing: SHOW SERVICES IN provider | `USE provider.service` lets names leave out their beginning",
+        ),
         (
             "SELECT 1; SELECT 2",
             "syntax: there is more than one statement | give exactly one, or split the text with `skyql::sql::split`",

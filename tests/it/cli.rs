@@ -511,8 +511,11 @@ fn show_lists_what_there_is() {
     let columns = show("DESCRIBE linode.domains.records");
     assert!(columns.starts_with("name,type\nid,integer\nname,string\n"), "{columns}");
     let extended = show("DESCRIBE EXTENDED digitalocean.compute.images");
-    assert!(extended.starts_with("name,type,description,kind,values,default\n"), "{extended}");
-    assert!(extended.contains("parameter of images_list (query, optional)"), "{extended}");
+    assert!(
+        extended.starts_with("name,type,description,kind,values,default,location,required,limits,read_only,methods\n"),
+        "{extended}"
+    );
+    assert!(extended.lines().any(|line| line.starts_with("type,") && line.contains(",query,false,")), "{extended}");
     let method = show("DESCRIBE METHOD linode.images.images.getImage");
     assert!(method.starts_with("name,type,param_type,shape\nimageId,string,input_required,path\n"), "{method}");
     assert!(method.contains("\nlabel,string,output,"), "{method}");

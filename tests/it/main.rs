@@ -9,6 +9,7 @@ mod formats;
 mod headings;
 mod joins;
 mod json_tables;
+mod metadata;
 mod paging;
 mod recorded;
 mod registry_documents;
