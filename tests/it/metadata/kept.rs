@@ -1,5 +1,7 @@
 //! Views and tables of the user's own, within a session and beyond it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::fs;
 use std::path::Path;
 
