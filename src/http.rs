@@ -15,6 +15,7 @@ use futures::stream::BoxStream;
 use crate::error::Result;
 
 mod auth;
+mod body;
 mod client;
 mod ledger;
 mod live;
@@ -25,7 +26,8 @@ mod signing;
 pub(crate) mod testing;
 
 pub use auth::{AuthScheme, Authorizer, BasicCredential, KeyLocation, PlacedKey, Secret, SignTarget};
-pub use client::{Answer, CallBudget, Client, Outgoing, Repeat};
+pub use body::{Body, BodySource};
+pub use client::{Answer, CallBudget, Client, Opened, Outgoing, Repeat};
 pub use ledger::{Ledger, LedgerKey, Outcome, Permit, Published, Rate};
 pub use live::{LiveOptions, LiveTransport};
 pub use origin::{is_loopback, origin, origin_of_text};
@@ -44,8 +46,8 @@ pub struct Request {
     /// Headers, without those that the transport adds (`Host`, `User-Agent`, `Accept-Encoding`).
     pub headers: HeaderMap,
     /// The body; empty when there is none.
-    pub body: Bytes,
-    /// How long to wait for the next byte.
+    pub body: Body,
+    /// How long no byte may travel either way.
     pub timeout: Duration,
 }
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, stream};
 use http::header::{ALLOW, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method as HttpMethod, StatusCode};
@@ -62,6 +63,9 @@ use route::{Captured, Found, Route, Routes};
 use saved::StateFile;
 use state::{Row, State};
 use write::Write;
+
+/// The largest request body that is read, in bytes; uploads are only counted.
+const BODY_LIMIT: usize = 16 << 20;
 
 /// How many requests [`Sandbox::requests`] remembers.
 const REMEMBERED: usize = 1000;
@@ -251,10 +255,6 @@ impl Sandbox {
 
     fn answer(&self, incoming: &Incoming) -> Done {
         self.state.settle(self.clock.utc());
-        if let Some(token) = upload::token(&incoming.path) {
-            let admitted = upload::admit(&self.state, token, &incoming.method, &incoming.headers);
-            return self.uploaded(admitted.and_then(|()| self.take_upload(token, incoming.body.len() as u64)));
-        }
         let query = arguments::query_pairs(incoming.url.query());
         let nothing = |answer| Done { answer, wrote: false };
         match self.routes.find(incoming.method.as_str(), &incoming.path, &query) {
@@ -270,9 +270,27 @@ impl Sandbox {
         }
     }
 
-    /// Takes an upload of so many bytes for whole.
-    fn take_upload(&self, token: &str, length: u64) -> Result<(), Refusal> {
-        upload::finish(&self.state, token, length, self.clock.utc())
+    /// Takes an upload, whose bytes are counted as they come: it may be larger than the memory. `None` among the lengths
+    /// is where it broke off.
+    async fn take_upload(
+        &self,
+        token: &str,
+        head: &upload::Head<'_>,
+        mut lengths: BoxStream<'_, Option<u64>>,
+    ) -> Result<Answer, Dropped> {
+        if let Some(fault) = self.begin(head.method, head.url.path(), head.url).await {
+            return Ok(fault);
+        }
+        let mut so_far = upload::admit(&self.state, &self.credentials, token, head).map(|()| 0_u64);
+        while let Ok(length) = &so_far {
+            match lengths.next().await {
+                None => break,
+                Some(Some(more)) => so_far = Ok(length + more),
+                Some(None) => so_far = Err(Refusal::bad_request("The upload broke off")),
+            }
+        }
+        let now = self.clock.utc();
+        self.end(self.uploaded(so_far.and_then(|length| upload::finish(&self.state, token, length, now)))).await
     }
 
     /// The answer to an upload.
@@ -336,6 +354,10 @@ impl Sandbox {
     }
 }
 
+fn too_large() -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off")
+}
+
 /// Whether it is the turn of every n-th.
 fn is_turn(every: Option<u64>, number: u64) -> bool {
     every.is_some_and(|every| every > 0 && number.is_multiple_of(every))
@@ -347,7 +369,15 @@ impl Transport for Sandbox {
     async fn send(&self, request: Request) -> Result<Response> {
         let Request { method, url, headers, body, .. } = request;
         let path = url.path().to_owned();
-        let answer = self.respond(Incoming { method, url, path, headers, body }).await;
+        let answer = if let Some(token) = upload::token(&path) {
+            let lengths = body.open().await?.map(|chunk| chunk.ok().map(|bytes| bytes.len() as u64)).boxed();
+            self.take_upload(token, &upload::Head { method: &method, url: &url, headers: &headers }, lengths).await
+        } else if body.length() > BODY_LIMIT as u64 {
+            Ok(self.refuse(&too_large()))
+        } else {
+            let body = body.read(BODY_LIMIT).await?;
+            self.respond(Incoming { method, url, path, headers, body }).await
+        };
         let Answer { status, headers, body } =
             answer.map_err(|Dropped| Error::new(ErrorKind::Network, "connection closed"))?;
         Ok(Response { status, headers, body: stream::once(async { Ok(body) }.boxed()).boxed() })

@@ -75,6 +75,15 @@ pub struct Answer {
     pub latency: Duration,
 }
 
+/// An answer whose body is still arriving.
+#[derive(Debug)]
+pub struct Opened {
+    /// The answer.
+    pub response: Response,
+    /// How often the request was sent.
+    pub attempts: u32,
+}
+
 /// How many requests a statement may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallBudget {
@@ -118,8 +127,9 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::fetch`].
-    pub async fn open(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Response> {
-        Ok(self.run(outgoing, report, *budget, read_on_demand).await?.value)
+    pub async fn open(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Opened> {
+        let taken = self.run(outgoing, report, *budget, read_on_demand).await?;
+        Ok(Opened { response: taken.value, attempts: taken.attempts })
     }
 
     /// The one loop of attempts. `take` makes of an answer what the caller wants.

@@ -7,7 +7,8 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
 use std::iter;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,10 +16,11 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream;
+use http::header::CONTENT_LENGTH;
 use reqwest::redirect::Policy;
 
 use super::origin::{host, is_loopback, is_private};
-use super::{HeaderValue, Request, Response, Transport, Url};
+use super::{Body, HeaderValue, Request, Response, Transport, Url};
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -100,11 +102,20 @@ impl Transport for LiveTransport {
         let silence = request.timeout;
         let mut built = reqwest::Request::new(request.method, request.url);
         *built.headers_mut() = request.headers;
-        if !request.body.is_empty() {
-            *built.body_mut() = Some(request.body.into());
+        let leaving = Arc::new(Leaving::default());
+        match request.body {
+            Body::Whole(bytes) if bytes.is_empty() => {}
+            Body::Whole(bytes) => *built.body_mut() = Some(bytes.into()),
+            Body::Streamed(source) => {
+                let (chunks, left) = (source.open().await?, Arc::clone(&leaving));
+                built.headers_mut().insert(CONTENT_LENGTH, source.length().into());
+                *built.body_mut() = Some(reqwest::Body::wrap_stream(chunks.inspect(move |chunk| left.note(chunk))));
+            }
         }
-        let answer = match within(client.execute(built), silence, &self.clock).await {
-            Some(answer) => answer.map_err(|error| explain_no_answer(error, &place))?,
+        let answer = match leaving.until_answered(client.execute(built), silence, &self.clock).await {
+            Some(answer) => {
+                answer.map_err(|error| leaving.broke().unwrap_or_else(|| explain_no_answer(error, &place)))?
+            }
             None => return Err(timed_out("timed out waiting for the answer", silence, &place)),
         };
         let (status, headers) = (answer.status(), answer.headers().clone());
@@ -118,6 +129,46 @@ impl Transport for LiveTransport {
             }
         });
         Ok(Response { status, headers, body: body.boxed() })
+    }
+}
+
+/// A body on its way out.
+#[derive(Debug, Default)]
+struct Leaving {
+    bytes: AtomicU64,
+    broke: Mutex<Option<Error>>,
+}
+
+impl Leaving {
+    fn note(&self, chunk: &Result<Bytes>) {
+        match chunk {
+            Ok(bytes) => drop(self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed)),
+            Err(error) => *self.broke.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone()),
+        }
+    }
+
+    /// Why it broke off, where that was on our side.
+    fn broke(&self) -> Option<Error> {
+        self.broke.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// What `work` gives, or `None` when no byte has left for as long as `silence` and there is no answer.
+    async fn until_answered<T>(
+        &self,
+        work: impl Future<Output = T> + Send,
+        silence: Duration,
+        clock: &SharedClock,
+    ) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let before = self.bytes.load(Ordering::Relaxed);
+            if let Some(done) = within(work.as_mut(), silence, clock).await {
+                return Some(done);
+            }
+            if self.bytes.load(Ordering::Relaxed) == before {
+                return None;
+            }
+        }
     }
 }
 

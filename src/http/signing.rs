@@ -172,7 +172,16 @@ impl Signer {
             key: self.key.expose(),
             signature: "",
         };
-        let body = if self.envelope.is_empty() { request.body.clone() } else { self.enclose(&request.body, &values)? };
+        // A body that is read as it is sent can stand beside a signature, but not be a part of one.
+        let at_hand = request.body.whole().cloned();
+        let body = match (&at_hand, self.envelope.is_empty()) {
+            (Some(bytes), true) => bytes.clone(),
+            (Some(bytes), false) => self.enclose(bytes, &values)?,
+            (None, _) if self.reads_body() => {
+                return Err(Error::new(ErrorKind::Unsupported, "a file cannot be part of a signed request"));
+            }
+            (None, _) => Bytes::new(),
+        };
         values.body = &body;
         let signature = self.signature(&self.message.render(&values))?;
         values.signature = &signature;
@@ -197,15 +206,23 @@ impl Signer {
         }
         request.headers.remove(CONTENT_LENGTH);
         if is_form {
-            request.body = Bytes::from(form.finish());
+            request.body = form.finish().into();
             request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        } else {
-            request.body = body;
+        } else if at_hand.is_some() {
+            request.body = body.into();
             if !self.envelope.is_empty() && !request.headers.contains_key(CONTENT_TYPE) {
                 request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             }
         }
         Ok(())
+    }
+
+    /// Whether the body is signed, enclosed, or takes another form.
+    fn reads_body(&self) -> bool {
+        let holds_body = |template: &Template| template.0.contains(&Piece::Body);
+        !self.envelope.is_empty()
+            || holds_body(&self.message)
+            || self.place.iter().any(|(slot, template)| matches!(slot, Slot::Body(_)) || holds_body(template))
     }
 
     /// The JSON object with the envelope's fields behind its own. The fields' values stay as they were written.

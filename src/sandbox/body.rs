@@ -42,6 +42,12 @@ impl Body {
             BodyMedia::Json if !sent.is_empty() && !sent.contains("json") => {
                 Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"))
             }
+            // A body that is no object has no fields to look at.
+            BodyMedia::Json if request.ty == Some(ValueType::Array) => {
+                serde_json::from_slice::<Vec<Value>>(&incoming.body)
+                    .map(|_| Self::default())
+                    .map_err(|_| Refusal::bad_request("The body is not a JSON array"))
+            }
             BodyMedia::Json => Ok(Self { fields: object(&incoming.body)?, typed: true }),
             BodyMedia::Multipart => multipart(sent, &incoming.body)
                 .map(untyped)

@@ -116,7 +116,10 @@ fn write_privately(path: &Path, text: &[u8]) -> std::io::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text)
+    let mut file = options.open(path)?;
+    file.write_all(text)?;
+    // Before it takes the old one's name: a power cut leaves the one or the other.
+    file.sync_all()
 }
 
 fn read(path: &Path) -> Result<Whole> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::StatusCode;
+use futures::StreamExt;
 use http::header::HOST;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, BodyStream, Full, Limited};
 use hyper::body::Incoming as HttpBody;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,11 +18,9 @@ use url::Url;
 
 use super::answer::Answer;
 use super::refusal::Refusal;
-use super::{Dropped, Incoming, Sandbox, upload};
+use super::{BODY_LIMIT, Dropped, Incoming, Sandbox, too_large, upload};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The largest request body that is read, in bytes.
-const BODY_LIMIT: usize = 16 << 20;
 /// How long to wait after a connection could not be accepted: the usual cause, too many open files, passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -98,17 +96,19 @@ async fn respond(
     let answer = match url_of(&head, addr) {
         None => sandbox.refuse(&Refusal::bad_request("The request's target is not a URL")),
         Some(url) => match upload::token(head.uri.path()) {
-            Some(token) => take_upload(sandbox, token, &head, &url, body).await?,
+            Some(token) => {
+                let lengths = BodyStream::new(body)
+                    .map(|frame| frame.ok().map(|frame| frame.data_ref().map_or(0, |data| data.len() as u64)));
+                let head = upload::Head { method: &head.method, url: &url, headers: &head.headers };
+                sandbox.take_upload(token, &head, lengths.boxed()).await?
+            }
             None => match Limited::new(body, BODY_LIMIT).collect().await {
                 Ok(body) => {
                     let path = head.uri.path().to_owned();
                     let (method, headers, body) = (head.method, head.headers, body.to_bytes());
                     sandbox.respond(Incoming { method, url, path, headers, body }).await?
                 }
-                Err(_) => {
-                    let refusal = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broke off");
-                    sandbox.refuse(&refusal)
-                }
+                Err(_) => sandbox.refuse(&too_large()),
             },
         },
     };
@@ -117,29 +117,6 @@ async fn respond(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
-}
-
-/// Counts the bytes of an upload as they come: an upload may be larger than the memory.
-async fn take_upload(
-    sandbox: &Sandbox,
-    token: &str,
-    head: &http::request::Parts,
-    url: &Url,
-    mut body: HttpBody,
-) -> Result<Answer, Dropped> {
-    if let Some(fault) = sandbox.begin(&head.method, head.uri.path(), url).await {
-        return Ok(fault);
-    }
-    let mut so_far = upload::admit(&sandbox.state, token, &head.method, &head.headers);
-    let mut length = 0_u64;
-    while so_far.is_ok() {
-        match body.frame().await {
-            None => break,
-            Some(Ok(frame)) => length += frame.data_ref().map_or(0, |data| data.len() as u64),
-            Some(Err(_)) => so_far = Err(Refusal::bad_request("The upload broke off")),
-        }
-    }
-    sandbox.end(sandbox.uploaded(so_far.and_then(|()| sandbox.take_upload(token, length)))).await
 }
 
 /// The URL that the client asked for: links in answers lead back there.

@@ -127,6 +127,7 @@ pub(super) fn method(path: &str) -> Method {
         success: None,
         error: ErrorPaths::default(),
         waiting: None,
+        upload: None,
     }
 }
 

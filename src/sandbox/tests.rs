@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::TryStreamExt;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method as HttpMethod};
@@ -50,7 +49,7 @@ async fn ask(sandbox: &Sandbox, method: HttpMethod, url: &str, headers: HeaderMa
         method,
         url: Url::parse(url).unwrap(),
         headers,
-        body: Bytes::from(body.to_owned()),
+        body: body.to_owned().into(),
         timeout: Duration::from_secs(5),
     };
     let Response { status, headers, body } = sandbox.send(request).await.unwrap();

@@ -2,11 +2,12 @@
 
 use std::time::SystemTime;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, Method as HttpMethod, StatusCode};
 use serde_json::Map;
 use url::Url;
 
+use super::access::Credentials;
 use super::change::{Upload, millis};
 use super::refusal::Refusal;
 use super::rows::{self, Said};
@@ -30,19 +31,35 @@ pub(super) fn token(path: &str) -> Option<&str> {
     path.strip_prefix(PATH)
 }
 
+/// A request that uploads, without its bytes.
+pub(super) struct Head<'a> {
+    pub(super) method: &'a HttpMethod,
+    pub(super) url: &'a Url,
+    pub(super) headers: &'a HeaderMap,
+}
+
 /// Whether an upload may begin.
 ///
 /// # Errors
-/// 405 for anything but PUT, 400 when a credential comes along: the host that takes bytes has no business knowing it.
+/// 405 for anything but PUT, 400 when a credential comes along, in whatever header or in the URL: the host that takes
+/// bytes has no business knowing it.
 /// 404 for an unknown token, 409 for one that was used.
-pub(super) fn admit(state: &State, token: &str, method: &HttpMethod, headers: &HeaderMap) -> Result<(), Refusal> {
-    if method != HttpMethod::PUT {
+pub(super) fn admit(state: &State, credentials: &Credentials, token: &str, head: &Head<'_>) -> Result<(), Refusal> {
+    if head.method != HttpMethod::PUT {
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"));
     }
-    if headers.contains_key(AUTHORIZATION) {
-        return Err(Refusal::bad_request(
-            "An upload takes no credential: the Authorization header does not belong here",
-        ));
+    let refused = |what: &str| {
+        let message = format!("An upload takes no credential: {what} does not belong here");
+        Err(Refusal::bad_request(&message))
+    };
+    if head.headers.contains_key(AUTHORIZATION) || head.headers.contains_key(COOKIE) {
+        return refused("the Authorization or Cookie header");
+    }
+    for (variable, value) in credentials.iter().filter(|(_, value)| !value.is_empty()) {
+        let holds = |text: &[u8]| text.windows(value.len()).any(|part| part == value.as_bytes());
+        if head.headers.values().any(|header| holds(header.as_bytes())) || holds(head.url.as_str().as_bytes()) {
+            return refused(variable);
+        }
     }
     match state.held().uploads.get(token) {
         None => Err(Refusal::not_found()),

@@ -3,8 +3,7 @@
 use super::*;
 use crate::clock::SystemClock;
 use crate::http::testing::header_map;
-use crate::http::{HeaderMap, Method};
-use bytes::Bytes;
+use crate::http::{Body, HeaderMap, Method};
 use std::time::Duration;
 
 fn request(url: &str) -> Request {
@@ -12,7 +11,7 @@ fn request(url: &str) -> Request {
         method: Method::GET,
         url: Url::parse(url).unwrap(),
         headers: HeaderMap::new(),
-        body: Bytes::new(),
+        body: Body::empty(),
         timeout: Duration::from_mins(1),
     }
 }

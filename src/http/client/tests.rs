@@ -3,7 +3,7 @@
 use super::*;
 use crate::clock::Clock;
 use crate::http::testing::{ManualClock, Reply, Scripted, answer, broken, settle};
-use crate::http::{AuthScheme, KeyLocation, Method, PlacedKey, Secret};
+use crate::http::{AuthScheme, Body, KeyLocation, Method, PlacedKey, Secret};
 use crate::report::QueryReport;
 use futures::future::BoxFuture;
 use std::fmt::{Debug, Write};
@@ -20,7 +20,7 @@ fn outgoing(repeat: Repeat) -> Outgoing {
             method: if repeat == Repeat::Safe { Method::GET } else { Method::POST },
             url: Url::parse("https://api.example/v4/images?page=1").unwrap(),
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Body::empty(),
             timeout: 60 * SECOND,
         },
         authorizer: None,
@@ -248,8 +248,9 @@ async fn open_streams_and_repeats_only_up_to_the_headers() {
     let asked =
         Outgoing { published: Published { concurrency: Some(1), ..Published::default() }, ..outgoing(Repeat::Safe) };
     let budget = CallBudget { max_calls: 9 };
-    let opening: BoxFuture<'_, Result<Response>> = Box::pin(client.open(&asked, &report, &budget));
-    let mut response = opening.await.unwrap();
+    let opening: BoxFuture<'_, Result<Opened>> = Box::pin(client.open(&asked, &report, &budget));
+    let Opened { mut response, attempts } = opening.await.unwrap();
+    assert_eq!(attempts, 2);
     assert_eq!(response.body.next().await.unwrap().unwrap(), "abc");
 
     // The body on its way keeps its permit; when it ends, the permit comes back.

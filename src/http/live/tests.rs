@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::testing::{ManualClock, settle};
-use crate::http::{HeaderMap, Method};
+use crate::http::{Body, BodySource, HeaderMap, Method};
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -54,7 +54,7 @@ fn request(url: impl AsRef<str>) -> Request {
         method: Method::GET,
         url: Url::parse(url.as_ref()).unwrap(),
         headers: HeaderMap::new(),
-        body: Bytes::new(),
+        body: Body::empty(),
         timeout: SILENCE,
     }
 }
@@ -78,7 +78,7 @@ async fn sends_what_it_is_given_and_names_itself() {
     let mut asked = request(format!("http://{address}/v4/images/linode%2Fdebian12?a=b%20c"));
     asked.method = Method::POST;
     asked.headers.insert("x-mine", HeaderValue::from_static("1"));
-    asked.body = Bytes::from_static(b"{\"a\":1}");
+    asked.body = "{\"a\":1}".into();
     let response = live().send(asked).await.unwrap();
     assert_eq!((response.status.as_u16(), response.headers["x-id"].to_str().unwrap()), (201, "7"));
     assert_eq!(read(response).await.unwrap(), b"ok");
@@ -281,4 +281,71 @@ fn certificate_problems_and_dead_names_are_told_from_other_failures() {
     let texts: Vec<String> = chain(&outer).map(ToString::to_string).collect();
     assert!(texts.iter().any(|text| text.contains("certificate")));
     assert_eq!(find::<io::Error>(&outer).map(io::Error::kind), Some(io::ErrorKind::InvalidData));
+}
+
+/// Chunks that a test hands out one by one; the source says that there are `length` bytes.
+#[derive(Debug)]
+struct Handed {
+    length: u64,
+    chunks: Mutex<Option<tokio::sync::mpsc::Receiver<Result<Bytes>>>>,
+}
+
+#[async_trait]
+impl BodySource for Handed {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    async fn open(&self) -> Result<stream::BoxStream<'static, Result<Bytes>>> {
+        let chunks = self.chunks.lock().unwrap().take().unwrap();
+        Ok(stream::unfold(chunks, |mut chunks| async move { chunks.recv().await.map(|chunk| (chunk, chunks)) }).boxed())
+    }
+}
+
+fn handed(url: &str, length: u64) -> (Request, tokio::sync::mpsc::Sender<Result<Bytes>>) {
+    let (hand, chunks) = tokio::sync::mpsc::channel(1);
+    let source = Handed { length, chunks: Mutex::new(Some(chunks)) };
+    (Request { method: Method::PUT, body: Body::Streamed(Arc::new(source)), ..request(url) }, hand)
+}
+
+#[tokio::test]
+async fn a_streamed_body_says_its_length_and_its_bytes_keep_the_time_out_away() {
+    let manual = ManualClock::moved_by_hand();
+    let clock = Arc::clone(&manual) as SharedClock;
+    let live = LiveTransport::new(LiveOptions { clock, ..LiveOptions::default() }).unwrap();
+    let (address, serving) = serve("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    let (asked, hand) = handed(&format!("http://{address}/up"), 6);
+    let sending = tokio::spawn(async move { read(live.send(asked).await?).await });
+    settle().await;
+    for chunk in ["ab", "cd", "ef"] {
+        manual.advance(SILENCE / 2).await;
+        hand.send(Ok(Bytes::from_static(chunk.as_bytes()))).await.unwrap();
+        // There is room again when it was taken; after the last one nobody wants more.
+        let _taken = hand.reserve().await.map(drop);
+        settle().await;
+        manual.advance(SILENCE / 2).await;
+    }
+    drop(hand);
+    let seen = serving.await.unwrap();
+    assert!(seen.starts_with("PUT /up HTTP/1.1\r\n") && seen.contains("content-length: 6\r\n"), "{seen}");
+    assert!(seen.ends_with("\r\n\r\nabcdef") && !seen.contains("transfer-encoding"), "{seen}");
+    assert_eq!(sending.await.unwrap().unwrap(), b"ok");
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_on_our_side_says_why() {
+    let (listener, address) = listen().await;
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all).await;
+        String::from_utf8(all).unwrap()
+    });
+    let (asked, hand) = handed(&format!("http://{address}/up"), 6);
+    let sending = tokio::spawn(async move { live().send(asked).await });
+    hand.send(Ok(Bytes::from_static(b"abc"))).await.unwrap();
+    hand.send(Err(Error::new(ErrorKind::Network, "the file broke off"))).await.unwrap();
+    let error = sending.await.unwrap().unwrap_err();
+    assert_eq!((error.message(), error.is_retryable()), ("the file broke off", false));
+    assert!(!serving.await.unwrap().contains("abcdef"));
 }

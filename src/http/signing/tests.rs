@@ -3,7 +3,8 @@
 use super::*;
 use crate::clock::Clock;
 use crate::http::testing::{ManualClock, START_OF_TIME};
-use crate::http::{AuthScheme, Authorizer, HeaderMap, Method, SignTarget, Url};
+use crate::http::{AuthScheme, Authorizer, Body, BodySource, HeaderMap, Method, SignTarget, Url};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SIXTEEN: &str = "0123456789abcdef";
@@ -13,7 +14,7 @@ fn request(body: &str) -> Request {
         method: Method::POST,
         url: Url::parse("https://dynamic.example/api/image/list/").unwrap(),
         headers: HeaderMap::new(),
-        body: Bytes::from(body.to_owned()),
+        body: body.to_owned().into(),
         timeout: Duration::from_mins(1),
     }
 }
@@ -51,7 +52,7 @@ fn sign(signing: HmacSigning, request: Request) -> Result<Request> {
 }
 
 fn form(request: &Request) -> Vec<(String, String)> {
-    form_urlencoded::parse(&request.body).into_owned().collect()
+    form_urlencoded::parse(request.body.whole().unwrap()).into_owned().collect()
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn lunanode_vector() {
     assert_eq!(form(&signed), [pair("req", &req), pair("signature", signature), pair("nonce", "1700000000")]);
     assert_eq!(signed.headers["content-type"], "application/x-www-form-urlencoded");
     let whole = SIXTEEN.repeat(8);
-    assert!(!String::from_utf8_lossy(&signed.body).contains(&whole), "the whole key must not travel");
+    assert!(!String::from_utf8_lossy(signed.body.whole().unwrap()).contains(&whole), "the whole key must not travel");
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn the_envelope_keeps_the_users_fields_first_and_as_written() {
             ..lunanode()
         };
         let signed = sign(signing.clone(), request(body)).unwrap();
-        assert_eq!(signed.body, wanted);
+        assert_eq!(signed.body.whole().unwrap(), wanted);
         assert_eq!(signed.headers["content-type"], "application/json");
 
         // What is signed is what is sent.
@@ -137,7 +138,11 @@ fn hashes_and_encodings_follow_rfc_4231() {
         let signed = sign(signing(hash, encoding), request("what do ya want for nothing?")).unwrap();
         let (_, value) = signed.url.query_pairs().next().unwrap();
         assert_eq!(value, wanted);
-        assert_eq!(signed.body, "what do ya want for nothing?", "a body without an envelope is sent as it is");
+        assert_eq!(
+            signed.body.whole().unwrap(),
+            "what do ya want for nothing?",
+            "a body without an envelope is sent as it is"
+        );
     }
 }
 
@@ -206,4 +211,34 @@ async fn every_attempt_is_signed_for_its_own_time() {
     assert_eq!(nonce(&*clock), "1700000000");
     clock.advance(Duration::from_secs(5)).await;
     assert_eq!(nonce(&*clock), "1700000005");
+}
+
+#[test]
+fn a_streamed_body_stands_beside_a_signature_but_not_in_it() {
+    let streamed = || Request { body: Body::Streamed(Arc::new(Endless)), ..request("") };
+    let beside = HmacSigning {
+        envelope: BTreeMap::new(),
+        message: "{path}|{timestamp}".to_owned(),
+        place: vec![place(PlaceLocation::Header, "X-Signature", "{signature}")],
+        ..lunanode()
+    };
+    let signed = sign(beside.clone(), streamed()).unwrap();
+    assert!(signed.headers.contains_key("x-signature") && signed.body.whole().is_none());
+    for signing in [lunanode(), HmacSigning { message: "{body}".to_owned(), ..beside }] {
+        assert_eq!(sign(signing, streamed()).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[derive(Debug)]
+struct Endless;
+
+#[async_trait::async_trait]
+impl BodySource for Endless {
+    fn length(&self) -> u64 {
+        u64::MAX
+    }
+
+    async fn open(&self) -> Result<futures::stream::BoxStream<'static, Result<Bytes>>> {
+        panic!("a body is not read to be signed")
+    }
 }

@@ -115,6 +115,8 @@ pub(super) fn lunanode() -> Vec<Arc<Service>> {
             base: None,
             prefixed: false,
             open: false,
+            ty: None,
+            files: Vec::new(),
         }),
         ..method(path)
     };

@@ -43,6 +43,8 @@ fn tags(media: BodyMedia, content_type: &str) -> Arc<Service> {
             base: None,
             prefixed: false,
             open: false,
+            ty: None,
+            files: Vec::new(),
         });
         one
     };
