@@ -20,12 +20,14 @@ mod registry;
 mod response;
 mod schema;
 mod source;
+mod upload;
 mod url_template;
 mod waiting;
 mod yaml;
 
-pub use call::Call;
+pub use call::{Call, LocalFile};
 pub use model::*;
 pub use registry::Registry;
 pub use source::{DirectorySource, DocumentSource, EmbeddedSource};
 pub use waiting::{Gone, Poll, ValueFrom, Waiting};
+pub use upload::UploadStep;

@@ -20,6 +20,7 @@ use super::pagination::{Configured, Facts, pagination};
 use super::parameters::{Sources, inputs};
 use super::response::{Asked, response};
 use super::schema::{Schemas, one_line};
+use super::upload::upload;
 use super::url_template::first_server;
 use super::waiting;
 use crate::error::Result;
@@ -271,6 +272,7 @@ impl<'d> Loader<'d> {
                 Some(found) => waiting::waiting(found, effect, &place)?,
                 None => None,
             },
+            upload: own(node, "upload").map(|said| upload(self.document, said, &place)).transpose()?,
         }))
     }
 

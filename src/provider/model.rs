@@ -157,6 +157,8 @@ pub struct Method {
     pub error: ErrorPaths,
     /// How what it starts is waited for.
     pub waiting: Option<Waiting>,
+    /// The second step of an upload, where the answer only says where the file goes.
+    pub upload: Option<super::UploadStep>,
 }
 
 /// Where a parameter goes.
@@ -305,6 +307,10 @@ pub struct RequestBody {
     pub prefixed: bool,
     /// Whether fields that the schema does not name are allowed.
     pub open: bool,
+    /// The type of the whole, where the document says it.
+    pub ty: Option<ValueType>,
+    /// Fields that hold files, by name.
+    pub files: Vec<String>,
 }
 
 /// How a request body is written.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::document::Node;
 use super::model::{BodyMedia, Location, Parameter, RequestBody, Style, ValueType};
 use super::response::{choose_media, is_json};
-use super::schema::{Additional, Schema, Schemas, one_line};
+use super::schema::{Additional, ObjectSchema, Schema, Schemas, one_line};
 use super::url_template::{PathKey, is_placeholder, path_key, server_url};
 use crate::error::Result;
 
@@ -367,21 +367,40 @@ fn request_body(schemas: &Schemas<'_>, sources: &Sources<'_>) -> Result<(Option<
         .filter(|(_, schema)| !schemas.says(schema, &["readOnly"]))
         .map(|(name, schema)| body_field(schemas, name, schema, is_required(name)))
         .collect();
+    let ty = schemas.value_type(&schema);
+    let media = body_media(&content_type);
+    // Bytes and lists have no fields, so that none can be made up.
+    let has_fields = media != BodyMedia::Bytes && matches!(ty, None | Some(ValueType::Object | ValueType::Any));
     let open = match object.additional {
+        _ if !has_fields => false,
         Additional::Yes | Additional::Of(_) => true,
         Additional::No => false,
         // What says nothing takes anything by the letter; taken so, every misspelt field would be sent.
         Additional::Unsaid => object.properties.is_empty(),
     };
     let request = RequestBody {
-        media: body_media(&content_type),
+        media,
         content_type,
         required: body.is_some_and(|body| body.says("required")) || fields.iter().any(|field| field.required),
         base,
         prefixed: !sources.naive,
         open,
+        ty,
+        files: file_fields(schemas, &object),
     };
     Ok((Some(request), fields))
+}
+
+/// The fields that hold files: `format: binary`, or since 3.1 a `contentMediaType` that no encoding makes text of; and
+/// lists of such.
+fn file_fields(schemas: &Schemas<'_>, object: &ObjectSchema<'_>) -> Vec<String> {
+    let is_file = |schema: &Schema<'_>| {
+        let says = |key: &str| schemas.facet(schema, key).and_then(Node::text);
+        says("format") == Some("binary") || (says("contentMediaType").is_some() && says("contentEncoding").is_none())
+    };
+    let holds_file = |schema: &Schema<'_>| is_file(schema) || is_file(&schemas.items(schema));
+    let fields = object.properties.iter().filter(|(_, schema)| holds_file(schema));
+    fields.map(|(name, schema)| body_field(schemas, name, schema, false).name).collect()
 }
 
 fn body_field(schemas: &Schemas<'_>, name: &str, schema: &Schema<'_>, required: bool) -> Parameter {

@@ -189,8 +189,7 @@ impl ScanSpec {
                     service: self.table.service.clone(),
                     resource: self.table.resource.name.clone(),
                     method: self.binding.method.name.clone(),
-                    arguments: BTreeMap::new(),
-                    body: BTreeMap::new(),
+                    ..Call::default()
                 };
                 let mut label = Vec::new();
                 for (name, value) in &self.binding.fixed {

@@ -134,12 +134,15 @@ impl fmt::Debug for PlannedCall {
             };
             fields.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
         };
-        let Call { provider, service, resource, method, arguments, body } = &self.call;
+        let Call { provider, service, resource, method, arguments, body, content, files, into } = &self.call;
         f.debug_struct("PlannedCall")
             .field("method", &format_args!("{provider}.{service}.{resource}.{method}"))
             .field("effect", &self.effect)
             .field("arguments", &hidden(arguments))
             .field("body", &hidden(body))
+            .field("content", &content.as_ref().map(|_| "…"))
+            .field("files", files)
+            .field("into", into)
             .field("identity", &hidden(&self.identity))
             .field("before", &self.before.as_ref().map(hidden))
             .field("secrets", &self.secrets)

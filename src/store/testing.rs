@@ -66,6 +66,7 @@ fn planned_call(arguments: BTreeMap<String, Value>, body: BTreeMap<String, Value
         method: "create".to_owned(),
         arguments,
         body,
+        ..Call::default()
     };
     PlannedCall {
         call,

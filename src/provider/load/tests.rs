@@ -174,7 +174,7 @@ fn rules_and_limits() {
 fn keys_and_unknown_keys() {
     let text = |keys: &str| {
         format!(
-            "    orders:\n{keys}      x-anything: {{a: 1}}\n      methods:\n        list: {{operation: {{$ref: '{LIST}'}}, async: {{}}, upload: {{}}}}\n"
+            "    orders:\n{keys}      x-anything: {{a: 1}}\n      methods:\n        list: {{operation: {{$ref: '{LIST}'}}, async: {{}}, upload: {{url: $.to, more: 1}}}}\n"
         )
     };
     for keys in ["      keys: {order_id: id, shop: shop_id}\n", "      config: {keys: {order_id: id, shop: shop_id}}\n"]
