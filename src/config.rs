@@ -104,6 +104,15 @@ pub enum OnMissing {
     Ignore,
 }
 
+/// What becomes of a file that stands where a new one is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnExisting {
+    /// It stays, and the statement fails.
+    Fail,
+    /// The new one takes its place once it is whole.
+    Replace,
+}
+
 /// When a write is asked about before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirm {
@@ -144,6 +153,8 @@ pub struct Settings {
     pub await_interval: Option<Duration>,
     /// `await_timeout`: how long it is waited for, in place of what the document says.
     pub await_timeout: Option<Duration>,
+    /// `on_existing`: fail or replace.
+    pub on_existing: OnExisting,
 }
 
 impl Default for Settings {
@@ -162,6 +173,7 @@ impl Default for Settings {
             awaits: false,
             await_interval: None,
             await_timeout: None,
+            on_existing: OnExisting::Fail,
         }
     }
 }
@@ -181,6 +193,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("await", "`true` or `false`: whether writes wait for what they start"),
     ("await_interval", "how often that is asked, such as `10s`; `auto` as the provider's document says"),
     ("await_timeout", "how long it is waited for, such as `10m`; `auto` as the provider's document says"),
+    ("on_existing", "`fail` or `replace`: what becomes of a file that is there when `INTO` names it"),
 ];
 
 impl Settings {
@@ -261,6 +274,13 @@ impl Settings {
                 let into = if name == "await_interval" { &mut self.await_interval } else { &mut self.await_timeout };
                 *into = value;
             }
+            "on_existing" => {
+                self.on_existing = match word.as_str() {
+                    "fail" => OnExisting::Fail,
+                    "replace" => OnExisting::Replace,
+                    _ => return Err(wrong("`fail` or `replace`")),
+                }
+            }
             _ => {
                 let error = Error::new(ErrorKind::NameNotFound, format!("there is no setting `{name}`"));
                 let names = SETTINGS.iter().map(|(name, _)| *name);
@@ -292,6 +312,7 @@ impl Settings {
             "await" => self.awaits.to_string(),
             "await_interval" => self.await_interval.map_or_else(|| "auto".to_owned(), show_duration),
             "await_timeout" => self.await_timeout.map_or_else(|| "auto".to_owned(), show_duration),
+            "on_existing" => format!("{:?}", self.on_existing).to_lowercase(),
             _ => String::new(),
         }
     }

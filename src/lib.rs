@@ -45,6 +45,7 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod error;
+pub mod files;
 pub mod functions;
 pub mod http;
 pub mod output;

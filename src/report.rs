@@ -12,6 +12,11 @@ use std::time::{Duration, Instant};
 mod progress;
 
 pub use progress::{Progress, ProgressListener};
+mod transfer;
+
+pub use transfer::{Direction, Transfer, TransferCount};
+
+use transfer::Watched;
 
 /// Whether a part of an answer is whole; later variants are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,6 +105,8 @@ pub struct QueryReport {
     pub part_count: u64,
     /// Everything the user should know.
     pub warnings: Vec<Warning>,
+    /// The file that travels, or that travelled last.
+    pub transfer: Option<Transfer>,
     worst: Option<Verdict>,
 }
 
@@ -186,6 +193,7 @@ struct Listed {
     parts: Vec<Part>,
     part_count: u64,
     warnings: Vec<Warning>,
+    transfer: Option<Watched>,
     worst: Option<Verdict>,
 }
 
@@ -248,6 +256,19 @@ impl Report {
     /// Counts bytes of a response body.
     pub fn add_bytes(&self, n: u64) {
         self.0.bytes.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Tells of a file that begins to travel; what counts its bytes is given.
+    pub fn begin_transfer(&self, file: &str, direction: Direction, total: Option<u64>) -> TransferCount {
+        let watched = Watched::new(file, direction, total);
+        let count = watched.count();
+        self.listed().transfer = Some(watched);
+        count
+    }
+
+    /// The file that travels, or that travelled last.
+    pub fn transfer(&self) -> Option<Transfer> {
+        self.listed().transfer.as_ref().map(Watched::now)
     }
 
     /// Counts time spent waiting on a limit or a back-off.
@@ -319,6 +340,7 @@ impl Report {
             parts: listed.parts.clone(),
             part_count: listed.part_count,
             warnings: listed.warnings.clone(),
+            transfer: listed.transfer.as_ref().map(Watched::now),
             worst: listed.worst,
         }
     }
