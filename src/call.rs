@@ -8,13 +8,16 @@
 //! stream drops its requests.
 
 mod answer;
+mod body;
 mod endpoint;
 mod link_header;
+mod multipart;
 mod pages;
 mod read;
 mod request;
 mod send;
 mod shape;
+mod transfer;
 
 pub use endpoint::{EndpointOptions, Endpoints};
 pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls};

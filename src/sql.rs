@@ -20,8 +20,8 @@ pub(crate) use heading::shown_heading;
 pub use metadata::{List, Listed, Template};
 pub use parse::{Describe, Show, Statement, parse, parse_items, parse_query};
 pub use split::{Piece, is_complete, split};
-pub use write::{Change, Exec, Insert, Verb, Write};
-pub(crate) use write::{dotted, number};
+pub(crate) use write::number;
+pub use write::{Change, Exec, FromFile, Insert, Verb, Write};
 
 use dialect::SkyDialect;
 

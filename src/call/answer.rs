@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::request::shown_url;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Authorizer, Request};
+use crate::http::{Answer, Authorizer, HeaderMap, Request};
 use crate::provider::{Auth, Method};
 use crate::rows::ItemPath;
 
@@ -35,7 +35,7 @@ pub(super) fn judge(
         if answer.body.is_empty() || status == 204 {
             return Ok(Verdict::Empty);
         }
-        let media = media_type(answer);
+        let media = media_type(&answer.headers);
         if media.contains("html") || media.starts_with("image/") || media.contains("octet-stream") {
             return Err(describe(
                 Error::new(ErrorKind::Decode, format!("the API answered with `{media}` where JSON was expected")),
@@ -94,7 +94,7 @@ pub(super) fn judge(
         ),
     };
     let error = describe(error, method, request, answer);
-    if status == 404 && (said.is_some() || media_type(answer).contains("json")) {
+    if status == 404 && (said.is_some() || media_type(&answer.headers).contains("json")) {
         return Ok(Verdict::NotFound(error));
     }
     Err(error)
@@ -118,27 +118,27 @@ pub(super) fn describe(error: Error, method: &Method, request: &Request, answer:
         .with("method", method.name.clone())
         .with("request", format!("{} {}", request.method, shown_url(&request.url)))
         .with("status", answer.status.as_u16().to_string());
-    if let Some(id) = request_id(answer) {
+    if let Some(id) = request_id(&answer.headers) {
         error = error.with("request id", id);
     }
     error
 }
 
 /// The API's own id of a request.
-pub(super) fn request_id(answer: &Answer) -> Option<String> {
+pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"]
         .iter()
-        .find_map(|name| answer.headers.get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned))
+        .find_map(|name| headers.get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned))
 }
 
-pub(super) fn media_type(answer: &Answer) -> String {
-    let value = answer.headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(super) fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// What an error answer says: at the document's own paths, else where APIs usually put it (RFC 9457 among them).
 /// A credential that it repeats is left out.
-fn message(method: &Method, body: &[u8], authorizer: Option<&Authorizer>) -> Option<String> {
+pub(super) fn message(method: &Method, body: &[u8], authorizer: Option<&Authorizer>) -> Option<String> {
     const LONGEST: usize = 1_000_000;
     if body.len() > LONGEST {
         return None;
@@ -146,28 +146,36 @@ fn message(method: &Method, body: &[u8], authorizer: Option<&Authorizer>) -> Opt
     let value: Value = serde_json::from_slice(body).ok()?;
     let declared = method.error.message.as_deref().and_then(|path| at(path, &value));
     let code = method.error.code.as_deref().and_then(|path| at(path, &value));
-    let text = declared.or_else(|| {
-        [
-            "$.detail",
-            "$.message",
-            "$.error.message",
-            "$.errors[*].message",
-            "$.errors[*].reason",
-            "$.errors[*].detail",
-            "$.error_description",
-            "$.title",
-            "$.error",
-            "$.errors[*]",
-        ]
-        .iter()
-        .find_map(|path| at(path, &value))
-    })?;
+    let text = declared.or_else(|| usual(&value))?;
     let text = match code {
         Some(code) if !text.contains(&code) => format!("{text} ({code})"),
         _ => text,
     };
     let text = authorizer.map_or_else(|| text.clone(), |authorizer| authorizer.conceal(&text));
     Some(tidy(&text))
+}
+
+/// What a JSON answer of a host says that no document describes.
+pub(super) fn message_of(body: &[u8]) -> Option<String> {
+    serde_json::from_slice(body).ok().as_ref().and_then(usual).map(|text| tidy(&text))
+}
+
+/// Where APIs usually put what went wrong (RFC 9457 among them).
+fn usual(value: &Value) -> Option<String> {
+    [
+        "$.detail",
+        "$.message",
+        "$.error.message",
+        "$.errors[*].message",
+        "$.errors[*].reason",
+        "$.errors[*].detail",
+        "$.error_description",
+        "$.title",
+        "$.error",
+        "$.errors[*]",
+    ]
+    .iter()
+    .find_map(|path| at(path, value))
 }
 
 fn at(path: &str, value: &Value) -> Option<String> {
@@ -186,7 +194,7 @@ fn at(path: &str, value: &Value) -> Option<String> {
 }
 
 /// One line, without control characters, HTML escapes undone, of bounded length, without a closing full stop.
-fn tidy(text: &str) -> String {
+pub(super) fn tidy(text: &str) -> String {
     let text = text
         .replace("&quot;", "\"")
         .replace("&#39;", "'")

@@ -691,7 +691,7 @@ async fn fetch(
         AnswerVerdict::Empty => Ok(fetched(empty(), answer.headers, None, None)),
         AnswerVerdict::Good => {
             let page = decode(plan, &answer.body).await.map_err(|error| {
-                let media = answer::media_type(&answer);
+                let media = answer::media_type(&answer.headers);
                 let error = answer::describe(error, method, &outgoing.request, &answer);
                 if media.is_empty() || media.contains("json") { error } else { error.with("media type", media) }
             })?;

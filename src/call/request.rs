@@ -3,19 +3,18 @@
 //! Styles follow OpenAPI 3 "Parameter Object" (`style`, `explode`); percent-encoding follows RFC 3986: everything but
 //! unreserved characters is encoded in values.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::body::{body_of, pieces};
 use super::endpoint::{Endpoints, Server};
 use super::shape::ReadPlan;
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Request, Url};
-use crate::provider::{Auth, BodyMedia, Call, Location, Method, Parameter, Style, TokenPlace};
+use crate::provider::{Call, Location, Method, Parameter, Style, TokenPlace};
 
 /// Everything but RFC 3986's unreserved characters.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -63,7 +62,7 @@ pub(super) fn build(
     for (place, value) in extra.iter().filter(|(place, _)| place.location == Location::Header) {
         insert_header(&mut headers, &place.key, &literal_text(value))?;
     }
-    let body = body(method, call, extra, &mut headers)?;
+    let body = body_of(pieces(method, call, extra, &mut headers)?);
     let http_method = crate::http::Method::from_bytes(method.http_method.to_ascii_uppercase().as_bytes())
         .map_err(|_| Error::new(ErrorKind::Provider, format!("`{}` is not an HTTP method", method.http_method)))?;
     Ok(Request { method: http_method, url, headers, body, timeout })
@@ -200,68 +199,11 @@ fn encode_key(text: &str) -> String {
     utf8_percent_encode(text, KEY).to_string()
 }
 
-fn insert_header(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
+pub(super) fn insert_header(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
     let wrong = || Error::new(ErrorKind::InvalidArgument, format!("the value of `{name}` cannot stand in a header"));
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
     headers.insert(name, HeaderValue::from_str(value).map_err(|_| wrong())?);
     Ok(())
-}
-
-fn body(method: &Method, call: &Call, extra: &[(TokenPlace, Value)], headers: &mut HeaderMap) -> Result<Bytes> {
-    let paged = extra.iter().filter(|(place, _)| place.location == Location::Body);
-    let Some(request) = &method.request else { return Ok(Bytes::new()) };
-    let mut fields = match &request.base {
-        Some(Value::Object(base)) => base.clone(),
-        _ => Map::new(),
-    };
-    for parameter in method.parameters.iter().filter(|p| p.location == Location::Body) {
-        if let Some(value) = call.body.get(&parameter.name) {
-            let value = if parameter.text_only && (value.is_object() || value.is_array()) {
-                Value::String(value.to_string())
-            } else {
-                value.clone()
-            };
-            fields.insert(parameter.wire.clone(), value);
-        }
-    }
-    for (name, value) in &call.body {
-        if !method.parameters.iter().any(|p| p.location == Location::Body && &p.name == name) {
-            fields.insert(name.clone(), value.clone());
-        }
-    }
-    for (place, value) in paged {
-        fields.insert(place.key.clone(), value.clone());
-    }
-    if fields.is_empty() && !request.required && request.base.is_none() {
-        return Ok(Bytes::new());
-    }
-    // A signature that wraps the body works on its JSON text, whatever the form it travels in.
-    let wrapped = matches!(&method.auth, Auth::Hmac(hmac) if hmac.place.iter().any(|p| p.location == Location::Body));
-    match request.media {
-        BodyMedia::Form if !wrapped => {
-            insert_header(headers, "content-type", "application/x-www-form-urlencoded")?;
-            if let Some((name, _)) = fields.iter().find(|(_, value)| value.is_null()) {
-                return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}` cannot be NULL"))
-                    .hint("a form has no null; leave it out"));
-            }
-            let pairs: BTreeMap<&str, String> = fields.iter().map(|(k, v)| (k.as_str(), literal_text(v))).collect();
-            let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-            Ok(Bytes::from(text))
-        }
-        BodyMedia::Json | BodyMedia::Form => {
-            let media =
-                if request.content_type.is_empty() || wrapped { "application/json" } else { &request.content_type };
-            insert_header(headers, "content-type", media)?;
-            let text = serde_json::to_vec(&Value::Object(fields)).map_err(|error| {
-                Error::new(ErrorKind::Internal, "the request body could not be written").caused_by(error)
-            })?;
-            Ok(Bytes::from(text))
-        }
-        BodyMedia::Multipart | BodyMedia::Bytes | BodyMedia::Xml => Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("`{}` takes a body of type `{}`, which cannot be sent yet", method.name, request.content_type),
-        )),
-    }
 }
 
 /// The URL of a request without its query string: what a message may show.

@@ -7,11 +7,13 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::answer::{self, Verdict};
+use super::body::{pieces, text_of};
 use super::endpoint::Endpoints;
 use super::read::ReadContext;
 use super::request::{self, shown_url};
+use super::transfer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Authorizer, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
+use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
 use crate::provider::{Call, Effect, Location, Method};
 use crate::rows::ItemPath;
 
@@ -49,8 +51,10 @@ pub struct ShownRequest {
     pub url: String,
     /// Headers that depend on the call or carry the credential, which is hidden.
     pub headers: Vec<(String, String)>,
-    /// The body before it is signed; empty when there is none.
+    /// The body before it is signed; empty when there is none. What files hold is not in it.
     pub body: String,
+    /// What becomes of the answer, where it is no rows: `into 'file'`, `then PUT <file> to $.upload_to`.
+    pub then: Option<String>,
 }
 
 /// Sends one request of a method, for reads and writes alike: its effect says whether it may be sent again.
@@ -60,7 +64,23 @@ pub(super) async fn dispatch(
     request: Request,
     authorizer: Option<Arc<Authorizer>>,
 ) -> Result<(Outgoing, Answer)> {
-    let outgoing = Outgoing {
+    let outgoing = outgoing(context, method, request, authorizer);
+    let answer = context
+        .client
+        .fetch(&outgoing, &context.report, &context.budget)
+        .await
+        .map_err(|error| locate(error, method, &outgoing.request))?;
+    Ok((outgoing, answer))
+}
+
+/// A request of a method, and how it may be sent.
+pub(super) fn outgoing(
+    context: &ReadContext,
+    method: &Method,
+    request: Request,
+    authorizer: Option<Arc<Authorizer>>,
+) -> Outgoing {
+    Outgoing {
         request,
         authorizer,
         secret_query: secret_query(method),
@@ -69,16 +89,11 @@ pub(super) async fn dispatch(
         published: published(method),
         retries: context.settings.retries,
         max_wait: context.settings.max_wait,
-    };
-    let answer = context
-        .client
-        .fetch(&outgoing, &context.report, &context.budget)
-        .await
-        .map_err(|error| locate(error, &method.name, &outgoing.request))?;
-    Ok((outgoing, answer))
+    }
 }
 
-/// Sends one call and reads the whole answer. `restricted` is as in [`super::ReadPlan::restricted`].
+/// Sends one call and reads the whole answer, into its file where it names one; where it names a file to upload in a
+/// second step, sends that too. `restricted` is as in [`super::ReadPlan::restricted`].
 ///
 /// # Errors
 /// As building and sending a request; `Api`, `Auth` and `RateLimited` for what the API refuses. The context holds
@@ -89,16 +104,20 @@ pub async fn send_call(
     call: &Call,
     restricted: Option<&[String]>,
 ) -> Result<Answered> {
+    if let Some(into) = &call.into {
+        return transfer::download(context, method, call, restricted, into).await;
+    }
     let server = context.endpoints.server(&call.provider, method, &call.arguments)?;
     let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
     let safe = method.effect == Effect::Read;
-    let request = request::build(method, call, &server, &[], context.settings.timeout)?;
+    let mut request = request::build(method, call, &server, &[], context.settings.timeout)?;
+    if let [file, ..] = call.files.as_slice() {
+        request = transfer::watched(&context.report, request, file.name());
+    }
     let (outgoing, answer) = dispatch(context, method, request, authorizer).await?;
-    let doubtful =
-        |error: Error| if !safe && says_nothing(answer.status) { error.with("state", "unknown") } else { error };
-    let verdict =
-        answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()).map_err(doubtful)?;
-    let request_id = answer::request_id(&answer);
+    let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())
+        .map_err(|error| doubtful(error, method, answer.status))?;
+    let request_id = answer::request_id(&answer.headers);
     let status = answer.status.as_u16();
     match verdict {
         Verdict::NotFound(error) => Ok(Answered { status, value: Value::Null, request_id, missing: Some(error) }),
@@ -117,9 +136,18 @@ pub async fn send_call(
                     _ => {}
                 }
             }
+            if let (Some(step), [file, ..]) = (&method.upload, call.files.as_slice()) {
+                transfer::second_step(context, method, step, file, &value, &server).await?;
+            }
             Ok(Answered { status, value, request_id, missing: None })
         }
     }
+}
+
+/// An error of a call whose answer had this status, marked where that leaves open what the API did.
+pub(super) fn doubtful(error: Error, method: &Method, status: StatusCode) -> Error {
+    let is_told = method.effect == Effect::Read || !says_nothing(status);
+    if is_told || error.context_value("state").is_some() { error } else { error.with("state", "unknown") }
 }
 
 /// Whether a status leaves open what the API did with a change: a server or gateway that broke off, a redirect from
@@ -175,6 +203,12 @@ pub fn show_request(endpoints: &Endpoints, method: &Method, call: &Call) -> Resu
     }
     let server = endpoints.server(&call.provider, method, &shown.arguments).unwrap_or(server);
     let request = request::build(method, &shown, &server, &[], Duration::ZERO)?;
+    let body = text_of(&pieces(method, &shown, &[], &mut HeaderMap::new())?);
+    let then = match (&method.upload, call.files.as_slice(), &call.into) {
+        (Some(step), [file, ..], _) => Some(format!("then {} {file} to the URL in {}", step.http_method, step.url)),
+        (_, _, Some(into)) => Some(format!("into '{into}'")),
+        _ => None,
+    };
     let text = |value: &crate::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let mut headers: Vec<(String, String)> = request
         .headers
@@ -185,20 +219,15 @@ pub fn show_request(endpoints: &Endpoints, method: &Method, call: &Call) -> Resu
     if !method.auth.variables().is_empty() {
         headers.push(("credential".to_owned(), format!("{HIDDEN} ({})", method.auth.variables().join(", "))));
     }
-    Ok(ShownRequest {
-        method: request.method.to_string(),
-        url: request.url.to_string(),
-        headers,
-        body: String::from_utf8_lossy(&request.body).into_owned(),
-    })
+    Ok(ShownRequest { method: request.method.to_string(), url: request.url.to_string(), headers, body, then })
 }
 
 /// Adds where it happened to an error of sending.
-fn locate(error: Error, method: &str, request: &Request) -> Error {
+pub(super) fn locate(error: Error, method: &Method, request: &Request) -> Error {
     if error.kind() == ErrorKind::Budget {
         return error;
     }
-    error.with("method", method.to_owned()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
+    error.with("method", method.name.clone()).with("request", format!("{} {}", request.method, shown_url(&request.url)))
 }
 
 /// The query parameters whose values must never be shown.

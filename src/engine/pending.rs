@@ -59,6 +59,11 @@ pub(super) fn to_be_sent(states: &[CallState], call: usize) -> bool {
 }
 
 impl PendingWrite {
+    /// What happens while it is sent, such as how far a file is; it goes on counting.
+    pub fn report(&self) -> Report {
+        self.report.clone()
+    }
+
     /// The verb in capitals; `COMMIT` for a transaction.
     pub fn verb(&self) -> &str {
         &self.planned.plan.verb

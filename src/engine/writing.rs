@@ -19,8 +19,8 @@ use crate::report::Report;
 use crate::sql::{Statement, Verb, Write};
 use crate::store::{CallState, SecretField, StateDirectory, conceal, resume, reveal, secret_fields};
 use crate::write::{
-    self, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_unchanged, failure, restore,
-    unanswered, with_nulls,
+    self, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_files, check_unchanged,
+    failure, restore, unanswered, with_nulls,
 };
 
 /// Where writes are noted.
@@ -119,6 +119,7 @@ impl Session {
         let clock = self.clock();
         let context = self.plan_context(&rows, &report, &clock);
         let planned = restore(&context, plan).await?;
+        check_files(&planned, |_| true).await?;
         check_unchanged(&context, &planned).await?;
         Ok(self.pending(planned, report, Origin::Stored(id)))
     }
@@ -138,7 +139,8 @@ impl Session {
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
         let planned = restore(&self.plan_context(&rows, &report, &clock), plan).await?;
-        let states = record.calls.iter().map(crate::store::CallRecord::state).collect();
+        let states: Vec<CallState> = record.calls.iter().map(crate::store::CallRecord::state).collect();
+        check_files(&planned, |at| to_be_sent(&states, at)).await?;
         Ok(self.pending(planned, report, Origin::Stopped(Box::new(Running::of(journal)), states)))
     }
 
@@ -285,7 +287,11 @@ impl Session {
             // All is noted as done: whatever happens while waiting, no call is sent again.
             error = write::wait_for(&context, &self.clock(), &planned, &mut results).await;
         }
-        self.answer(&planned, &results, error, report).await
+        let result = self.answer(&planned, &results, error, report).await?;
+        Ok(match write::sent_note(&planned, &results) {
+            Some(note) => result.with_note(note),
+            None => result,
+        })
     }
 
     /// The journal of a write, its plan on the disk; none where none is wanted or nothing is changed.

@@ -23,7 +23,7 @@ pub enum Write {
     Insert(Insert),
     /// `UPDATE t SET … [WHERE …] [RETURNING …]`, `REPLACE t SET …`, `DELETE FROM t [WHERE …] [RETURNING …]`
     Change(Change),
-    /// `EXEC p.s.r.m @a = …, @@json = '…' [INTO 'file'] [FROM 'file'] [RETURNING …]`
+    /// `EXEC p.s.r.m @a = …, @@json = '…' [INTO 'file'] [FROM 'file' [AS field], …] [RETURNING …]`
     Exec(Exec),
 }
 
@@ -136,14 +136,25 @@ pub struct Exec {
     pub arguments: BTreeMap<String, Value>,
     /// `@@json = '…'`: the body.
     pub body: Option<Value>,
+    /// `@@text = '…'`: the body, where it is not JSON.
+    pub text: Option<String>,
     /// INTO 'file': where a binary answer goes.
     pub into: Option<String>,
     /// FROM 'file': what a binary body holds.
-    pub from: Option<String>,
+    pub from: Vec<FromFile>,
     /// What is wanted back.
     pub returning: Option<Vec<ast::SelectItem>>,
     /// `/*+ AWAIT */`: whether what it starts is waited for.
     pub awaits: bool,
+}
+
+/// A file whose bytes are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromFile {
+    /// The path as it was written.
+    pub path: String,
+    /// AS field: the field of a form that holds it.
+    pub field: Option<String>,
 }
 
 /// Reads a write; `tokens` begin with its first word.
@@ -400,7 +411,8 @@ fn from_delete(delete: ast::Delete, awaits: bool) -> Result<Write> {
     }))
 }
 
-/// `EXEC p.s.r.m @a = 'x', @@json = '{…}' INTO 'file' FROM 'file' RETURNING …`. Commas between arguments may be left out.
+/// `EXEC p.s.r.m @a = 'x', @@json = '{…}' INTO 'file' FROM 'file' AS field RETURNING …`. Commas between arguments may be
+/// left out.
 fn exec(tokens: &[TokenWithSpan], awaits: bool) -> Result<Exec> {
     let mut parser = Parser::new(&DIALECT).with_tokens_with_locations(tokens.to_vec());
     parser.next_token();
@@ -411,25 +423,41 @@ fn exec(tokens: &[TokenWithSpan], awaits: bool) -> Result<Exec> {
         return Err(Error::new(ErrorKind::Syntax, format!("`{name}` is not a method"))
             .hint("a method is `provider.service.resource.method`"));
     }
-    let mut exec =
-        Exec { method, arguments: BTreeMap::new(), body: None, into: None, from: None, returning: None, awaits };
+    let mut exec = Exec {
+        method,
+        arguments: BTreeMap::new(),
+        body: None,
+        text: None,
+        into: None,
+        from: Vec::new(),
+        returning: None,
+        awaits,
+    };
     loop {
         let token = parser.next_token();
         match &token.token {
             Token::EOF | Token::SemiColon => return Ok(exec),
             Token::Comma => {}
             Token::Word(word) if word.value.eq_ignore_ascii_case("into") => {
-                exec.into = Some(parser.parse_literal_string().map_err(|error| syntax(&error))?);
+                once(exec.into.is_some(), &token)?;
+                exec.into = Some(quoted(&mut parser)?);
             }
             Token::Word(word) if word.value.eq_ignore_ascii_case("from") => {
-                exec.from = Some(parser.parse_literal_string().map_err(|error| syntax(&error))?);
+                once(!exec.from.is_empty(), &token)?;
+                exec.from = from_files(&mut parser)?;
             }
             Token::Word(word) if word.value.eq_ignore_ascii_case("returning") => {
                 let items = parser.parse_comma_separated(Parser::parse_select_item).map_err(|error| syntax(&error))?;
                 exec.returning = Some(items);
             }
+            Token::Word(word) if word.value.eq_ignore_ascii_case("@@text") => {
+                expect_equals(&mut parser)?;
+                once(exec.text.is_some(), &token)?;
+                exec.text = Some(quoted(&mut parser)?);
+            }
             Token::Word(word) if word.value.eq_ignore_ascii_case("@@json") => {
                 expect_equals(&mut parser)?;
+                once(exec.body.is_some(), &token)?;
                 let text = parser.parse_literal_string().map_err(|error| syntax(&error))?;
                 let body: Value = serde_json::from_str(&text).map_err(|error| {
                     Error::new(ErrorKind::InvalidArgument, format!("`@@json` is not JSON: {error}")).at(place(&token))
@@ -452,6 +480,44 @@ fn exec(tokens: &[TokenWithSpan], awaits: bool) -> Result<Exec> {
                     .hint("arguments are `@name = value`, a body is `@@json = '{…}'`"));
             }
         }
+    }
+}
+
+fn once(is_there: bool, token: &TokenWithSpan) -> Result<()> {
+    if !is_there {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, format!("`{}` is given twice", token.token)).at(place(token)))
+}
+
+/// A text in quotes: sqlparser's own reader takes a bare word for one.
+fn quoted(parser: &mut Parser<'_>) -> Result<String> {
+    let token = parser.next_token();
+    match &token.token {
+        Token::SingleQuotedString(text) => Ok(text.clone()),
+        Token::DollarQuotedString(text) => Ok(text.value.clone()),
+        other => {
+            let message = format!("expected a text in quotes, found `{other}`");
+            Err(Error::new(ErrorKind::Syntax, message).at(place(&token)))
+        }
+    }
+}
+
+/// `'file' [AS field]`, and after a comma the next one.
+fn from_files(parser: &mut Parser<'_>) -> Result<Vec<FromFile>> {
+    let mut files = Vec::new();
+    loop {
+        let path = quoted(parser)?;
+        let is_named = parser.parse_keyword(sqlparser::keywords::Keyword::AS);
+        let field =
+            if is_named { Some(parser.parse_identifier().map_err(|error| syntax(&error))?.value) } else { None };
+        files.push(FromFile { path, field });
+        let goes_on = parser.peek_token_ref().token == Token::Comma
+            && matches!(parser.peek_nth_token_ref(1).token, Token::SingleQuotedString(_));
+        if !goes_on {
+            return Ok(files);
+        }
+        parser.next_token();
     }
 }
 
@@ -499,11 +565,6 @@ pub(crate) fn number(text: &str) -> Option<Value> {
         }
         value => Some(value),
     }
-}
-
-/// The dotted name of a write's table or method, for messages.
-pub(crate) fn dotted(name: &[ast::Ident]) -> String {
-    name.iter().map(|ident| ident.value.as_str()).collect::<Vec<_>>().join(".")
 }
 
 #[cfg(test)]
@@ -558,7 +619,18 @@ mod tests {
         let Write::Exec(exec) = read("EXEC a.b.c.d @image_id = '1' INTO 'debian.qcow2'") else { panic!("an exec") };
         assert_eq!(exec.into.as_deref(), Some("debian.qcow2"));
         let Write::Exec(exec) = read("exec a.b.c.d @label = 'x' FROM 'disk.img.gz'") else { panic!("an exec") };
-        assert_eq!(exec.from.as_deref(), Some("disk.img.gz"));
+        assert_eq!(exec.from, [FromFile { path: "disk.img.gz".into(), field: None }]);
+        let Write::Exec(exec) =
+            read("EXEC a.b.c.d FROM 'a.img' AS image, 'b.sig' AS \"the signature\", @n = 1, @@text = '[' INTO 'x'")
+        else {
+            panic!("an exec")
+        };
+        let file = |path: &str, field: &str| FromFile { path: path.into(), field: Some(field.into()) };
+        assert_eq!(exec.from, [file("a.img", "image"), file("b.sig", "the signature")]);
+        assert_eq!(
+            (&exec.arguments["n"], exec.text.as_deref(), exec.into.as_deref()),
+            (&json!(1), Some("["), Some("x"))
+        );
     }
 
     #[test]
@@ -594,6 +666,11 @@ mod tests {
             "EXEC a.b.c.d @x 1",
             "EXEC a.b.c.d @@json = '{'",
             "EXEC a.b.c.d @x = 1 @x = 2",
+            "EXEC a.b.c.d INTO 'x' INTO 'y'",
+            "EXEC a.b.c.d INTO x",
+            "EXEC a.b.c.d FROM 'x' FROM 'y'",
+            "EXEC a.b.c.d @@text = 'x' @@text = 'y'",
+            "EXEC a.b.c.d @@json = '1' @@json = '2'",
         ] {
             let tokens = tokenize(text).unwrap();
             assert!(parse_write(&tokens).is_err(), "{text}");

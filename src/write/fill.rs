@@ -8,7 +8,7 @@ use sqlparser::ast::{self, Ident, Visit, Visitor};
 
 use crate::bind::coerce;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
-use crate::provider::{Call, Location, Method, Parameter};
+use crate::provider::{BodyMedia, Call, Location, Method, Parameter};
 use crate::sql::number;
 
 /// Where the values of a statement's columns go, for one method.
@@ -42,6 +42,15 @@ pub(super) fn place<'a>(method: &'a Method, names: &[&str]) -> Result<Placement<
             }
             None => return Err(unknown(method, name)),
         };
+        if let (Target::Known(field), Some(request)) = (&target, &method.request)
+            && field.location == Location::Body
+            && request.media == BodyMedia::Multipart
+            && request.files.contains(&field.name)
+        {
+            let message = format!("`{}` is a file, and cannot be given as a value", field.name);
+            return Err(Error::new(ErrorKind::InvalidArgument, message)
+                .hint(format!("`EXEC … FROM 'file' AS {}` sends one", field.name)));
+        }
         let twice = targets.iter().any(|known| match (known, &target) {
             (Target::Known(a), Target::Known(b)) => std::ptr::eq(*a, *b),
             (Target::Open(a), Target::Open(b)) => a == b,

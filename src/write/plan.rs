@@ -240,9 +240,10 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
     Ok(planned)
 }
 
-/// A request's method and URL.
+/// A request's method and URL, and what becomes of a file.
 pub(super) fn request_line(shown: &ShownRequest) -> String {
-    format!("{} {}", shown.method, shown.url)
+    let line = format!("{} {}", shown.method, shown.url);
+    shown.then.as_ref().map_or_else(|| line.clone(), |then| format!("{line}, {then}"))
 }
 
 /// What a plan holds of a request's body, to know it again.
@@ -310,8 +311,7 @@ impl Found {
             service: self.service.clone(),
             resource: self.resource.name.clone(),
             method: method.name.clone(),
-            arguments: BTreeMap::new(),
-            body: BTreeMap::new(),
+            ..Call::default()
         }
     }
 }

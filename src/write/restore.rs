@@ -6,6 +6,7 @@ use super::plan::{Part, PlanContext, Planned, body_digest, check_allowed, reques
 use super::wait::Wait;
 use crate::call::{ShownRequest, destination, show_request};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use crate::sql::{Verb, parse_items};
 use crate::store::{PlanPart, PlannedCall, Target, WritePlan};
 
@@ -85,6 +86,19 @@ async fn restore_part(
     Ok(restored)
 }
 
+/// Refuses files that are not as they were planned, of the calls for which `wanted` says so.
+///
+/// # Errors
+/// `InvalidArgument` for another content, `NameNotFound` for a file that is gone.
+pub async fn check_files(planned: &Planned, wanted: impl Fn(usize) -> bool) -> Result<()> {
+    for (_, step) in planned.plan.calls.iter().enumerate().filter(|(at, _)| wanted(*at)) {
+        for file in &step.call.files {
+            files::check_unchanged(file).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a request that is not the one that was planned.
 fn check_same(step: &PlannedCall, shown: &ShownRequest) -> Result<()> {
     let request = request_line(shown);
@@ -112,6 +126,7 @@ mod tests {
             url: url.to_owned(),
             headers: Vec::new(),
             body: body.to_owned(),
+            then: None,
         };
         let planned = shown("PUT", "https://a.example/images/7", "{\"label\":\"x\"}");
         let call = Call {
@@ -119,8 +134,7 @@ mod tests {
             service: "b".to_owned(),
             resource: "c".to_owned(),
             method: "m".to_owned(),
-            arguments: BTreeMap::new(),
-            body: BTreeMap::new(),
+            ..Call::default()
         };
         let step = PlannedCall {
             call,
