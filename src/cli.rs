@@ -23,6 +23,7 @@ mod args;
 mod meant;
 mod message;
 mod outfile;
+mod progress;
 mod prompt;
 mod requests;
 mod run;
@@ -91,6 +92,11 @@ fn terminal_width() -> u16 {
     terminal_size_of(stdout()).map(|(Width(width), _)| width).filter(|width| *width > 0).unwrap_or(80)
 }
 
+/// The same of the terminal that stderr is.
+fn terminal_width_of_messages() -> u16 {
+    terminal_size_of(stderr()).map(|(Width(width), _)| width).filter(|width| *width > 0).unwrap_or(80)
+}
+
 fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) -> Ended {
     let typed = match args::parse(arguments) {
         Ok(typed) => typed,
@@ -112,6 +118,9 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) 
 
 fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
     let mut messages = Messages::new(Box::new(stderr()), meant.color_messages, meant.notes);
+    if meant.progress {
+        messages = messages.on_terminal(terminal_width_of_messages());
+    }
     if meant.notes == Notes::Verbose {
         requests::show(meant.color_messages);
     }

@@ -71,6 +71,10 @@ pub(super) struct Typed {
     #[arg(long)]
     pub(super) read_only: bool,
 
+    /// Let files that `INTO` names take the place of those that are there
+    #[arg(long)]
+    pub(super) force: bool,
+
     /// Send writes to real APIs: for this program's own tests
     #[arg(long, hide = true)]
     pub(super) unreleased_writes: bool,
@@ -108,6 +112,10 @@ pub(super) struct Shared {
     /// Which rows the sandbox makes up
     #[arg(long, value_name = "N", global = true)]
     pub(super) seed: Option<u64>,
+
+    /// Keep what is written to the sandbox in this file, for the next run
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) state: Option<PathBuf>,
 
     /// The configuration file, in place of the user's
     #[arg(long, value_name = "FILE", global = true)]

@@ -17,6 +17,8 @@ pub(super) struct Meant {
     pub(super) outfile: Option<PathBuf>,
     pub(super) notes: Notes,
     pub(super) color_messages: bool,
+    /// Whether stderr is a terminal that shows how far a file is.
+    pub(super) progress: bool,
     pub(super) writes: Writes,
 }
 
@@ -74,6 +76,8 @@ pub(super) struct EngineChoices {
     pub(super) settings: Vec<(String, String)>,
     /// The sandbox's seed, if calls go there.
     pub(super) sandbox: Option<u64>,
+    /// Where the sandbox keeps what is written to it.
+    pub(super) sandbox_state: Option<PathBuf>,
     /// Where the journal of writes and plans are kept.
     pub(super) state_dir: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
@@ -122,6 +126,8 @@ impl Meant {
         let engine = engine_choices(&typed, here);
         let color_messages = color(here.stderr_is_terminal);
         let outfile = typed.outfile.clone();
+        let progress =
+            here.stderr_is_terminal && notes != Notes::Quiet && here.env.get("TERM").as_deref() != Some("dumb");
         let seeded = shared.seed.is_some();
         let dry_run = typed.dry_run;
         let action = action(typed, here)?;
@@ -136,12 +142,20 @@ impl Meant {
             )
             .hint("add `--sandbox`"));
         }
+        if engine.sandbox_state.is_some() && sandbox.is_none() {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "`--state` says where the sandbox keeps what is written to it, but no sandbox is asked for",
+            )
+            .hint("add `--sandbox`"));
+        }
         let writes = match (dry_run, here.stdin_is_terminal && here.stderr_is_terminal) {
             (true, _) => Writes::Show,
             (false, true) => Writes::Ask,
             (false, false) => Writes::Send,
         };
-        Ok(Self { action, engine: EngineChoices { sandbox, ..engine }, output, outfile, notes, color_messages, writes })
+        let engine = EngineChoices { sandbox, ..engine };
+        Ok(Self { action, engine, output, outfile, notes, color_messages, progress, writes })
     }
 }
 
@@ -156,6 +170,9 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
     if typed.yes {
         settings.push(("confirm".to_owned(), "never".to_owned()));
     }
+    if typed.force {
+        settings.push(("on_existing".to_owned(), "replace".to_owned()));
+    }
     EngineChoices {
         config,
         providers_dirs,
@@ -164,6 +181,7 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         allow_origins: shared.allow_origin.clone(),
         settings,
         sandbox: typed.sandbox.then(|| shared.seed.unwrap_or(USUAL_SEED)),
+        sandbox_state: shared.state.clone(),
         // What was done in a sandbox is nothing to be reminded of among real writes.
         state_dir: here.state_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
         // Nor are its rows to be taken for real ones later.

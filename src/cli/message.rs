@@ -20,6 +20,8 @@ pub(super) struct Messages {
     to: Box<dyn Write + Send>,
     color: bool,
     notes: Notes,
+    /// The width of the terminal on which a line can be written over; none where that is not to be.
+    terminal: Option<u16>,
 }
 
 /// The text in which an error's position counts.
@@ -49,7 +51,23 @@ impl<'a> Place<'a> {
 
 impl Messages {
     pub(super) fn new(to: Box<dyn Write + Send>, color: bool, notes: Notes) -> Self {
-        Self { to, color, notes }
+        Self { to, color, notes, terminal: None }
+    }
+
+    /// As it is, and showing on a terminal of this width how far things are.
+    pub(super) fn on_terminal(self, width: u16) -> Self {
+        Self { terminal: Some(width), ..self }
+    }
+
+    /// The width of the terminal that shows how far things are.
+    pub(super) fn terminal(&self) -> Option<u16> {
+        self.terminal
+    }
+
+    /// Writes over the line that stands there, with nothing to take it away again.
+    pub(super) fn over(&mut self, line: &str) {
+        let text = format!("\r\u{1b}[K{}", visible(line));
+        self.put(&text);
     }
 
     pub(super) fn error(&mut self, error: &Error, place: Option<Place<'_>>) {

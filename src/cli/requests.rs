@@ -114,7 +114,7 @@ impl Visit for Said {
 }
 
 /// `987 B`, `1.2 kB`, `34.5 MB`: powers of a thousand, as SI has them.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     if bytes < 1_000 {
         return format!("{bytes} B");
     }

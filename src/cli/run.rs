@@ -7,8 +7,10 @@ use futures::StreamExt;
 
 use crate::cli::meant::Writes;
 use crate::cli::message::{Messages, Place};
+use crate::cli::progress;
 use crate::cli::secret::supply;
 use crate::cli::source::Text;
+use crate::clock::SystemClock;
 use crate::config::Env;
 use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -118,6 +120,9 @@ impl Runner {
             }
             self.messages.warnings(&result.report().warnings);
             self.messages.note(&message);
+            if let Some(note) = result.note() {
+                self.messages.note(note);
+            }
             return Ok(Ended::Well);
         }
         // CSV has no sign for the end of a table either; in JSON each answer is one array, in JSON lines all rows are
@@ -179,7 +184,8 @@ impl Runner {
                 }
             }
         }
-        self.session.apply(pending).await
+        let report = pending.report();
+        progress::watch(&mut self.messages, &report, &SystemClock, self.session.apply(pending)).await
     }
 }
 

@@ -48,7 +48,8 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
         builder = builder.allow_origin(provider, origin);
     }
     if let Some(seed) = choices.sandbox {
-        builder = builder.sandbox(SandboxOptions { seed, ..SandboxOptions::default() });
+        let state = choices.sandbox_state.clone();
+        builder = builder.sandbox(SandboxOptions { seed, state, ..SandboxOptions::default() });
     }
     if let Some(dir) = &choices.state_dir {
         builder = builder.state_dir(dir.clone());

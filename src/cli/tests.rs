@@ -136,6 +136,7 @@ fn pairs_are_split_at_the_first_sign() {
     assert_eq!(engine.base_urls, [pair("linode", "http://h/?a=b")]);
     assert_eq!(engine.allow_origins, [pair("do", "https://x")]);
     assert_eq!(engine.settings, [pair("max_calls", "5"), pair("schema", "strict")]);
+    assert_eq!(meant(&["--force"]).engine.settings, [pair("on_existing", "replace")]);
 }
 
 #[test]
@@ -148,6 +149,11 @@ fn the_sandbox_has_a_seed() {
     let error = meant_in(&["--seed", "7"], &at_terminal()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert_eq!(error.hint_text(), Some("add `--sandbox`"));
+    let error = meant_in(&["--state", "s.json"], &at_terminal()).unwrap_err();
+    assert_eq!((error.kind(), error.hint_text()), (ErrorKind::InvalidArgument, Some("add `--sandbox`")));
+    for arguments in [&["--sandbox", "--state", "s.json"][..], &["sandbox", "--state", "s.json"]] {
+        assert_eq!(meant(arguments).engine.sandbox_state, Some("s.json".into()));
+    }
     let error = meant_in(&["-c", "SELECT 1", "sandbox"], &at_terminal()).unwrap_err();
     assert!(error.message().contains("runs no statements"));
 }
@@ -162,6 +168,15 @@ fn notes_are_quiet_normal_or_verbose() {
     ] {
         assert_eq!(meant(arguments).notes, notes);
     }
+}
+
+#[test]
+fn progress_is_for_a_terminal() {
+    assert!(meant(&[]).progress && !meant(&["-q"]).progress);
+    let piped = Surroundings { stderr_is_terminal: false, ..at_terminal() };
+    assert!(!meant_in(&[], &piped).unwrap().progress);
+    let dumb = Surroundings { env: Env::empty().with("TERM", "dumb"), ..at_terminal() };
+    assert!(!meant_in(&[], &dumb).unwrap().progress);
 }
 
 #[test]
