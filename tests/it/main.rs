@@ -5,6 +5,7 @@ mod bad_input;
 mod binding;
 mod cli;
 mod embedding;
+mod files;
 mod formats;
 mod headings;
 mod joins;
