@@ -121,7 +121,7 @@ async fn a_left_join_keeps_rows_without_elements() {
     assert_eq!(answer.ids(), [3]);
     let answer = db.rows(&format!("SELECT t.id {from} ON true WHERE e.key IS NULL")).await;
     assert_eq!(answer.rows, [["1"], ["2"]]);
-    let answer = db.rows(&format!("SELECT count(*), count(e.value) {from}")).await;
+    let answer = db.rows(&format!("SELECT count(*), count(e.value) {from} ON true")).await;
     assert_eq!(answer.rows, [["9", "6"]]);
 }
 
