@@ -7,6 +7,7 @@
 mod builder;
 mod define;
 mod explain;
+mod files;
 mod journal;
 mod metadata;
 mod names;
@@ -59,6 +60,8 @@ pub struct Engine {
     writes: Arc<writing::WriteOptions>,
     /// Where views and tables are kept.
     data: Option<DataDirectory>,
+    /// Whether statements may read and write files.
+    local_files: bool,
 }
 
 impl Engine {
@@ -98,6 +101,10 @@ impl Engine {
 
     pub(crate) fn data(&self) -> Option<&DataDirectory> {
         self.data.as_ref()
+    }
+
+    pub(crate) fn local_files(&self) -> bool {
+        self.local_files
     }
 
     pub(crate) fn core(&self) -> &Arc<ScanCore> {

@@ -6,6 +6,7 @@
 //! *Invariants*: knows sqlparser only; what we recognise by leading words never reaches the general parser, which would
 //! give some of it another meaning.
 
+mod copy;
 mod define;
 mod dialect;
 mod heading;
@@ -15,6 +16,7 @@ mod parse;
 mod split;
 mod write;
 
+pub use copy::Copy;
 pub use define::{Create, Define, OwnKind};
 pub(crate) use heading::shown_heading;
 pub use metadata::{List, Listed, Template};

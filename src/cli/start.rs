@@ -54,6 +54,7 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
     if let Some(dir) = &choices.state_dir {
         builder = builder.state_dir(dir.clone());
     }
+    builder = builder.local_files();
     if let Some(dir) = &choices.data_dir {
         builder = builder.data_dir(dir.clone());
     }

@@ -31,6 +31,7 @@ pub struct EngineBuilder {
     sandbox: Option<SandboxOptions>,
     writes: WriteOptions,
     data: Option<PathBuf>,
+    local_files: bool,
 }
 
 impl EngineBuilder {
@@ -114,6 +115,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Lets statements read this machine's files as tables (`FROM 'file.csv'`) and write them (`COPY … TO 'file.csv'`).
+    #[must_use]
+    pub fn local_files(mut self) -> Self {
+        self.local_files = true;
+        self
+    }
+
     /// Lets writes run without a journal: after a failure nothing but the API itself knows what was done, and there are
     /// no stored plans.
     #[must_use]
@@ -193,7 +201,13 @@ impl EngineBuilder {
         let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
         let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings });
         let data = self.data.map(DataDirectory::new);
-        Ok(Engine { core, sandboxes: Arc::new(sandboxes), writes: Arc::new(writes), data })
+        Ok(Engine {
+            core,
+            sandboxes: Arc::new(sandboxes),
+            writes: Arc::new(writes),
+            data,
+            local_files: self.local_files,
+        })
     }
 }
 

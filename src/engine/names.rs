@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
+use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, TableAlias};
 
+use super::files;
 use super::metadata::{Definition, definition, definitions};
 use super::own;
 use crate::error::{Error, ErrorKind, Result, did_you_mean, fold_name};
@@ -148,6 +149,25 @@ pub(super) fn complete_write(current: &[String], write: &mut Write) -> Result<()
     let beginning: Vec<Ident> = beginning.iter().map(|part| Ident::with_quote('"', part)).collect();
     idents.splice(0..0, beginning);
     Ok(())
+}
+
+/// Makes a file, which stands in quotes, a table that is called as the file is.
+pub(super) fn name_file(name: &mut ObjectName, alias: &mut Option<TableAlias>) {
+    let Some(file) = name.0.first().and_then(|part| part.as_ident()).cloned() else { return };
+    let stem = std::path::Path::new(&file.value).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let quoted = |text: &str| {
+        let mut ident = Ident::with_quote('"', text);
+        ident.span = file.span;
+        ident
+    };
+    alias.get_or_insert_with(|| TableAlias {
+        explicit: true,
+        name: quoted(&stem.unwrap_or_default()),
+        columns: Vec::new(),
+        at: None,
+    });
+    name.0 =
+        [own::CATALOG, files::SCHEMA, file.value.as_str()].map(|part| ObjectNamePart::Identifier(quoted(part))).into();
 }
 
 /// Gives a name the spelling of `parts`, which end as it ends; a table's short name becomes whole where it must be. The

@@ -21,6 +21,7 @@ use datafusion::sql::parser::Statement as DfStatement;
 use sqlparser::ast;
 
 use super::Engine;
+use super::files::{self, Files};
 use super::journal::blocking;
 use super::metadata::{FactSchema, INFORMATION_SCHEMA, SKYQL};
 use super::names::{NameScope, unknown_table};
@@ -249,6 +250,7 @@ impl CatalogProvider for LocalCatalog {
     fn schema(&self, name: &str) -> Option<Arc<dyn SchemaProvider>> {
         match name {
             own::SCHEMA => Some(Arc::new(OwnSchema(self.0.clone()))),
+            files::SCHEMA => Some(Arc::new(Files { allowed: self.0.engine.local_files() })),
             SKYQL => Some(Arc::new(FactSchema(SKYQL))),
             INFORMATION_SCHEMA => Some(Arc::new(FactSchema(INFORMATION_SCHEMA))),
             _ => None,

@@ -15,7 +15,7 @@ use sqlparser::ast::{
 };
 
 use super::metadata::{Definition, definitions};
-use super::names::{Local, NameScope, is_metadata, respell};
+use super::names::{Local, NameScope, is_metadata, name_file, respell};
 use super::own;
 use crate::bind::Table;
 use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
@@ -240,6 +240,12 @@ impl Tables<'_> {
             None => error,
         };
         let parts: Vec<&str> = idents.iter().map(|ident| ident.value.as_str()).collect();
+        if let [file] = idents.as_slice()
+            && file.quote_style == Some('\'')
+        {
+            name_file(name, alias);
+            return Ok(());
+        }
         if let [one] = parts.as_slice()
             && self.ctes.contains(&one.to_lowercase())
         {

@@ -106,6 +106,7 @@ impl Session {
             Statement::Template(wanted) => Box::pin(self.template(wanted, report)).await,
             Statement::Describe(what) => Box::pin(self.describe(what, report)).await,
             Statement::Define(define) => Box::pin(self.define(define, report)).await,
+            Statement::Copy(copy) => Box::pin(self.copy(*copy, report)).await,
             Statement::Use(name) => Box::pin(self.use_name(name, report)).await,
             Statement::Set { name, value } => {
                 self.settings.set(&name, &value)?;

@@ -41,6 +41,9 @@ pub(super) fn head(text: &str, tokens: &[TokenWithSpan], statement: &mut Stateme
         Statement::Define(Define::Create(create)) => {
             let _ = VisitMut::visit(create.query.as_mut(), &mut source);
         }
+        Statement::Copy(copy) => {
+            let _ = VisitMut::visit(copy.query.as_mut(), &mut source);
+        }
         Statement::Write(write) | Statement::Plan(write) | Statement::ExplainWrite(write) => {
             if let Some(items) = write.returning_mut() {
                 let start = tokens.iter().rposition(|token| is_word(&token.token, Keyword::RETURNING));

@@ -6,6 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::DIALECT;
+use super::copy::{self, Copy};
 use super::define::{self, Define};
 use super::heading::head;
 use super::hint::no_hints;
@@ -46,6 +47,8 @@ pub enum Statement {
     Template(Template),
     /// CREATE, DROP and REFRESH of the user's own views and tables.
     Define(Define),
+    /// `COPY … TO 'file'`.
+    Copy(Box<Copy>),
     /// `USE provider[.service]`; nothing for `USE DEFAULT`.
     Use(Vec<String>),
     /// DESCRIBE of something.
@@ -134,6 +137,7 @@ fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
             }
         }
         Some(word @ ("CREATE" | "DROP" | "REFRESH")) => define::define(word, &mut words, tokens),
+        Some("COPY") => copy::copy(&mut words),
         Some("SET") => set(&mut words, tokens),
         Some("RESET") => {
             let name = words.name(1, "a setting")?;
@@ -225,7 +229,7 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
                 format!("{} is not supported", word.unwrap_or("this statement")),
             )
             .hint(
-                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, COPY, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
             );
             Err(match at {
                 Some(at) => error.at(at),

@@ -2,6 +2,7 @@
 //!
 //! *Invariants*: asking what there is sends nothing.
 
+mod copies;
 mod kept;
 mod names;
 
