@@ -34,9 +34,11 @@ impl Session {
     async fn create(&self, planner: &Planner, create: Create) -> Result<String> {
         let Create { kind, name, replace, if_not_exists, temporary, columns, query } = create;
         let (own, wanted) = (Arc::clone(&planner.own), name.clone());
-        let there = blocking(move || own.kind(&wanted)).await?;
         // Something of the session may stand before what is kept.
-        if let Some((known, is_temporary)) = there.filter(|(_, is_temporary)| *is_temporary || !temporary) {
+        let there = blocking(move || {
+            if temporary { Ok(own.temporary_kind(&wanted).map(|kind| (kind, true))) } else { own.kind(&wanted) }
+        });
+        if let Some((known, is_temporary)) = there.await? {
             if if_not_exists {
                 return Ok(format!("{} `{name}` is there already", known.name()));
             }
@@ -148,7 +150,7 @@ async fn whole_names(planner: &Planner, query: ast::Query) -> Result<ast::Query>
     }
     let planner = planner.clone();
     blocking(move || {
-        let scope = planner.scope(Vec::new())?;
+        let scope = planner.scope(Vec::new());
         Ok(super::resolve::with_whole_names(&planner.engine.core().registry, &scope, query))
     })
     .await

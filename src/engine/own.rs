@@ -107,9 +107,14 @@ impl Own {
     /// # Errors
     /// `InvalidArgument` when the data directory cannot be read.
     pub(super) fn names(&self) -> Result<BTreeSet<String>> {
-        let mut names: BTreeSet<String> = self.temporary().keys().cloned().collect();
+        let mut names = self.temporary_names();
         names.extend(self.kept_list()?.into_iter().map(|(name, _)| name));
         Ok(names)
+    }
+
+    /// The names that are this session's only.
+    pub(super) fn temporary_names(&self) -> BTreeSet<String> {
+        self.temporary().keys().cloned().collect()
     }
 
     /// What a name, spelt as it was made, stands for.
@@ -125,13 +130,18 @@ impl Own {
         found.map(|(name, what)| read(kept, &name, what)).transpose()
     }
 
+    /// What a name is for this session only.
+    pub(super) fn temporary_kind(&self, name: &str) -> Option<OwnKind> {
+        self.temporary().get(name).map(Object::kind)
+    }
+
     /// What a name is, and whether for this session only.
     ///
     /// # Errors
     /// As [`Own::find`]; a table whose file cannot be read is a table.
     pub(super) fn kind(&self, name: &str) -> Result<Option<(OwnKind, bool)>> {
-        if let Some(object) = self.temporary().get(name) {
-            return Ok(Some((object.kind(), true)));
+        if let Some(kind) = self.temporary_kind(name) {
+            return Ok(Some((kind, true)));
         }
         let Some(kept) = &self.kept else { return Ok(None) };
         let found = kept.list()?.into_iter().find(|(known, _)| known == name);

@@ -109,14 +109,15 @@ impl Planner {
         Ok(SessionContext::new_with_state(state))
     }
 
-    /// What the names of a statement may mean.
-    ///
-    /// # Errors
-    /// `InvalidArgument` when the data directory cannot be read.
-    pub(super) fn scope(&self, more: Vec<String>) -> Result<NameScope> {
+    /// What the names of a statement may mean. A data directory that cannot be read is warned of, and has none.
+    pub(super) fn scope(&self, more: Vec<String>) -> NameScope {
         let mut catalogs = more;
         catalogs.push(own::CATALOG.to_owned());
-        Ok(NameScope { catalogs, own: self.own.names()?, current: self.current.clone() })
+        let own = self.own.names().unwrap_or_else(|error| {
+            self.report.warn("broken", "data directory", error.to_string());
+            self.own.temporary_names()
+        });
+        NameScope { catalogs, own, current: self.current.clone() }
     }
 
     /// Resolves and plans a query.
@@ -128,7 +129,7 @@ impl Planner {
         let planner = self.clone();
         let query = tokio::task::spawn_blocking(move || {
             let mut query = query;
-            resolve(&registry, &planner.scope(Vec::new())?, &mut query).map(|()| query)
+            resolve(&registry, &planner.scope(Vec::new()), &mut query).map(|()| query)
         })
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;

@@ -108,7 +108,7 @@ impl SessionRows<'_> {
         let target = TargetColumns { relation: alias.to_owned(), columns };
         let query = tokio::task::spawn_blocking(move || {
             let mut query = query;
-            let scope = planner.scope(vec![SCRATCH.to_owned()])?;
+            let scope = planner.scope(vec![SCRATCH.to_owned()]);
             resolve_over(&registry, &scope, &target, &mut query).map(|()| query)
         })
         .await

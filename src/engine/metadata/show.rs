@@ -152,7 +152,7 @@ impl Session {
     async fn describe_local(&self, planner: &Planner, name: &[String]) -> Result<Option<String>> {
         let (scope, name) = (planner.clone(), name.to_vec());
         let found = blocking(move || {
-            let scope = scope.scope(Vec::new())?;
+            let scope = scope.scope(Vec::new());
             let parts: Vec<&str> = name.iter().map(String::as_str).collect();
             Ok(match scope.local(&parts) {
                 Some(crate::engine::names::Local::Own(name)) => Some((crate::engine::own::SCHEMA, name.to_owned())),

@@ -201,7 +201,10 @@ impl Wanted {
             let Some(deepest) = levels.and_then(|levels| levels.into_iter().max()) else { continue };
             let level = deepest + 1;
             let schema = DFSchema::try_from(name_schema(scope, level))?;
-            conditions.push((level, state.create_physical_expr(unnormalize_col(filter.clone()), &schema)?));
+            // What cannot be decided yet, such as a subquery, is decided by the rows too.
+            if let Ok(condition) = state.create_physical_expr(unnormalize_col(filter.clone()), &schema) {
+                conditions.push((level, condition));
+            }
         }
         Ok(Self { conditions, scope })
     }

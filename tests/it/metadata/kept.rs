@@ -198,3 +198,15 @@ async fn without_a_data_directory_nothing_is_written() {
         assert_eq!(db.error(sql).await.message(), message, "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_directory_that_cannot_be_read_breaks_only_what_is_kept() {
+    let data = TempDir::new().unwrap();
+    fs::write(data.path().join("views"), "a file, and no directory").unwrap();
+    let mut db = session(data.path(), &data);
+    let answer = db.rows("SELECT 1 AS n").await;
+    assert_eq!((answer.ids(), answer.warned()), (vec![1], vec!["broken"]));
+    let error = db.error("CREATE VIEW v AS SELECT 1").await;
+    assert_eq!(error.kind(), skyql::ErrorKind::InvalidArgument);
+    db.rows("CREATE TEMPORARY TABLE t AS SELECT 2 AS n").await;
+}
