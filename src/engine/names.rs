@@ -138,7 +138,7 @@ pub(super) fn complete_write(current: &[String], write: &mut Write) -> Result<()
     };
     let missing = wanted - idents.len().min(wanted);
     let Some(beginning) = current.get(..missing) else {
-        let said = crate::sql::dotted(idents);
+        let said = idents.iter().map(|ident| ident.value.as_str()).collect::<Vec<_>>().join(".");
         let what = if wanted == 3 { "table" } else { "method" };
         let error = Error::new(ErrorKind::NameNotFound, format!("`{said}` is not a {what}")).hint(usage);
         return Err(match idents.first().map(|ident| ident.span.start).filter(|start| start.line > 0) {
