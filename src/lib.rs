@@ -34,6 +34,7 @@
 //! * [`report`]: what happened, and whether the answer is whole.
 //! * [`error`]: one error type with a kind, a place and a hint.
 //! * [`http::Transport`]: answer requests yourself, in tests or behind your own gateway.
+//! * [`import`]: any OpenAPI document as provider documents, and checks of provider documents.
 //! * [`provider`]: the documents' model, and where documents are looked for.
 //!
 //! The other modules are the rooms of the program; `docs/architecture.md` has the map.
@@ -48,6 +49,7 @@ pub mod error;
 pub mod files;
 pub mod functions;
 pub mod http;
+pub mod import;
 pub mod output;
 pub mod provider;
 pub mod report;

@@ -28,6 +28,13 @@ mod yaml;
 pub use call::{Call, LocalFile};
 pub use model::*;
 pub use registry::Registry;
-pub use source::{DirectorySource, DocumentSource, EmbeddedSource};
+pub use source::{DirectorySource, DocumentSource, EmbeddedSource, MemorySource};
 pub use waiting::{Gone, Poll, ValueFrom, Waiting};
 pub use upload::UploadStep;
+
+// For `import`, which makes such documents of others.
+pub(crate) use document::{Document, Node};
+pub(crate) use item_path::{join as join_path, steps as path_steps};
+pub(crate) use keys::infer_nested_keys;
+pub(crate) use response::{choose_media, choose_response, is_envelope_word, is_json};
+pub(crate) use schema::{Schema, Schemas};

@@ -182,6 +182,11 @@ impl Document {
         Ok(Self { root, label: label.to_owned(), text: text.to_owned() })
     }
 
+    /// A tree that was made and not read.
+    pub(crate) fn of(root: Node, label: &str) -> Self {
+        Self { root, label: label.to_owned(), text: String::new() }
+    }
+
     /// What a reference such as `#/components/schemas/Image/properties/id` points at, in this document. A file name
     /// before the `#` must be this document's own.
     pub(crate) fn resolve(&self, reference: &str) -> Option<&Node> {

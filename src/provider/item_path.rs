@@ -5,7 +5,7 @@
 
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// The value of a key.
     Key(String),
     /// Every item of an array, or every value of an object; also a single index, which has the same schema.
@@ -30,7 +30,7 @@ fn is_plain_dollar_key(written: &str) -> bool {
 }
 
 /// `base` and one more key, quoted where RFC 9535 asks for it.
-pub(super) fn join(base: &str, key: &str) -> String {
+pub(crate) fn join(base: &str, key: &str) -> String {
     let plain = key.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
         && key.chars().all(|c| c.is_alphanumeric() || c == '_');
     if plain {
@@ -41,7 +41,7 @@ pub(super) fn join(base: &str, key: &str) -> String {
 }
 
 /// The steps of a JSONPath; `None` when it has parts that name no single place (`..`, filters, slices of several).
-pub(super) fn steps(path: &str) -> Option<Vec<Step>> {
+pub(crate) fn steps(path: &str) -> Option<Vec<Step>> {
     let mut rest = path.strip_prefix('$')?;
     let mut steps = Vec::new();
     while !rest.is_empty() {

@@ -39,7 +39,30 @@ pub(super) fn infer_keys(selects: &[Arc<Method>]) -> Option<Keys> {
     })
 }
 
+/// Keys of rows below others, where [`infer_keys`] finds none: what the list needs as well is held by the parameter's own
+/// column, which every row carries.
+pub(crate) fn infer_nested_keys(selects: &[Arc<Method>]) -> Option<Keys> {
+    let lists = selects.iter().filter(|method| method.response.items == ItemShape::List);
+    lists.into_iter().find_map(|list| {
+        let details = selects.iter().filter(|method| method.response.items == ItemShape::Object);
+        details.into_iter().find_map(|detail| keys_below(list, detail, Parents::MayBeTheirOwn))
+    })
+}
+
+/// Where the values of the parameters are that a list and its detail method both need.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parents {
+    /// In a column of the rows.
+    AreColumns,
+    /// There, or in the parameter's own column.
+    MayBeTheirOwn,
+}
+
 fn keys_of(list: &Method, detail: &Method) -> Option<Keys> {
+    keys_below(list, detail, Parents::AreColumns)
+}
+
+fn keys_below(list: &Method, detail: &Method, parents: Parents) -> Option<Keys> {
     let identity = detail.path.strip_prefix(&list.path)?.strip_prefix("/{")?.strip_suffix('}')?;
     if identity.contains('/') {
         return None;
@@ -56,7 +79,8 @@ fn keys_of(list: &Method, detail: &Method) -> Option<Keys> {
             identity_column(parameter, segment, list, detail)?
         } else {
             // What the list needs as well: only a column of the very name is sure.
-            column_named(&fold_name(&parameter.name), parameter, list, detail)?
+            let own = (parents == Parents::MayBeTheirOwn).then(|| parameter.name.clone());
+            column_named(&fold_name(&parameter.name), parameter, list, detail).or(own)?
         };
         columns.insert(parameter.name.clone(), column);
     }

@@ -101,7 +101,7 @@ fn below(path: &str, key: &str) -> Option<String> {
 
 /// The response the method names, else the lowest success; `default` only when it is the sole one, because it mostly
 /// describes errors.
-fn choose_response<'d>(operation: &'d Node, key: Option<&str>) -> Option<(&'d str, &'d Node)> {
+pub(crate) fn choose_response<'d>(operation: &'d Node, key: Option<&str>) -> Option<(&'d str, &'d Node)> {
     let responses = operation.get("responses")?;
     if let Some(found) = key.and_then(|key| responses.entries().find(|(name, _)| name.eq_ignore_ascii_case(key))) {
         return Some(found);
@@ -128,7 +128,7 @@ fn choose_response<'d>(operation: &'d Node, key: Option<&str>) -> Option<(&'d st
 
 /// The media type of a response's or request body's `content`, and what is said of it: the wanted one, else the first JSON, XML, bytes
 /// or other.
-pub(super) fn choose_media<'d>(body: &'d Node, wanted: Option<&str>) -> Option<(&'d str, &'d Node)> {
+pub(crate) fn choose_media<'d>(body: &'d Node, wanted: Option<&str>) -> Option<(&'d str, &'d Node)> {
     let content = body.get("content")?;
     let bare = |name: &str| name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let wanted = wanted.map(bare);
@@ -153,7 +153,7 @@ pub(super) fn choose_media<'d>(body: &'d Node, wanted: Option<&str>) -> Option<(
 }
 
 /// Whether a media type is JSON (RFC 6839 for the suffix).
-pub(super) fn is_json(media_type: &str) -> bool {
+pub(crate) fn is_json(media_type: &str) -> bool {
     let bare = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json_lines = bare.contains("ndjson") || bare.contains("jsonl") || bare.contains("json-seq");
     bare.contains("json") && !json_lines
@@ -261,6 +261,11 @@ const ENVELOPE_WORDS: [&str; 42] = [
     "pageinfo",
 ];
 
+/// Whether a folded name is one of an envelope's.
+pub(crate) fn is_envelope_word(folded: &str) -> bool {
+    ENVELOPE_WORDS.contains(&folded)
+}
+
 /// The one list of objects in an object whose other fields all belong to an envelope.
 fn envelope_list<'d>(schemas: &Schemas<'d>, object: &ObjectSchema<'d>) -> Option<&'d str> {
     let is_rows = |name: &str, schema: &Schema<'d>| {
@@ -270,7 +275,7 @@ fn envelope_list<'d>(schemas: &Schemas<'d>, object: &ObjectSchema<'d>) -> Option
     };
     let mut lists = object.properties.iter().filter(|(name, schema)| is_rows(name, schema)).map(|(name, _)| *name);
     let list = lists.next()?;
-    let is_word = |name: &&str| ENVELOPE_WORDS.contains(&crate::error::fold_name(name).as_str());
+    let is_word = |name: &&str| is_envelope_word(&crate::error::fold_name(name));
     let rest_is_envelope = object.properties.keys().filter(|name| **name != list).all(is_word);
     (lists.next().is_none() && rest_is_envelope).then_some(list)
 }

@@ -18,7 +18,7 @@ const MAX_BRANCHES_DEEP: usize = 32;
 
 /// A schema: one node, or several that all describe the same value.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Schema<'d> {
+pub(crate) struct Schema<'d> {
     nodes: Vec<&'d Node>,
     /// Whether the nodes are alternatives (`oneOf` branches) and not constraints that hold together.
     union: bool,
@@ -26,7 +26,7 @@ pub(super) struct Schema<'d> {
 
 impl<'d> Schema<'d> {
     /// The schema a node describes.
-    pub(super) fn of(node: &'d Node) -> Self {
+    pub(crate) fn of(node: &'d Node) -> Self {
         Self { nodes: vec![node], union: false }
     }
 
@@ -38,18 +38,18 @@ impl<'d> Schema<'d> {
 
 /// What an object may hold.
 #[derive(Debug, Default)]
-pub(super) struct ObjectSchema<'d> {
+pub(crate) struct ObjectSchema<'d> {
     /// The named properties, in the document's order.
-    pub(super) properties: IndexMap<&'d str, Schema<'d>>,
+    pub(crate) properties: IndexMap<&'d str, Schema<'d>>,
     /// Properties that are always there.
-    pub(super) required: HashSet<&'d str>,
+    pub(crate) required: HashSet<&'d str>,
     /// Other properties.
-    pub(super) additional: Additional<'d>,
+    pub(crate) additional: Additional<'d>,
 }
 
 /// What `additionalProperties` says.
 #[derive(Debug, Default, Clone)]
-pub(super) enum Additional<'d> {
+pub(crate) enum Additional<'d> {
     /// Nothing.
     #[default]
     Unsaid,
@@ -62,18 +62,18 @@ pub(super) enum Additional<'d> {
 }
 
 /// The schemas of one document.
-pub(super) struct Schemas<'d> {
-    pub(super) document: &'d Document,
+pub(crate) struct Schemas<'d> {
+    pub(crate) document: &'d Document,
     types: RefCell<HashMap<*const Node, Option<ValueType>>>,
 }
 
 impl<'d> Schemas<'d> {
-    pub(super) fn new(document: &'d Document) -> Self {
+    pub(crate) fn new(document: &'d Document) -> Self {
         Self { document, types: RefCell::default() }
     }
 
     /// The type of a schema's values; `None` when the schema does not say.
-    pub(super) fn value_type(&self, schema: &Schema<'d>) -> Option<ValueType> {
+    pub(crate) fn value_type(&self, schema: &Schema<'d>) -> Option<ValueType> {
         let types = schema.nodes.iter().map(|node| self.node_type(node, 0));
         if schema.union { unite(types) } else { types.flatten().next() }
     }
@@ -132,7 +132,7 @@ impl<'d> Schemas<'d> {
     }
 
     /// The properties of a schema, those of its `allOf`, `oneOf` and `anyOf` members included.
-    pub(super) fn object(&self, schema: &Schema<'d>) -> ObjectSchema<'d> {
+    pub(crate) fn object(&self, schema: &Schema<'d>) -> ObjectSchema<'d> {
         let mut object = ObjectSchema::default();
         let mut seen = HashSet::new();
         if schema.union && schema.nodes.len() > 1 {
@@ -211,7 +211,7 @@ impl<'d> Schemas<'d> {
     }
 
     /// The schema of an array's items; empty when not known.
-    pub(super) fn items(&self, schema: &Schema<'d>) -> Schema<'d> {
+    pub(crate) fn items(&self, schema: &Schema<'d>) -> Schema<'d> {
         let mut found = Schema { nodes: Vec::new(), union: schema.union };
         let mut seen = HashSet::new();
         for node in &schema.nodes {

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
-use include_dir::{Dir, include_dir};
+use flate2::read::ZlibDecoder;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The documents in the repository's `providers/`, in the layout of a source.
-static SHIPPED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/providers");
+/// The documents in the repository's `providers/`, in the layout of a source: path, and content packed by `build.rs`.
+static SHIPPED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 const PROVIDER_FILE: &str = "provider.yaml";
 
@@ -202,13 +203,13 @@ impl Version {
 /// Documents inside the program.
 #[derive(Clone, Copy)]
 pub struct EmbeddedSource {
-    directory: &'static Dir<'static>,
+    files: &'static [(&'static str, &'static [u8])],
 }
 
 impl EmbeddedSource {
     /// The providers this version ships.
     pub fn shipped() -> Self {
-        Self { directory: &SHIPPED }
+        Self { files: SHIPPED }
     }
 }
 
@@ -224,33 +225,79 @@ impl DocumentSource for EmbeddedSource {
     }
 
     fn provider_files(&self) -> Result<Vec<String>> {
-        let mut newest: BTreeMap<&Path, (Version, String)> = BTreeMap::new();
-        for provider in self.directory.dirs() {
-            for version in provider.dirs() {
-                let file = version.path().join(PROVIDER_FILE);
-                let name = version.path().file_name().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
-                let (Some(_), Some(path)) = (self.directory.get_file(&file), relative_path(Path::new(""), &file))
-                else {
-                    continue;
-                };
-                let found = (Version::parse(name), path);
-                let is_newer = newest.get(provider.path()).is_none_or(|known| known.0 < found.0);
-                if is_newer {
-                    newest.insert(provider.path(), found);
-                }
+        let mut newest: BTreeMap<&str, (Version, String)> = BTreeMap::new();
+        for (path, _) in self.files {
+            let [provider, version, file] = path.split('/').collect::<Vec<_>>()[..] else { continue };
+            if file != PROVIDER_FILE {
+                continue;
+            }
+            let found = (Version::parse(version), (*path).to_owned());
+            if newest.get(provider).is_none_or(|known| known.0 < found.0) {
+                newest.insert(provider, found);
             }
         }
         Ok(newest.into_values().map(|(_, path)| path).collect())
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let file = self.directory.get_file(path);
-        file.map(|file| file.contents().to_vec())
-            .ok_or_else(|| Error::new(ErrorKind::NameNotFound, format!("the document `{path}` is not shipped")))
+        let Some((_, packed)) = self.files.iter().find(|(name, _)| *name == path) else {
+            return Err(Error::new(ErrorKind::NameNotFound, format!("the document `{path}` is not shipped")));
+        };
+        let mut bytes = Vec::new();
+        ZlibDecoder::new(*packed).read_to_end(&mut bytes).map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("the document `{path}` cannot be unpacked")).caused_by(error)
+        })?;
+        Ok(bytes)
     }
 
     fn display_path(&self, path: &str) -> String {
         format!("shipped:{path}")
+    }
+}
+
+/// Documents in memory: what an import made, or a program supplies.
+#[derive(Clone)]
+pub struct MemorySource {
+    label: String,
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemorySource {
+    /// The documents `files`, by their paths; `label` names the source in messages.
+    pub fn new(label: &str, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { label: label.to_owned(), files }
+    }
+
+    /// The documents by their paths.
+    pub fn into_files(self) -> BTreeMap<String, Vec<u8>> {
+        self.files
+    }
+}
+
+impl fmt::Debug for MemorySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemorySource").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+impl DocumentSource for MemorySource {
+    fn label(&self) -> String {
+        self.label.clone()
+    }
+
+    fn provider_files(&self) -> Result<Vec<String>> {
+        Ok(self.files.keys().filter(|path| path.ends_with(&format!("/{PROVIDER_FILE}"))).cloned().collect())
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>> {
+        self.files.get(path).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::NameNotFound, format!("the document `{path}` is not there"))
+                .with("providers", self.label.clone())
+        })
+    }
+
+    fn display_path(&self, path: &str) -> String {
+        format!("{}:{path}", self.label)
     }
 }
 
@@ -330,5 +377,8 @@ mod tests {
             assert!(!source.read(&file).unwrap().is_empty(), "{file}");
         }
         assert_eq!(source.read("none/v1/provider.yaml").unwrap_err().kind(), ErrorKind::NameNotFound);
+        let packed: usize = SHIPPED.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(packed < 1_500_000, "the documents take {packed} bytes of the program");
+        assert!(SHIPPED.iter().all(|(path, _)| !path.contains("overlay")));
     }
 }

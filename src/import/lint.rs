@@ -1,0 +1,344 @@
+//! What is wrong, or not said, in provider documents.
+//!
+//! *Owns*: the rules, their names, and which exceptions a document may make.
+//! *Does not own*: reading documents (`provider`).
+//! *Invariants*: every place that breaks a rule is reported once; an exception has a reason, or is none.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::summary::may_have_pages;
+use crate::error::{Result, fold_name};
+use crate::provider::{
+    Auth, Document, DocumentSource, ItemShape, Location, Method, Node, PageKind, Registry, Resource, ValueType,
+};
+
+/// One place that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// `acme.shop.parcels.list`.
+    pub place: String,
+    /// The rule's name.
+    pub rule: &'static str,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// The rules and what they ask for.
+pub const RULES: [(&str, &str); 9] = [
+    ("loads", "the service's document can be read"),
+    ("references", "every `$ref` leads somewhere"),
+    (
+        "request",
+        "every method can be called: it has a server, a credential that can be sent and a body that can be written",
+    ),
+    ("pagination", "every list says how its pages follow one another, or that one answer is all (`kind: none`)"),
+    ("keys", "every resource whose rows have an identity declares `keys`, with parameters and columns that exist"),
+    ("names", "no two resources, methods or columns have names that SQL cannot tell apart"),
+    ("columns", "every column has a type"),
+    ("same-name", "a parameter named like a column says whether it means the same (`x-skyql-column`)"),
+    ("examples", "examples of answers hold rows where the document says, with values of the columns' types"),
+];
+
+/// Checks one provider of a source; nothing is found in a good one.
+///
+/// # Errors
+/// `NameNotFound` when the source has no such provider; `Provider` when its `provider.yaml` cannot be read.
+pub fn lint(name: &str, source: &Arc<dyn DocumentSource>) -> Result<Vec<Problem>> {
+    let registry = Registry::new(vec![Arc::clone(source)], None);
+    let provider = registry.provider(name)?;
+    let name = provider.name.clone();
+    let mut found = Found::default();
+    for entry in provider.services.values() {
+        let place = format!("{name}.{}", entry.name);
+        match registry.service(&name, &entry.name) {
+            Ok(service) => {
+                let document = read(source, &entry.path)?;
+                found.exceptions = exceptions(&document);
+                references(&document, &place, &mut found);
+                resources(
+                    &service.resources.values().map(Arc::clone).collect::<Vec<_>>(),
+                    &place,
+                    &document,
+                    &mut found,
+                );
+            }
+            Err(error) => found.add(&place, "loads", error.to_string()),
+        }
+    }
+    let mut problems = found.problems;
+    problems.sort();
+    problems.dedup();
+    Ok(problems)
+}
+
+fn read(source: &Arc<dyn DocumentSource>, path: &str) -> Result<Document> {
+    let bytes = source.read(path).or_else(|error| {
+        // A directory of another name or version: the registry found it beside its `provider.yaml`.
+        let below = path.splitn(3, '/').nth(2).unwrap_or(path);
+        let files = source.provider_files()?;
+        let own = files.first().and_then(|file| file.rsplit_once('/')).map_or("", |(directory, _)| directory);
+        source.read(&format!("{own}/{below}")).map_err(|_| error)
+    })?;
+    Document::parse(&bytes, &source.display_path(path))
+}
+
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    /// Resource or `resource.method` → rules that the document excepts.
+    exceptions: HashMap<String, Vec<String>>,
+}
+
+impl Found {
+    fn add(&mut self, place: &str, rule: &'static str, message: impl Into<String>) {
+        let local = place.splitn(3, '.').nth(2).unwrap_or_default();
+        let resource = local.split('.').next().unwrap_or_default();
+        let excepted = [local, resource]
+            .iter()
+            .any(|key| self.exceptions.get(*key).is_some_and(|rules| rules.iter().any(|r| r == rule)));
+        if !excepted {
+            self.problems.push(Problem { place: place.to_owned(), rule, message: message.into() });
+        }
+    }
+}
+
+/// `x-skyql-lint: {rule: reason}` of resources and methods.
+fn exceptions(document: &Document) -> HashMap<String, Vec<String>> {
+    let read = |node: &Node| -> Vec<String> {
+        let said = node.get("x-skyql-lint").into_iter().flat_map(Node::entries);
+        said.filter(|(_, reason)| reason.text().is_some_and(|reason| !reason.trim().is_empty()))
+            .map(|(rule, _)| rule.to_owned())
+            .collect()
+    };
+    let mut all = HashMap::new();
+    for (resource, node) in document.root.at(&["components", "x-stackQL-resources"]).into_iter().flat_map(Node::entries)
+    {
+        all.insert(resource.to_owned(), read(node));
+        for (method, node) in node.get("methods").into_iter().flat_map(Node::entries) {
+            all.insert(format!("{resource}.{method}"), read(node));
+        }
+    }
+    all
+}
+
+fn references(document: &Document, place: &str, found: &mut Found) {
+    fn walk<'n>(node: &'n Node, references: &mut Vec<&'n str>) {
+        match node {
+            Node::Map(map) => {
+                references.extend(map.get("$ref").and_then(Node::text));
+                map.values().for_each(|value| walk(value, references));
+            }
+            Node::List(items) => items.iter().for_each(|item| walk(item, references)),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    walk(&document.root, &mut all);
+    all.sort_unstable();
+    all.dedup();
+    for reference in all {
+        if document.resolve(reference).and_then(|node| document.follow(node)).is_none() {
+            found.add(place, "references", format!("`{reference}` is not in the document"));
+        }
+    }
+}
+
+fn resources(resources: &[Arc<Resource>], service: &str, document: &Document, found: &mut Found) {
+    for twin in collisions(resources.iter().map(|resource| resource.name.as_str()), fold_name) {
+        found.add(service, "names", format!("the resources {twin} differ in case and separators only"));
+    }
+    for resource in resources {
+        let place = format!("{service}.{}", resource.name);
+        let names = resource
+            .methods
+            .values()
+            .flat_map(|m| std::iter::once(m.name.as_str()).chain(m.aliases.iter().map(String::as_str)));
+        for twin in collisions(names, fold_name) {
+            found.add(
+                &place,
+                "names",
+                format!("the methods {twin} differ in case and separators only, or stand twice"),
+            );
+        }
+        keys(resource, &place, found);
+        for method in resource.methods.values() {
+            let place = format!("{place}.{}", method.name);
+            request(method, &place, found);
+            if resource.verb_of(&method.name) == "SELECT" {
+                select(resource, method, &place, found);
+                examples(document, resource, method, &place, found);
+            }
+        }
+    }
+}
+
+/// Names that fold to the same, in backticks.
+fn collisions<'n>(names: impl Iterator<Item = &'n str>, fold: fn(&str) -> String) -> Vec<String> {
+    let mut by_fold: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in names {
+        by_fold.entry(fold(name)).or_default().push(name);
+    }
+    let twins = by_fold.into_values().filter(|names| names.len() > 1);
+    twins.map(|names| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")).collect()
+}
+
+fn request(method: &Method, place: &str, found: &mut Found) {
+    if method.server.is_empty() {
+        found.add(place, "request", "no server: neither the operation nor the document says where the API is");
+    }
+    if let Auth::Unsupported { kind } = &method.auth {
+        found.add(place, "request", format!("the credential `{kind}` cannot be sent"));
+    }
+    for parameter in &method.parameters {
+        let nested = matches!(parameter.ty, ValueType::Object);
+        if parameter.required && nested && matches!(parameter.location, Location::Path | Location::Header) {
+            found.add(
+                place,
+                "request",
+                format!("the {} parameter `{}` is an object", parameter.location, parameter.name),
+            );
+        }
+    }
+}
+
+fn select(resource: &Resource, method: &Method, place: &str, found: &mut Found) {
+    if may_have_pages(method) && method.pagination.kind == PageKind::Unknown {
+        found.add(
+            place,
+            "pagination",
+            "nothing says how the pages follow one another, so that no scan is ever complete",
+        );
+    }
+    for twin in collisions(method.response.columns.iter().map(|column| column.name.as_str()), str::to_lowercase) {
+        found.add(place, "names", format!("the columns {twin} differ in case only"));
+    }
+    for column in &method.response.columns {
+        if column.ty == ValueType::Any && column.source.is_none() {
+            found.add(place, "columns", format!("the column `{}` has no type", column.name));
+        }
+        let keyed = |parameter: &str| {
+            resource.keys.as_ref().and_then(|keys| keys.columns.get(parameter)).is_some_and(|key| *key == column.name)
+        };
+        let unsaid = method.parameters.iter().find(|p| {
+            p.column.is_none()
+                && p.location != Location::Body
+                && p.name.eq_ignore_ascii_case(&column.name)
+                && !keyed(&p.name)
+        });
+        if let Some(parameter) = unsaid {
+            found.add(
+                place,
+                "same-name",
+                format!(
+                    "the {} parameter `{}` is named like a column and does not say whether it means it",
+                    parameter.location, parameter.name
+                ),
+            );
+        }
+    }
+}
+
+fn keys(resource: &Resource, place: &str, found: &mut Found) {
+    let selects: Vec<&Arc<Method>> = resource.methods_of(&resource.verbs.select).collect();
+    let is_detail = |method: &&&Arc<Method>| method.path.ends_with('}') && method.response.items == ItemShape::Object;
+    let detail = selects.iter().find(is_detail);
+    let lists = selects.iter().any(|method| !method.path.ends_with('}') && method.response.items == ItemShape::List);
+    match resource.keys.as_ref().filter(|keys| keys.declared) {
+        None if detail.is_some() && lists => found.add(
+            place,
+            "keys",
+            "one row can be found by its parameters, but `keys` does not say which columns hold them",
+        ),
+        None => {}
+        Some(keys) => {
+            for (parameter, column) in &keys.columns {
+                let known = resource.methods.values().any(|method| method.parameter(parameter).is_some());
+                if !known {
+                    found.add(place, "keys", format!("`keys` names the parameter `{parameter}`, which no method has"));
+                }
+                let of_rows = selects.iter().any(|method| method.response.columns.iter().any(|c| c.name == *column));
+                let of_parameters = selects.iter().any(|method| method.parameters.iter().any(|p| p.name == *column));
+                if !of_rows && !of_parameters {
+                    found.add(place, "keys", format!("`keys` names the column `{column}`, which no row has"));
+                }
+            }
+            let Some(detail) = detail else { return };
+            for parameter in detail.parameters.iter().filter(|p| p.location == Location::Path) {
+                if !keys.columns.contains_key(&parameter.name) {
+                    found.add(
+                        place,
+                        "keys",
+                        format!("`keys` lacks `{}`, which `{}` needs", parameter.name, detail.name),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Examples of the answer of a method, where its document has some.
+fn examples(document: &Document, resource: &Resource, method: &Method, place: &str, found: &mut Found) {
+    let operation = ["components", "x-stackQL-resources", &resource.name, "methods", &method.name, "operation", "$ref"];
+    let Some(operation) =
+        document.root.at(&operation).and_then(Node::text).and_then(|reference| document.resolve(reference))
+    else {
+        return;
+    };
+    let status = method.response.success_status.map(|status| status.to_string()).unwrap_or_default();
+    let response = operation.at(&["responses", &status]).and_then(|response| document.follow(response));
+    let Some(media) = response.and_then(|response| response.at(&["content", &method.response.media_type])) else {
+        return;
+    };
+    let several = media
+        .get("examples")
+        .into_iter()
+        .flat_map(Node::entries)
+        .filter_map(|(_, example)| document.follow(example)?.get("value"));
+    for example in media.get("example").into_iter().chain(several) {
+        let json = example.to_json();
+        let mut rows = vec![&json];
+        let keys: Vec<&str> = method.response.item_path.split('.').skip(1).collect();
+        for key in keys {
+            rows = rows.into_iter().filter_map(|row| row.get(key)).collect();
+        }
+        if rows.is_empty() {
+            found.add(place, "examples", format!("an example has nothing at `{}`", method.response.item_path));
+            continue;
+        }
+        let rows =
+            rows.into_iter().flat_map(|row| row.as_array().map_or_else(|| vec![row], |items| items.iter().collect()));
+        for row in rows.filter(|row| row.is_object()) {
+            for column in &method.response.columns {
+                if let Some(value) = row.get(&column.name)
+                    && !fits(value, column.ty)
+                {
+                    found.add(
+                        place,
+                        "examples",
+                        format!(
+                            "an example has `{value}` in the column `{}`, which is {}",
+                            column.name,
+                            column.ty.name()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Whether a JSON value is one of a type, or can be read as one.
+fn fits(value: &serde_json::Value, ty: ValueType) -> bool {
+    use serde_json::Value;
+    match (ty, value) {
+        (_, Value::Null) | (ValueType::Any, _) => true,
+        (ValueType::Text | ValueType::Timestamp, value) => !value.is_object() && !value.is_array(),
+        (ValueType::Integer, Value::Number(number)) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
+        (ValueType::Number, Value::Number(_)) | (ValueType::Boolean, Value::Bool(_)) => true,
+        (ValueType::Integer | ValueType::Number, Value::String(text)) => text.parse::<f64>().is_ok(),
+        (ValueType::Object, value) => value.is_object(),
+        (ValueType::Array, value) => value.is_array(),
+        _ => false,
+    }
+}
