@@ -20,11 +20,13 @@ use crate::engine::{Engine, Session};
 use crate::error::{Error, ErrorKind, Result};
 
 mod args;
+mod fetch;
 mod meant;
 mod message;
 mod outfile;
 mod progress;
 mod prompt;
+mod provider;
 mod requests;
 mod run;
 mod secret;
@@ -130,6 +132,15 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
     };
     let Ready { runtime, engine, texts, out, outfile } = ready;
     let ended = match &meant.action {
+        Action::Provider(doing) => {
+            let place = provider::Place {
+                dirs: &meant.engine.all_dirs(),
+                own: here.providers_dir.as_deref(),
+                can_ask: here.stdin_is_terminal && here.stderr_is_terminal,
+                verbose: meant.notes == Notes::Verbose,
+            };
+            runtime.block_on(provider::run(doing, &place, &meant.output, out, messages))
+        }
         Action::Sandbox { provider, port } => {
             runtime.block_on(run::serve(&engine, provider.as_deref(), *port, out, messages))
         }
@@ -186,7 +197,7 @@ fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
         Error::new(ErrorKind::Internal, "the program cannot start its threads").with("reason", error.to_string())
     })?;
     // Inside the runtime, as a sandbox starts tasks.
-    let engine = runtime.block_on(async { builder.build() })?;
+    let engine = runtime.block_on(async { start::with_documents(builder, &meant.engine.openapi).await?.build() })?;
     let (out, outfile) = start::output(meant.outfile.as_deref())?;
     Ok(Ready { runtime, engine, texts, out, outfile })
 }

@@ -22,6 +22,10 @@ Examples:
   Run a script and keep the rows:
     skyql -o csv --outfile images.csv script.sql
 
+  Ask any API that has an OpenAPI document, or keep it as a provider:
+    skyql --openapi ./openapi.yaml -c 'SHOW SERVICES IN api'
+    skyql provider import ./openapi.yaml --name acme
+
   Serve an imitation of an API to any HTTP client:
     skyql sandbox --provider linode --port 4011
 
@@ -78,6 +82,10 @@ pub(super) struct Typed {
     /// Send writes to real APIs: for this program's own tests
     #[arg(long, hide = true)]
     pub(super) unreleased_writes: bool,
+
+    /// Use the API that an OpenAPI document describes, without importing it: its name in SQL is `api`
+    #[arg(long, value_name = "[NAME=]FILE|URL")]
+    pub(super) openapi: Vec<String>,
 
     /// Set a setting, such as `max_calls=100`
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
@@ -157,6 +165,62 @@ pub(super) enum Subcommands {
         /// The port to listen on; 0 takes a free one
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         port: u16,
+    },
+
+    /// Import and check provider documents
+    #[command(subcommand)]
+    Provider(ProviderCommands),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProviderCommands {
+    /// Make a provider of an OpenAPI document
+    ///
+    /// Rows say what became of each operation, and how sure that is; notes say what could not be decided. What you
+    /// decide goes into the overlay files that are written beside the documents: a later import keeps them.
+    Import {
+        /// An OpenAPI 3.0, 3.1 or Swagger 2.0 document: a file, a URL, or `-` for stdin
+        #[arg(value_name = "FILE|URL")]
+        source: String,
+
+        /// The provider's name in SQL
+        #[arg(long, value_name = "NAME")]
+        name: String,
+
+        /// The directory to write the provider's directory to, in place of the user's own
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+
+        /// Where the API is, in place of what the document says
+        #[arg(long, value_name = "URL")]
+        server: Option<String>,
+
+        /// Leave out the document's descriptions
+        #[arg(long)]
+        no_descriptions: bool,
+
+        /// Replace a provider of that name without asking; its overlays stay
+        #[arg(long)]
+        force: bool,
+
+        /// Write nothing, and say how far the result agrees with the provider of that name in this directory
+        #[arg(long, value_name = "DIR")]
+        compare: Option<PathBuf>,
+
+        /// How rows are written
+        #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+        output: Option<Format>,
+    },
+
+    /// Check provider documents; the exit code is 1 if there are problems
+    Lint {
+        /// A directory, or the name of a provider; all there are when not given
+        #[arg(value_name = "DIR|NAME")]
+        what: Option<String>,
+
+        /// How rows are written
+        #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+        output: Option<Format>,
     },
 }
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::cli::Surroundings;
-use crate::cli::args::{Subcommands, Typed, When};
+use crate::cli::args::{ProviderCommands, Subcommands, Typed, When};
+use crate::cli::provider::{Doing, Import};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output;
 
@@ -41,6 +42,8 @@ pub(super) enum Action {
     Prompt,
     /// Serve the sandbox.
     Sandbox { provider: Option<String>, port: u16 },
+    /// Import or check provider documents.
+    Provider(Doing),
 }
 
 /// Where statements come from.
@@ -83,6 +86,8 @@ pub(super) struct EngineChoices {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) read_only: bool,
     pub(super) unreleased_writes: bool,
+    /// OpenAPI documents to use as they are: provider name, source.
+    pub(super) openapi: Vec<(String, String)>,
 }
 
 /// The configuration file.
@@ -112,7 +117,7 @@ impl Meant {
         };
         let rows_on_terminal = here.stdout_is_terminal && typed.outfile.is_none();
         let output = output::Options {
-            format: typed.output,
+            format: own_format(&typed).unwrap_or(typed.output),
             header: !typed.no_header,
             width: here.width.filter(|_| rows_on_terminal),
             color: color(rows_on_terminal),
@@ -133,7 +138,7 @@ impl Meant {
         let action = action(typed, here)?;
         let sandbox = match action {
             Action::Sandbox { .. } => Some(shared.seed.unwrap_or(USUAL_SEED)),
-            Action::Run(_) | Action::Prompt => engine.sandbox,
+            Action::Run(_) | Action::Prompt | Action::Provider(_) => engine.sandbox,
         };
         if seeded && sandbox.is_none() {
             return Err(Error::new(
@@ -188,6 +193,36 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         data_dir: here.data_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
         read_only: typed.read_only,
         unreleased_writes: typed.unreleased_writes,
+        openapi: typed.openapi.iter().map(|text| named_document(text)).collect(),
+    }
+}
+
+/// `acme=./openapi.yaml`; a document without a name is `api`: a name out of the document could be one whose credential
+/// is set for something else.
+fn named_document(text: &str) -> (String, String) {
+    let named = text.split_once('=').filter(|(name, source)| {
+        let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        plain && !name.is_empty() && !source.is_empty()
+    });
+    named.map_or_else(|| ("api".to_owned(), text.to_owned()), |(name, source)| (name.to_owned(), source.to_owned()))
+}
+
+/// The format that a subcommand was given of its own.
+fn own_format(typed: &Typed) -> Option<output::Format> {
+    match &typed.subcommand {
+        Some(Subcommands::Provider(
+            ProviderCommands::Import { output, .. } | ProviderCommands::Lint { output, .. },
+        )) => *output,
+        _ => None,
+    }
+}
+
+fn doing(command: ProviderCommands) -> Doing {
+    match command {
+        ProviderCommands::Import { source, name, out, server, no_descriptions, force, compare, output: _ } => {
+            Doing::Import(Import { source, name, out, server, without_texts: no_descriptions, force, compare })
+        }
+        ProviderCommands::Lint { what, output: _ } => Doing::Lint(what),
     }
 }
 
@@ -205,6 +240,10 @@ fn action(typed: Typed, here: &Surroundings) -> Result<Action> {
         )
         .hint("to run statements against the sandbox: `skyql --sandbox -c SQL`")),
         Some(Subcommands::Sandbox { provider, port }) => Ok(Action::Sandbox { provider, port }),
+        Some(Subcommands::Provider(_)) if !sources.is_empty() => {
+            Err(Error::new(ErrorKind::InvalidArgument, "`skyql provider` runs no statements"))
+        }
+        Some(Subcommands::Provider(command)) => Ok(Action::Provider(doing(command))),
         None if !sources.is_empty() => Ok(Action::Run(sources)),
         None if here.stdin_is_terminal => Ok(Action::Prompt),
         None => Ok(Action::Run(vec![Source::Stdin])),

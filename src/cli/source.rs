@@ -21,7 +21,7 @@ pub(super) struct Text {
 pub(super) fn read_all(action: &Action) -> Result<Vec<Text>> {
     match action {
         Action::Run(sources) => sources.iter().map(read).collect(),
-        Action::Prompt | Action::Sandbox { .. } => Ok(Vec::new()),
+        Action::Prompt | Action::Sandbox { .. } | Action::Provider(_) => Ok(Vec::new()),
     }
 }
 

@@ -1,13 +1,23 @@
 //! From the choices to an engine and a place for the rows.
 
 use std::io::{BufWriter, Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::cli::fetch;
 use crate::cli::meant::{ConfigPath, EngineChoices};
 use crate::cli::outfile::{self, Outfile};
 use crate::config::{ConfigFile, Env};
 use crate::engine::{Engine, EngineBuilder, SandboxOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::import;
+
+impl EngineChoices {
+    /// The directories of provider directories, in the order in which they count.
+    pub(super) fn all_dirs(&self) -> Vec<PathBuf> {
+        self.providers_dirs.iter().chain(&self.usual_providers_dir).cloned().collect()
+    }
+}
 
 /// The engine that is asked for, not yet built.
 ///
@@ -63,6 +73,22 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
     }
     if choices.read_only {
         builder = builder.read_only();
+    }
+    Ok(builder)
+}
+
+/// The builder with OpenAPI documents as providers.
+///
+/// # Errors
+/// Of getting the documents and of [`import::import`].
+pub(super) async fn with_documents(
+    mut builder: EngineBuilder,
+    documents: &[(String, String)],
+) -> Result<EngineBuilder> {
+    for (name, source) in documents {
+        let bundle = fetch::bundle(source).await?;
+        let options = import::Options { name: name.clone(), ..import::Options::default() };
+        builder = builder.documents(Arc::new(import::import(bundle, &options)?.source()));
     }
     Ok(builder)
 }

@@ -23,6 +23,7 @@ pub struct EngineBuilder {
     env: Option<Env>,
     config: Option<ConfigFile>,
     settings: Option<Settings>,
+    documents: Vec<Arc<dyn DocumentSource>>,
     providers: Vec<PathBuf>,
     base_urls: BTreeMap<String, String>,
     allowed_origins: BTreeMap<String, Vec<String>>,
@@ -60,6 +61,14 @@ impl EngineBuilder {
     #[must_use]
     pub fn providers_dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.providers.push(dir.into());
+        self
+    }
+
+    /// Provider documents from anywhere, such as [memory](crate::provider::MemorySource); the first given wins, and all
+    /// win over directories.
+    #[must_use]
+    pub fn documents(mut self, source: Arc<dyn DocumentSource>) -> Self {
+        self.documents.push(source);
         self
     }
 
@@ -157,7 +166,7 @@ impl EngineBuilder {
             None => config.settings()?,
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let mut sources: Vec<Arc<dyn DocumentSource>> = Vec::new();
+        let mut sources: Vec<Arc<dyn DocumentSource>> = self.documents;
         for dir in self.providers.into_iter().chain(config.providers_dirs.clone()) {
             check_dir(&dir)?;
             sources.push(Arc::new(DirectorySource::new(dir)));

@@ -8,6 +8,7 @@ mod embedding;
 mod files;
 mod formats;
 mod headings;
+mod imports;
 mod joins;
 mod json_tables;
 mod metadata;
