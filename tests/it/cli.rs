@@ -494,13 +494,13 @@ fn show_lists_what_there_is() {
     assert_eq!(show("SHOW PROVIDERS"), "name,version\ndigitalocean,v1.0.0\nlinode,v1.0.0\nlunanode,v1.0.0\n");
     assert_eq!(show("SHOW PROVIDERS LIKE '%NODE'"), "name,version\nlinode,v1.0.0\nlunanode,v1.0.0\n");
     assert_eq!(
-        show("SHOW SERVICES IN linode"),
-        "id,name,title\nimages:v1.0.0,images,Images\nvolumes:v1.0.0,volumes,Volumes\ndomains:v1.0.0,domains,Domains\n"
+        show("SHOW SERVICES IN linode LIKE 'v%'"),
+        "id,name,title\nvolumes:v1.0.0,volumes,Volumes\nvpcs:v1.0.0,vpcs,VPCs\n"
     );
     assert!(show("SHOW EXTENDED SERVICES IN linode").starts_with("id,name,title,description,version\n"));
     assert_eq!(
         show("SHOW RESOURCES IN linode.domains"),
-        "name,id\ndomains,linode.domains.domains\nrecords,linode.domains.records\n"
+        "name,id\ndomains,linode.domains.domains\nrecords,linode.domains.records\nzone_file,linode.domains.zone_file\n"
     );
     assert_eq!(
         show("show methods in Linode.Images.Images"),

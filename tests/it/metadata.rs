@@ -36,7 +36,7 @@ async fn show_takes_like_and_where_over_what_it_shows() {
     assert_eq!(db.rows("SHOW PROVIDERS LIKE 'lin%'").await.rows, [["linode", "v1.0.0"]]);
     assert_eq!(
         db.rows("SHOW SERVICES IN linode WHERE NAME = 'images' OR title = 'Domains'").await.column(1),
-        ["images", "domains"]
+        ["domains", "images"]
     );
     let methods =
         db.rows("SHOW METHODS IN linode.images.images WHERE sqlverb <> 'SELECT' AND MethodName LIKE 'p%'").await;

@@ -248,7 +248,7 @@ async fn a_broken_provider_breaks_only_itself() {
         assert!(error.context_value("file").is_some_and(|file| file.ends_with("broken/v1/provider.yaml")), "{error:?}");
         assert_eq!(error.context_value("line"), Some("2"));
         let (rows, _) = run(&mut session, "SHOW SERVICES IN linode").await.unwrap();
-        assert_eq!(rows, 3);
+        assert_eq!(rows, 21);
         let (rows, report) = run(&mut session, "SHOW PROVIDERS").await.unwrap();
         assert_eq!(rows, 4, "a provider that cannot be read is still listed");
         assert_eq!((report.warnings.len(), report.warnings[0].subject.as_str()), (1, "broken"));
