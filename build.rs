@@ -1,7 +1,9 @@
 //! Packs the shipped provider documents: each is compressed by itself, so that only those that are read are unpacked.
+//! Also tells programs apart that read documents differently.
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hasher};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -11,8 +13,11 @@ use flate2::write::ZlibEncoder;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=providers");
+    println!("cargo::rerun-if-changed=src/provider");
     println!("cargo::rerun-if-changed=build.rs");
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("providers");
+    let home = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    println!("cargo::rustc-env=SKYQL_PROVIDER_CODE={:016x}", hash_of(&home.join("src/provider"))?);
+    let root = home.join("providers");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut index = String::from("&[\n");
     for (number, path) in documents(&root)?.iter().enumerate() {
@@ -49,4 +54,17 @@ fn sorted(dir: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut paths = fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Box<dyn Error>>>()?;
     paths.sort_unstable();
     Ok(paths)
+}
+
+/// A hash of all files below a directory.
+fn hash_of(directory: &Path) -> Result<u64, Box<dyn Error>> {
+    let mut hasher = DefaultHasher::new();
+    for path in sorted(directory)? {
+        if path.is_dir() {
+            hasher.write_u64(hash_of(&path)?);
+        } else {
+            hasher.write(&fs::read(path)?);
+        }
+    }
+    Ok(hasher.finish())
 }

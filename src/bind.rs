@@ -9,11 +9,13 @@
 mod choose;
 mod coerce;
 mod direct;
+mod filter;
 mod table;
 mod tuples;
 
 pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind};
 pub use coerce::{coerce, literal_text};
 pub use direct::bind_direct;
+pub use filter::{Comparison, Condition, written};
 pub use table::{ColumnRole, Table, TableColumn};
 pub use tuples::Predicate;

@@ -1,7 +1,7 @@
 //! A Call → request → pages → batches.
 //!
 //! *Owns*: building requests (OpenAPI styles, bodies), where a provider is and which credential it gets, telling a good
-//! answer from a bad one, paging and its verdict, reading calls side by side.
+//! answer from a bad one, paging and its verdict, reading calls side by side, making the same call once, answers that are kept.
 //! *Does not own*: which calls to make (`bind`), how a request travels (`http`), how bytes become columns (`rows`).
 //! *Invariants*: knows nothing of `DataFusion`; a path value never changes the shape of a URL; no request goes to an
 //! origin that the document or the user did not name; the end of a scan is proved or reported as unproved; dropping a
@@ -10,6 +10,8 @@
 mod answer;
 mod body;
 mod endpoint;
+mod kept;
+mod lengths;
 mod link_header;
 mod multipart;
 mod pages;
@@ -17,10 +19,14 @@ mod read;
 mod request;
 mod send;
 mod shape;
+mod shared;
 mod transfer;
 
 pub use endpoint::{EndpointOptions, Endpoints};
-pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls};
+pub use kept::KeptAnswers;
+pub use lengths::{Length, Lengths, known_length};
+pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls, stated_total};
 pub use request::describe_request;
 pub use send::{Answered, Destination, ShownRequest, destination, send_call, show_request};
 pub use shape::{PlanOptions, ReadPlan, column_kind};
+pub use shared::SharedAnswers;

@@ -67,6 +67,7 @@ struct Surroundings {
     state_dir: Option<PathBuf>,
     /// Where views and tables are kept.
     data_dir: Option<PathBuf>,
+    cache_dir: Option<PathBuf>,
 }
 
 impl Surroundings {
@@ -85,6 +86,7 @@ impl Surroundings {
             history_file: state_dir.as_ref().map(|dir| dir.join("history")),
             state_dir,
             data_dir: dirs.map(|dirs| dirs.data_dir().to_owned()),
+            cache_dir: dirs.map(|dirs| dirs.cache_dir().join("digests")),
         }
     }
 }

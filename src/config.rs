@@ -155,6 +155,12 @@ pub struct Settings {
     pub await_timeout: Option<Duration>,
     /// `on_existing`: fail or replace.
     pub on_existing: OnExisting,
+    /// `cache`: answers no older than this are used again across statements; zero keeps none.
+    pub cache: Duration,
+    /// `max_rows`: a statement stops before it gives more rows than this.
+    pub max_rows: Option<u64>,
+    /// `max_seconds`: a statement stops after so many seconds.
+    pub max_seconds: Option<u64>,
 }
 
 impl Default for Settings {
@@ -174,6 +180,9 @@ impl Default for Settings {
             await_interval: None,
             await_timeout: None,
             on_existing: OnExisting::Fail,
+            cache: Duration::ZERO,
+            max_rows: None,
+            max_seconds: None,
         }
     }
 }
@@ -194,6 +203,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("await_interval", "how often that is asked, such as `10s`; `auto` as the provider's document says"),
     ("await_timeout", "how long it is waited for, such as `10m`; `auto` as the provider's document says"),
     ("on_existing", "`fail` or `replace`: what becomes of a file that is there when `INTO` names it"),
+    ("cache", "how old an answer may be that is used again, such as `5m`; `off` asks anew"),
+    ("max_rows", "a statement stops before it gives more rows than this; `none` for no limit"),
+    ("max_seconds", "a query stops after so many seconds; `none` for no limit"),
 ];
 
 impl Settings {
@@ -281,6 +293,13 @@ impl Settings {
                     _ => return Err(wrong("`fail` or `replace`")),
                 }
             }
+            "cache" => {
+                let off = matches!(word.as_str(), "off" | "none" | "false");
+                let age = if off { Some(Duration::ZERO) } else { parse_duration(&word) };
+                self.cache = age.ok_or_else(|| wrong("a duration such as `5m`, or `off`"))?;
+            }
+            "max_rows" => self.max_rows = parse_limit(&word).map_err(|()| wrong("a whole number, or `none`"))?,
+            "max_seconds" => self.max_seconds = parse_limit(&word).map_err(|()| wrong("a whole number, or `none`"))?,
             _ => {
                 let error = Error::new(ErrorKind::NameNotFound, format!("there is no setting `{name}`"));
                 let names = SETTINGS.iter().map(|(name, _)| *name);
@@ -313,6 +332,10 @@ impl Settings {
             "await_interval" => self.await_interval.map_or_else(|| "auto".to_owned(), show_duration),
             "await_timeout" => self.await_timeout.map_or_else(|| "auto".to_owned(), show_duration),
             "on_existing" => format!("{:?}", self.on_existing).to_lowercase(),
+            "cache" if self.cache.is_zero() => "off".to_owned(),
+            "cache" => show_duration(self.cache),
+            "max_rows" => self.max_rows.map_or_else(|| "none".to_owned(), |n| n.to_string()),
+            "max_seconds" => self.max_seconds.map_or_else(|| "none".to_owned(), |n| n.to_string()),
             _ => String::new(),
         }
     }
@@ -330,6 +353,11 @@ fn parse_duration(text: &str) -> Option<Duration> {
         "h" => number.checked_mul(3600).map(Duration::from_secs),
         _ => None,
     }
+}
+
+/// A whole number, or `none`.
+fn parse_limit(text: &str) -> Result<Option<u64>, ()> {
+    if matches!(text, "none" | "off") { Ok(None) } else { text.parse().map(Some).map_err(|_| ()) }
 }
 
 fn show_duration(d: Duration) -> String {

@@ -9,6 +9,7 @@ mod define;
 mod explain;
 mod files;
 mod journal;
+mod limits;
 mod metadata;
 mod names;
 mod own;

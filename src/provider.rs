@@ -1,13 +1,14 @@
 //! Documents → Provider ▸ Service ▸ Resource ▸ Method.
 //!
 //! *Owns*: reading provider documents (the public registry's format and ours), `$ref`, inference where a document is
-//! silent, the index of what there is, the digest types and the [`Call`].
+//! silent, the index of what there is, the digest types, when a kept digest is good, and the [`Call`].
 //! *Does not own*: sending calls, choosing methods, SQL.
 //! *Invariants*: reading is lenient, acting is strict; a statement parses only the services it names; a broken
 //! service breaks only itself; nothing above sees YAML.
 
 mod auth;
 mod call;
+mod digests;
 mod document;
 mod item_path;
 mod keys;
@@ -16,6 +17,7 @@ mod model;
 mod pagination;
 mod paging_inference;
 mod parameters;
+mod pushdown;
 mod registry;
 mod response;
 mod schema;
@@ -26,11 +28,12 @@ mod waiting;
 mod yaml;
 
 pub use call::{Call, LocalFile};
+pub use digests::DigestStore;
 pub use model::*;
 pub use registry::Registry;
 pub use source::{DirectorySource, DocumentSource, EmbeddedSource, MemorySource};
-pub use waiting::{Gone, Poll, ValueFrom, Waiting};
 pub use upload::UploadStep;
+pub use waiting::{Gone, Poll, ValueFrom, Waiting};
 
 // For `import`, which makes such documents of others.
 pub(crate) use document::{Document, Node};

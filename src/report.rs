@@ -87,12 +87,20 @@ pub struct QueryReport {
     pub calls: u64,
     /// Requests sent again after a failure.
     pub retries: u64,
+    /// The most requests that were on their way at the same time.
+    pub most_at_once: u64,
     /// Bytes of response bodies read, after decompression.
     pub bytes: u64,
     /// Values that did not fit their column and became NULL.
     pub misfits: u64,
     /// Keys for which the API said that there is no such object.
     pub not_found: u64,
+    /// Answers that an equal call of the same statement had brought already.
+    pub shared: u64,
+    /// Answers kept from earlier statements.
+    pub cached: u64,
+    /// The age of the oldest of them.
+    pub cached_age: Option<Duration>,
     /// Time spent waiting because of limits and back-off, summed over calls.
     pub waited: Duration,
     /// Time from the start to the snapshot or the end.
@@ -124,6 +132,10 @@ impl QueryReport {
         }
         if self.retries > 0 {
             said.push(count_plural(self.retries, "retry", "retries"));
+        }
+        if self.cached > 0 {
+            let age = self.cached_age.unwrap_or_default();
+            said.push(format!("{} kept, up to {} old", count(self.cached, "answer"), duration(age)));
         }
         said.push(duration(self.elapsed));
         if self.not_found > 0 {
@@ -179,9 +191,14 @@ struct Shared {
     rows: AtomicU64,
     calls: AtomicU64,
     retries: AtomicU64,
+    at_once: AtomicU64,
+    most_at_once: AtomicU64,
     bytes: AtomicU64,
     misfits: AtomicU64,
     not_found: AtomicU64,
+    spared: AtomicU64,
+    cached: AtomicU64,
+    cached_age_micros: AtomicU64,
     waited_micros: AtomicU64,
     first_row_micros: AtomicU64,
     listed: Mutex<Listed>,
@@ -197,6 +214,16 @@ struct Listed {
     worst: Option<Verdict>,
 }
 
+/// A request on its way.
+#[derive(Debug)]
+pub struct UnderWay(Report);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.at_once.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 const PARTS_KEPT: usize = 100;
 const WARNINGS_KEPT: usize = 200;
 
@@ -208,9 +235,14 @@ impl Report {
             rows: AtomicU64::new(0),
             calls: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            at_once: AtomicU64::new(0),
+            most_at_once: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             misfits: AtomicU64::new(0),
             not_found: AtomicU64::new(0),
+            spared: AtomicU64::new(0),
+            cached: AtomicU64::new(0),
+            cached_age_micros: AtomicU64::new(0),
             waited_micros: AtomicU64::new(0),
             first_row_micros: AtomicU64::new(0),
             listed: Mutex::new(Listed::default()),
@@ -241,6 +273,13 @@ impl Report {
     /// Counts one request as it goes out and returns how many there are now.
     pub fn add_call(&self) -> u64 {
         self.0.calls.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Counts one request as on its way until what is given is dropped.
+    pub fn under_way(&self) -> UnderWay {
+        let now = self.0.at_once.fetch_add(1, Ordering::Relaxed) + 1;
+        self.0.most_at_once.fetch_max(now, Ordering::Relaxed);
+        UnderWay(self.clone())
     }
 
     /// How many requests went out so far.
@@ -288,6 +327,18 @@ impl Report {
         self.0.not_found.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts an answer that an equal call of the same statement had brought already.
+    pub fn add_shared(&self) {
+        self.0.spared.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer of that age, kept from an earlier statement.
+    pub fn add_cached(&self, age: Duration) {
+        self.0.cached.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+        self.0.cached_age_micros.fetch_max(micros, Ordering::Relaxed);
+    }
+
     /// Records one part's verdict, with a warning where it is worse than `truncated`.
     pub fn add_part(&self, part: Part) {
         if part.verdict > Verdict::Truncated {
@@ -326,14 +377,20 @@ impl Report {
     pub fn snapshot(&self, now: Instant) -> QueryReport {
         let shared = &self.0;
         let first = shared.first_row_micros.load(Ordering::Relaxed);
+        let cached = shared.cached.load(Ordering::Relaxed);
+        let cached_age = Duration::from_micros(shared.cached_age_micros.load(Ordering::Relaxed));
         let listed = self.listed();
         QueryReport {
             rows: shared.rows.load(Ordering::Relaxed),
             calls: shared.calls.load(Ordering::Relaxed),
             retries: shared.retries.load(Ordering::Relaxed),
+            most_at_once: shared.most_at_once.load(Ordering::Relaxed),
             bytes: shared.bytes.load(Ordering::Relaxed),
             misfits: shared.misfits.load(Ordering::Relaxed),
             not_found: shared.not_found.load(Ordering::Relaxed),
+            shared: shared.spared.load(Ordering::Relaxed),
+            cached,
+            cached_age: (cached > 0).then_some(cached_age),
             waited: Duration::from_micros(shared.waited_micros.load(Ordering::Relaxed)),
             elapsed: now.saturating_duration_since(shared.started),
             first_row: (first > 0).then(|| Duration::from_micros(first)),

@@ -8,11 +8,15 @@
 
 mod border;
 mod catalog;
+mod count;
 mod exec;
+mod explained;
 mod join;
 mod joining;
+mod listing;
 mod literal;
 mod predicate;
+mod push;
 mod spec;
 mod table;
 mod target;
@@ -20,6 +24,7 @@ mod target;
 pub use border::{from_datafusion, to_datafusion};
 pub use catalog::{CatalogList, ServiceSchema, encode_arguments};
 pub use exec::CallExec;
+pub use explained::{Expected, ExplainedLimit, ExplainedPredicate, ExplainedScan};
 pub use join::{BindJoinPlanner, SkyQueryPlanner};
 pub use literal::LiteralCoercion;
 pub use spec::ScanSpec;

@@ -1,5 +1,5 @@
-//! Our own files in the user's state directory: plans, journals, and the key that hides secrets in both; and in the data
-//! directory: views and tables.
+//! Our own files in the user's state directory: plans, journals, and the key that hides secrets in both; in the data
+//! directory: views and tables; in the cache directory: digests of documents.
 //!
 //! *Owns*: how plans and journals are written, found, locked and read back; digests; the text of times.
 //! *Does not own*: making a plan (`write`), sending its calls, asking for secrets, the directory's place (`cli`).
@@ -20,6 +20,7 @@
 
 mod append;
 mod digest;
+mod digests;
 mod directory;
 mod file;
 mod journal;
@@ -39,6 +40,7 @@ mod time;
 
 pub use digest::DigestKey;
 pub(crate) use digest::sha256_hex;
+pub use digests::DigestDirectory;
 pub use directory::{JournalEntry, Listing, StateDirectory};
 pub use journal::{CallState, Journal, Outcome, OutcomeState};
 pub use kept::{DataDirectory, Kept};

@@ -16,11 +16,13 @@ use tokio::task::JoinHandle;
 
 use super::answer::{self, Verdict as AnswerVerdict};
 use super::endpoint::Server;
+use super::lengths::Length;
 use super::link_header::next_of_link_header;
 use super::read::{BoundCall, ReadContext};
 use super::request;
-use super::send::dispatch;
+use super::send::outgoing;
 use super::shape::ReadPlan;
+use super::shared::answer_once;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Authorizer, HeaderMap, Url};
@@ -211,6 +213,24 @@ impl Pager {
         }
     }
 
+    /// The total that the first answer states; the verdict is then what it says.
+    pub(super) async fn stated_total(mut self) -> Result<Option<u64>> {
+        self.start();
+        let Some(task) = self.started.take() else { return Ok(None) };
+        match task.join().await.and_then(|fetched| fetched).and_then(|page| self.accept(1, Kind::First, page)) {
+            Ok(_) if self.total_rows.is_none() => {
+                // Whoever reads all of it has the last word.
+                self.verdict_said = true;
+                return Ok(None);
+            }
+            Ok(_) => self.say(Verdict::Complete, String::new()),
+            // Said already: what could not be read has no rows.
+            Err(error) => self.failure(1, error)?,
+        }
+        self.stage = Stage::Done;
+        Ok(Some(self.total_rows.unwrap_or(0)))
+    }
+
     /// Keeps the window of numbered pages full and takes the oldest.
     async fn numbered(
         &mut self,
@@ -267,6 +287,9 @@ impl Pager {
             self.context.report.add_misfits(&self.plan.table, column, misfit.count, &misfit.example);
         }
         self.totals(&fetched, first);
+        if first && !self.own_page {
+            self.note_length(rows);
+        }
         let known_before = self.duplicates;
         self.remember_keys(&fetched.page.batches);
         self.check_progress(number, self.duplicates - known_before, &fetched)?;
@@ -317,6 +340,24 @@ impl Pager {
             self.moved.get_or_insert_with(|| format!("the number of pages went from {known} to {now} during the scan"));
             self.total_pages = Some(now);
         }
+    }
+
+    /// What the first answer says of the whole list, for estimates to come.
+    fn note_length(&self, rows: u64) {
+        let whole = match (self.total_rows, self.total_pages) {
+            (Some(total), _) if rows > 0 => Length { rows: Some(total), calls: total.div_ceil(rows) },
+            (Some(total), _) => Length { rows: Some(total), calls: 1 },
+            (None, Some(pages)) => Length { rows: None, calls: pages.max(1) },
+            (None, None) => return,
+        };
+        // Pages of a LIMIT are short: what they say of the number of calls is not about whole pages.
+        if self.plan.limit.is_none() || whole.calls <= 1 {
+            self.context.lengths.note(&self.call.call, self.credential(), whole);
+        }
+    }
+
+    fn credential(&self) -> &str {
+        self.authorizer.as_ref().map_or("", |authorizer| authorizer.fingerprint())
     }
 
     fn remember_keys(&mut self, batches: &[RecordBatch]) {
@@ -678,7 +719,8 @@ async fn fetch(
             request
         }
     };
-    let (outgoing, answer) = dispatch(context, method, request, authorizer).await?;
+    let outgoing = outgoing(context, method, request, authorizer);
+    let answer = answer_once(context, plan, &outgoing).await?;
     let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
     let url = outgoing.request.url.clone();
     let status = answer.status.as_u16();

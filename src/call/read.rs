@@ -10,8 +10,11 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, Fuse, Stream, StreamExt};
 
 use super::endpoint::Endpoints;
+use super::kept::KeptAnswers;
+use super::lengths::Lengths;
 use super::pages::Pager;
 use super::shape::ReadPlan;
+use super::shared::SharedAnswers;
 use crate::config::Settings;
 use crate::error::Result;
 use crate::http::{CallBudget, Client};
@@ -31,6 +34,12 @@ pub struct ReadContext {
     pub settings: Settings,
     /// The statement's limit of calls.
     pub budget: CallBudget,
+    /// Answers that readers of this statement share.
+    pub shared: Arc<SharedAnswers>,
+    /// Answers kept across statements.
+    pub kept: Arc<KeptAnswers>,
+    /// How long lists were when they were read last.
+    pub lengths: Arc<Lengths>,
 }
 
 /// One call to make, with what its reader wants to know it by.
@@ -83,6 +92,14 @@ pub fn read_calls(
         given: false,
         failed: false,
     }
+}
+
+/// The number of all rows that the first answer of a call states; none, where it states none this time.
+///
+/// # Errors
+/// As reading the call.
+pub async fn stated_total(context: Arc<ReadContext>, plan: Arc<ReadPlan>, call: BoundCall) -> Result<Option<u64>> {
+    Pager::new(context, plan, call)?.stated_total().await
 }
 
 type NextPage = BoxFuture<'static, (Pager, Result<Option<Vec<RecordBatch>>>)>;

@@ -31,6 +31,14 @@ pub(super) fn build(
     extra: &[(TokenPlace, Value)],
     timeout: Duration,
 ) -> Result<Request> {
+    // Conditions in the API's own words are no parameter of the document.
+    let filter = method.pushdown.as_ref().and_then(|pushdown| {
+        let declared = method.parameters.iter().any(|parameter| parameter.name == pushdown.place.key);
+        let text = call.arguments.get(&pushdown.place.key).filter(|_| !declared)?;
+        Some((pushdown.place.clone(), text.clone()))
+    });
+    let extra: Vec<(TokenPlace, Value)> = extra.iter().cloned().chain(filter).collect();
+    let extra = extra.as_slice();
     let path = fill_path(method, call)?;
     let mut url = server.used.clone();
     let whole = format!("{}{path}", server.used.path().trim_end_matches('/'));

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::answer::{self, Verdict};
 use super::body::{pieces, text_of};
 use super::endpoint::Endpoints;
+use super::kept::Changing;
 use super::read::ReadContext;
 use super::request::{self, shown_url};
 use super::transfer;
@@ -57,23 +58,7 @@ pub struct ShownRequest {
     pub then: Option<String>,
 }
 
-/// Sends one request of a method, for reads and writes alike: its effect says whether it may be sent again.
-pub(super) async fn dispatch(
-    context: &ReadContext,
-    method: &Method,
-    request: Request,
-    authorizer: Option<Arc<Authorizer>>,
-) -> Result<(Outgoing, Answer)> {
-    let outgoing = outgoing(context, method, request, authorizer);
-    let answer = context
-        .client
-        .fetch(&outgoing, &context.report, &context.budget)
-        .await
-        .map_err(|error| locate(error, method, &outgoing.request))?;
-    Ok((outgoing, answer))
-}
-
-/// A request of a method, and how it may be sent.
+/// A request of a method as it is sent, for reads and writes alike: its effect says whether it may be sent again.
 pub(super) fn outgoing(
     context: &ReadContext,
     method: &Method,
@@ -92,6 +77,12 @@ pub(super) fn outgoing(
     }
 }
 
+/// Sends one request of a method.
+pub(super) async fn send(context: &ReadContext, method: &Method, outgoing: &Outgoing) -> Result<Answer> {
+    let fetched = context.client.fetch(outgoing, &context.report, &context.budget).await;
+    fetched.map_err(|error| locate(error, method, &outgoing.request))
+}
+
 /// Sends one call and reads the whole answer, into its file where it names one; where it names a file to upload in a
 /// second step, sends that too. `restricted` is as in [`super::ReadPlan::restricted`].
 ///
@@ -104,17 +95,20 @@ pub async fn send_call(
     call: &Call,
     restricted: Option<&[String]>,
 ) -> Result<Answered> {
+    let safe = method.effect == Effect::Read;
+    // Whatever becomes of a call that changes something, answers from before it are of no use.
+    let _changing = (!safe).then(|| Changing { kept: &context.kept, provider: &call.provider });
     if let Some(into) = &call.into {
         return transfer::download(context, method, call, restricted, into).await;
     }
     let server = context.endpoints.server(&call.provider, method, &call.arguments)?;
     let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
-    let safe = method.effect == Effect::Read;
     let mut request = request::build(method, call, &server, &[], context.settings.timeout)?;
     if let [file, ..] = call.files.as_slice() {
         request = transfer::watched(&context.report, request, file.name());
     }
-    let (outgoing, answer) = dispatch(context, method, request, authorizer).await?;
+    let outgoing = outgoing(context, method, request, authorizer);
+    let answer = send(context, method, &outgoing).await?;
     let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())
         .map_err(|error| doubtful(error, method, answer.status))?;
     let request_id = answer::request_id(&answer.headers);

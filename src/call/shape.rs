@@ -177,6 +177,11 @@ impl ReadPlan {
 }
 
 impl ReadPlan {
+    /// How many rows a page holds that is asked for, where the plan says.
+    pub fn asked_page_size(&self) -> Option<u64> {
+        self.page_size(false).or_else(|| self.method.pagination.size.as_ref()?.default)
+    }
+
     /// The paging values of the first request: the page size that helps, where the user gave none. The first page is what
     /// the API gives when no page is named.
     pub(super) fn first_values(&self, call: &Call) -> Vec<(TokenPlace, Value)> {
@@ -186,7 +191,7 @@ impl ReadPlan {
     }
 
     /// Whether the user asks for one page: then exactly that page is read.
-    pub(super) fn is_own_page(&self, call: &Call) -> bool {
+    pub fn is_own_page(&self, call: &Call) -> bool {
         /// Parameters that move the start of a list, where its paging goes by links.
         const STARTS: [&str; 9] =
             ["page", "offset", "cursor", "start", "skip", "after", "before", "marker", "pagetoken"];

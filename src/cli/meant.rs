@@ -84,6 +84,8 @@ pub(super) struct EngineChoices {
     /// Where the journal of writes and plans are kept.
     pub(super) state_dir: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
+    /// Where what was read of provider documents is kept.
+    pub(super) cache_dir: Option<PathBuf>,
     pub(super) read_only: bool,
     pub(super) unreleased_writes: bool,
     /// OpenAPI documents to use as they are: provider name, source.
@@ -191,6 +193,7 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         state_dir: here.state_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
         // Nor are its rows to be taken for real ones later.
         data_dir: here.data_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
+        cache_dir: here.cache_dir.clone(),
         read_only: typed.read_only,
         unreleased_writes: typed.unreleased_writes,
         openapi: typed.openapi.iter().map(|text| named_document(text)).collect(),

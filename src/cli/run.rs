@@ -138,6 +138,9 @@ impl Runner {
         if std::mem::replace(&mut self.answered, true) && set_off && !not_broken(self.out.write_all(b"\n"))? {
             return Ok(Ended::ReaderLeft);
         }
+        if matches!(self.output.format, Format::Json | Format::Jsonl) {
+            result.prefer_program_form();
+        }
         let schema = result.schema();
         let written = write_stream(&mut result, &schema, &self.output, &mut *self.out).await;
         let report = result.report();

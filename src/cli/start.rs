@@ -68,6 +68,9 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
     if let Some(dir) = &choices.data_dir {
         builder = builder.data_dir(dir.clone());
     }
+    if let Some(dir) = &choices.cache_dir {
+        builder = builder.cache_dir(dir.clone());
+    }
     if choices.unreleased_writes {
         builder = builder.unreleased_writes();
     }

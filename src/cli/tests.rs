@@ -18,6 +18,7 @@ fn at_terminal() -> Surroundings {
         history_file: None,
         state_dir: None,
         data_dir: None,
+        cache_dir: None,
     }
 }
 

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::sandboxes::Sandboxes;
 use super::writing::{JournalChoice, WriteOptions};
 use super::{Engine, SandboxOptions};
-use crate::call::{EndpointOptions, Endpoints};
+use crate::call::{EndpointOptions, Endpoints, KeptAnswers, Lengths};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ConfigFile, Env, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Ledger, LiveOptions, LiveTransport, Transport};
 use crate::provider::{DirectorySource, DocumentSource, EmbeddedSource, Registry};
 use crate::scan::ScanCore;
-use crate::store::DataDirectory;
+use crate::store::{DataDirectory, DigestDirectory};
 
 /// What an [`Engine`] is made of. Everything has a default; nothing is read from the environment unless [`Env::process`] is
 /// given.
@@ -33,6 +33,7 @@ pub struct EngineBuilder {
     writes: WriteOptions,
     data: Option<PathBuf>,
     local_files: bool,
+    digests: Option<PathBuf>,
 }
 
 impl EngineBuilder {
@@ -131,6 +132,14 @@ impl EngineBuilder {
         self
     }
 
+    /// The directory for what was read of provider documents, so that it need not be read again; made when needed, and
+    /// of no harm when it is lost. None by default.
+    #[must_use]
+    pub fn cache_dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.digests = Some(dir.into());
+        self
+    }
+
     /// Lets writes run without a journal: after a failure nothing but the API itself knows what was done, and there are
     /// no stored plans.
     #[must_use]
@@ -171,7 +180,11 @@ impl EngineBuilder {
             check_dir(&dir)?;
             sources.push(Arc::new(DirectorySource::new(dir)));
         }
-        let registry = Arc::new(Registry::new(sources, Some(Arc::new(EmbeddedSource::shipped()))));
+        let mut registry = Registry::new(sources, Some(Arc::new(EmbeddedSource::shipped())));
+        if let Some(dir) = self.digests {
+            registry = registry.with_digests(Arc::new(DigestDirectory::new(dir)));
+        }
+        let registry = Arc::new(registry);
 
         let mut base_urls = BTreeMap::new();
         let mut allowed_origins = BTreeMap::new();
@@ -208,7 +221,9 @@ impl EngineBuilder {
         };
         let endpoints = Arc::new(Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?);
         let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
-        let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings });
+        let kept = Arc::new(KeptAnswers::new(Arc::clone(&clock)));
+        let lengths = Arc::new(Lengths::default());
+        let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings, kept, lengths });
         let data = self.data.map(DataDirectory::new);
         Ok(Engine {
             core,

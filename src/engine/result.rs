@@ -9,7 +9,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 
+use super::limits;
 use crate::clock::SharedClock;
+use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{QueryReport, Report};
 use crate::scan::from_datafusion;
@@ -25,6 +27,8 @@ pub struct QueryResult {
     message: Option<String>,
     note: Option<String>,
     rows: BoxStream<'static, Result<RecordBatch>>,
+    /// The same answer for programs, where text for people is not the best form.
+    program_form: Option<RecordBatch>,
     ended: Option<QueryReport>,
 }
 
@@ -49,12 +53,20 @@ impl QueryResult {
                     .map_err(|error| Error::new(ErrorKind::Internal, "rows are not of their schema").caused_by(error))
             })
             .boxed();
-        Self { schema, report, clock, message: None, note: None, rows, ended: None }
+        Self { schema, report, clock, message: None, note: None, rows, program_form: None, ended: None }
+    }
+
+    /// The rows as far as the user's budgets go: then an error that says how far it got.
+    pub(super) fn within(mut self, settings: &Settings) -> Self {
+        let rows = std::mem::replace(&mut self.rows, stream::empty().boxed());
+        self.rows = limits::within(rows, settings, self.report.clone(), Arc::clone(&self.clock));
+        self
     }
 
     pub(super) fn batch(batch: RecordBatch, report: Report, clock: SharedClock) -> Self {
         let schema = batch.schema();
-        Self { schema, report, clock, message: None, note: None, rows: stream::iter([Ok(batch)]).boxed(), ended: None }
+        let rows = stream::iter([Ok(batch)]).boxed();
+        Self { schema, report, clock, message: None, note: None, rows, program_form: None, ended: None }
     }
 
     /// Text rows under these headings.
@@ -86,6 +98,7 @@ impl QueryResult {
             message: Some(message.to_owned()),
             note: None,
             rows: stream::empty().boxed(),
+            program_form: None,
             ended: None,
         }
     }
@@ -108,6 +121,20 @@ impl QueryResult {
     /// A word on the rows, for people, such as what to do with a plan.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
+    }
+
+    /// Gives the answer in the form that programs read, where it has one of its own: EXPLAIN's, as JSON columns. Before
+    /// the first row only.
+    pub fn prefer_program_form(&mut self) {
+        if let Some(batch) = self.program_form.take() {
+            self.schema = batch.schema();
+            self.rows = stream::iter([Ok(batch)]).boxed();
+        }
+    }
+
+    pub(super) fn with_program_form(mut self, batch: RecordBatch) -> Self {
+        self.program_form = Some(batch);
+        self
     }
 
     pub(super) fn with_note(mut self, note: String) -> Self {

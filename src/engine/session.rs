@@ -97,7 +97,7 @@ impl Session {
             Statement::Explain { analyze, query } => {
                 let context = self.context(&report)?;
                 let plan = self.plan(&context, *query, &report).await?;
-                explain(&context, plan, analyze, report, clock).await
+                explain(&context, plan, analyze, &self.settings, report, clock).await
             }
             Statement::Show(sql::Show::Journal { limit }) => self.journal(limit, report).await,
             Statement::Show(sql::Show::Setting(name)) => metadata::setting(self, &name, report),
@@ -189,7 +189,7 @@ impl Session {
         only_rows.verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
         let rows = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
-        Ok(QueryResult::rows(rows, planner.report.clone(), self.clock()))
+        Ok(QueryResult::rows(rows, planner.report.clone(), self.clock()).within(&planner.settings))
     }
 
     pub(super) async fn plan(
@@ -207,6 +207,13 @@ impl Session {
         let last = self.last.as_ref().map(|last| last.snapshot(clock.now())).unwrap_or_default();
         let (own, current) = (Arc::clone(&self.own), self.current.clone());
         Planner::new(self.engine.clone(), self.settings.clone(), report.clone(), last, own, current)
+    }
+
+    /// The same for the rows that a write is about: kept answers are no ground for a change.
+    pub(super) fn fresh_planner(&self, report: &Report) -> Planner {
+        let mut planner = self.planner(report);
+        planner.settings.cache = std::time::Duration::ZERO;
+        planner
     }
 
     /// What `USE` says before names.

@@ -38,8 +38,9 @@ pub(super) struct SessionRows<'a> {
 #[async_trait]
 impl RowSource for SessionRows<'_> {
     async fn rows(&self, query: ast::Query) -> Result<SourceRows> {
-        let context = self.session.context(&self.report)?;
-        let plan = self.session.plan(&context, ast::Statement::Query(Box::new(query)), &self.report).await?;
+        let planner = self.session.fresh_planner(&self.report);
+        let context = planner.context()?;
+        let plan = planner.plan(&context, ast::Statement::Query(Box::new(query))).await?;
         SQLOptions::new()
             .with_allow_dml(false)
             .with_allow_ddl(false)

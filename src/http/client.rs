@@ -163,6 +163,7 @@ impl Client {
                 report.add_retry();
             }
 
+            let under_way = report.under_way();
             let sent = self.clock.now();
             let elapsed = || self.clock.now().saturating_duration_since(sent);
             let answered = self.transport.send(signed).await;
@@ -185,7 +186,7 @@ impl Client {
                     };
                     if let Some(wait) = wait.filter(|_| may_repeat) {
                         log(outgoing, Some(status), None, elapsed(), attempt, "repeated");
-                        drop((response, permit));
+                        drop((response, permit, under_way));
                         self.pause(wait, report).await;
                         attempt += 1;
                         continue;
@@ -208,6 +209,7 @@ impl Client {
                     Failure { error, status: None }
                 }
             };
+            drop(under_way);
             if !(may_repeat && failure.may_be_repeated(outgoing.repeat)) {
                 return Err(failure.into_error(outgoing.repeat, attempt));
             }

@@ -18,6 +18,7 @@ use super::model::{
 };
 use super::pagination::{Configured, Facts, pagination};
 use super::parameters::{Sources, inputs};
+use super::pushdown::pushdown;
 use super::response::{Asked, response};
 use super::schema::{Schemas, one_line};
 use super::upload::upload;
@@ -244,6 +245,11 @@ impl<'d> Loader<'d> {
             reads: effect == Effect::Read,
         };
         let pagination = pagination(&facts, levels.configured("pagination"), levels.configured("queryParamPushdown"))?;
+        let pushdown = levels
+            .configured("queryParamPushdown")
+            .map(|found| pushdown(found, &response.shape, &place))
+            .transpose()?
+            .flatten();
         let aliases = own(node, "aliases").map_or(&[][..], Node::items);
         let described = |key: &str| one_line(operation.node.get(key));
         Ok(Some(Method {
@@ -273,6 +279,7 @@ impl<'d> Loader<'d> {
                 None => None,
             },
             upload: own(node, "upload").map(|said| upload(self.document, said, &place)).transpose()?,
+            pushdown,
         }))
     }
 

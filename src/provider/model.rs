@@ -159,6 +159,31 @@ pub struct Method {
     pub waiting: Option<Waiting>,
     /// The second step of an upload, where the answer only says where the file goes.
     pub upload: Option<super::UploadStep>,
+    /// Conditions on fields that a list takes as one expression.
+    pub pushdown: Option<Pushdown>,
+}
+
+/// Conditions on fields that a list takes as one expression.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushdown {
+    /// How it is written.
+    pub dialect: FilterDialect,
+    /// Where it goes: `Query` or `Header`.
+    pub place: TokenPlace,
+    /// The fields it may name; `None` for all.
+    pub columns: Option<Vec<String>>,
+    /// The operators it may use, in the dialect's words; `None` for all.
+    pub operators: Option<Vec<String>>,
+}
+
+/// How conditions on fields are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterDialect {
+    /// A JSON object: `{"+and": [{"label": "x"}, {"size": {"+gt": 5}}]}`.
+    XFilter,
+    /// `OData` 4: `(label eq 'x') and (size gt 5)`.
+    OData,
 }
 
 /// Where a parameter goes.
@@ -392,12 +417,15 @@ pub struct Pagination {
     pub total: Option<Total>,
     /// Whether the document says so, or it was inferred.
     pub declared: bool,
+    /// Whether the stated number of rows is that of the rows that reading all pages gives: then they need not be read to
+    /// be counted.
+    pub exact: bool,
 }
 
 impl Pagination {
     /// One answer, of which nothing says that it is all.
     pub fn unknown() -> Self {
-        Self { kind: PageKind::Unknown, size: None, total: None, declared: false }
+        Self { kind: PageKind::Unknown, size: None, total: None, declared: false, exact: false }
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) fn pagination<'d>(
 ) -> Result<Pagination> {
     let at_method = declared.is_some_and(|declared| declared.at_method);
     if !facts.response.many && !at_method {
-        return Ok(Pagination { kind: PageKind::Single, size: None, total: None, declared: false });
+        return Ok(Pagination { kind: PageKind::Single, size: None, total: None, declared: false, exact: false });
     }
     let node = declared.map(|declared| declared.node);
     let kind = match declared {
@@ -108,13 +108,15 @@ pub(super) fn pagination<'d>(
         },
     );
     if kind == PageKind::Single {
-        return Ok(Pagination { kind, size: None, total: None, declared: is_declared });
+        return Ok(Pagination { kind, size: None, total: None, declared: is_declared, exact: false });
     }
     let size = match declared.filter(|declared| declared.node.get("pageSize").is_some()) {
         Some(declared) => Some(declared_size(facts, declared)?),
         None => pushdown.and_then(|pushdown| pushed_size(facts, pushdown)).or_else(|| inferred_size(facts, &kind)),
     };
-    Ok(Pagination { kind, size, total, declared: is_declared })
+    let exact = node.and_then(|node| node.at(&["total", "exact"])).and_then(Node::scalar_text);
+    let exact = exact.as_deref() == Some("true");
+    Ok(Pagination { kind, size, total, declared: is_declared, exact })
 }
 
 /// The way of paging a document declares; `None` when it declares none.

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::digests::{DigestStore, load_digest, save_digest};
 use super::document::{Document, Node};
 use super::load::{load_provider, load_service};
 use super::model::{Location, Method, Provider, Resource, Service, ServiceEntry};
@@ -21,6 +22,7 @@ pub struct Registry {
     /// The index of the source that is shipped, which is the last.
     shipped: Option<usize>,
     listing: OnceLock<Listing>,
+    digests: Option<Arc<dyn DigestStore>>,
 }
 
 struct Listing {
@@ -42,6 +44,8 @@ struct Candidate {
 struct Loaded {
     provider: Arc<Provider>,
     document: Document,
+    /// The text of the document, on which its services depend.
+    text: Vec<u8>,
     services: HashMap<String, OnceLock<Result<Arc<Service>>>>,
 }
 
@@ -55,7 +59,14 @@ impl Registry {
     /// The providers of `sources`, the earlier of which win, and of `shipped`, which yields to them all.
     pub fn new(sources: Vec<Arc<dyn DocumentSource>>, shipped: Option<Arc<dyn DocumentSource>>) -> Self {
         let at = shipped.is_some().then_some(sources.len());
-        Self { sources: sources.into_iter().chain(shipped).collect(), shipped: at, listing: OnceLock::new() }
+        let sources = sources.into_iter().chain(shipped).collect();
+        Self { sources, shipped: at, listing: OnceLock::new(), digests: None }
+    }
+
+    /// Keeps the digests of services in `store`, and takes them from there where the documents are the same.
+    #[must_use]
+    pub fn with_digests(self, store: Arc<dyn DigestStore>) -> Self {
+        Self { digests: Some(store), ..self }
     }
 
     /// The names of all providers, sorted. A source that cannot be listed has none.
@@ -205,7 +216,7 @@ impl Registry {
             let document = Document::parse(&bytes, &source.display_path(&candidate.path))?;
             let provider = load_provider(&document, &candidate.directory)?;
             let services = provider.services.keys().map(|name| (name.clone(), OnceLock::new())).collect();
-            Ok(Loaded { provider: Arc::new(provider), document, services })
+            Ok(Loaded { provider: Arc::new(provider), document, text: bytes, services })
         };
         candidate.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
     }
@@ -220,8 +231,17 @@ impl Registry {
         let load = || {
             let source = self.source(candidate)?;
             let (path, bytes) = read_service(source.as_ref(), candidate, &entry.path)?;
+            let names = format!("{}\n{}", loaded.provider.name, entry.name);
+            let parts = [names.as_bytes(), loaded.text.as_slice(), bytes.as_slice()];
+            if let Some(service) = self.digests.as_deref().and_then(|store| load_digest(store, &parts)) {
+                return Ok(service);
+            }
             let document = Document::parse(&bytes, &source.display_path(&path))?;
-            load_service(&loaded.provider, &loaded.document, entry, &document).map(Arc::new)
+            let service = load_service(&loaded.provider, &loaded.document, entry, &document)?;
+            if let Some(store) = self.digests.as_deref() {
+                save_digest(store, &parts, &service);
+            }
+            Ok(Arc::new(service))
         };
         let load =
             || load().map_err(|error: Error| error.with("service", format!("{}.{}", loaded.provider.name, entry.name)));

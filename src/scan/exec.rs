@@ -20,6 +20,8 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use serde_json::Value;
 
 use super::border::to_datafusion;
+use super::count::counted_rows;
+use super::explained::{Expected, ExplainedScan, constant_rows as constant_list_rows, explained};
 use super::joining::{BindJoinType, JoinParts, joined_rows};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
@@ -36,6 +38,8 @@ pub(super) struct Outer {
     pub(super) join_type: BindJoinType,
     /// What a pair of rows must pass besides, over the joined columns.
     pub(super) residual: Option<Arc<dyn PhysicalExpr>>,
+    /// The scan that lists the same rows, where one call per key is not the only way.
+    pub(super) list: Option<Arc<ScanSpec>>,
 }
 
 /// Makes calls and gives their rows; with another input, joined to its rows (its columns first).
@@ -45,6 +49,8 @@ pub struct CallExec {
     spec: Arc<ScanSpec>,
     outer: Option<Outer>,
     fetch: Option<usize>,
+    /// Whether it gives the number of rows in their place.
+    counts: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -54,6 +60,11 @@ impl CallExec {
     pub(super) fn from_constants(core: Arc<ScanCore>, spec: Arc<ScanSpec>, fetch: Option<usize>) -> Self {
         let schema = Arc::clone(&spec.schema);
         Self::assemble(core, spec, None, fetch, schema)
+    }
+
+    /// The number of rows of the scan's own constants, in the one column of `schema`: see [`super::count`].
+    pub(super) fn counting(core: Arc<ScanCore>, spec: Arc<ScanSpec>, schema: SchemaRef) -> Self {
+        Self { counts: true, ..Self::assemble(core, spec, None, None, schema) }
     }
 
     /// Calls made for the rows of another input. `schema` is the input's columns, then the scan's.
@@ -75,24 +86,46 @@ impl CallExec {
             Boundedness::Bounded,
         )
         .with_scheduling_type(SchedulingType::Cooperative);
-        Self { core, spec, outer, fetch, properties: Arc::new(properties), metrics: ExecutionPlanMetricsSet::new() }
+        let (properties, metrics) = (Arc::new(properties), ExecutionPlanMetricsSet::new());
+        Self { core, spec, outer, fetch, counts: false, properties, metrics }
     }
 
-    /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
-    pub fn explain(&self) -> Vec<String> {
-        self.spec.explain(&self.core.endpoints, self.fetch)
+    /// What EXPLAIN says of it: the method, the request, the calls, what is sent, what is checked, how pages follow.
+    pub fn explained(&self, statement: &StatementContext) -> ExplainedScan {
+        let other = self.outer.as_ref().map(|outer| (&outer.input, outer.list.as_deref()));
+        let mut said = explained(&self.core, statement, &self.spec, other, self.fetch);
+        if self.counts {
+            said.calls = Expected { min: said.calls.min, likely: said.sets, max: None };
+        }
+        said
+    }
+
+    /// The rows it likely gives, where lists that were read before tell.
+    pub(super) fn expected_rows(&self, core: &ScanCore, statement: &StatementContext) -> Option<u64> {
+        if self.outer.is_some() || self.counts || self.spec.checks_rows() {
+            return None;
+        }
+        let rows = constant_list_rows(core, statement, &self.spec)?;
+        Some(self.fetch.map_or(rows, |fetch| rows.min(fetch as u64)))
     }
 
     /// The scan that this operator makes calls for.
     pub fn spec(&self) -> &Arc<ScanSpec> {
         &self.spec
     }
+
+    /// All scans that it may make calls for: with a list in place of calls per key, if there is one.
+    pub(super) fn specs(&self) -> impl Iterator<Item = &Arc<ScanSpec>> {
+        std::iter::once(&self.spec).chain(self.outer.iter().filter_map(|outer| outer.list.as_ref()))
+    }
 }
 
 impl DisplayAs for CallExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.outer.is_some() { "BindJoinExec" } else { "CallExec" };
-        write!(f, "{name}: {}", self.spec.one_line())?;
+        write!(f, "{}: {}", self.name(), self.spec.one_line())?;
+        if let Some(list) = self.outer.as_ref().and_then(|outer| outer.list.as_ref()) {
+            write!(f, ", or listed by {}", list.binding.method.name)?;
+        }
         if let Some(fetch) = self.fetch {
             write!(f, ", limit={fetch}")?;
         }
@@ -102,7 +135,11 @@ impl DisplayAs for CallExec {
 
 impl ExecutionPlan for CallExec {
     fn name(&self) -> &'static str {
-        if self.outer.is_some() { "BindJoinExec" } else { "CallExec" }
+        match &self.outer {
+            Some(_) => "BindJoinExec",
+            None if self.counts => "CountExec",
+            None => "CallExec",
+        }
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {
@@ -160,6 +197,10 @@ impl ExecutionPlan for CallExec {
     }
 
     fn with_fetch(&self, fetch: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        if self.counts {
+            // There is one row.
+            return None;
+        }
         let schema = self.schema();
         Some(Arc::new(Self::assemble(
             Arc::clone(&self.core),
@@ -181,6 +222,7 @@ impl ExecutionPlan for CallExec {
         let statement = self.core.statement(context.session_config());
         let schema = self.schema();
         let rows = match &self.outer {
+            None if self.counts => counted_rows(&self.core, &self.spec, &statement, &schema),
             None => constant_rows(&self.core, &self.spec, &statement, self.fetch).map_err(to_datafusion)?.boxed(),
             Some(outer) => {
                 let input = outer.input.execute(0, context)?;
@@ -192,7 +234,8 @@ impl ExecutionPlan for CallExec {
                     join_type: outer.join_type,
                     residual: outer.residual.clone(),
                     schema: Arc::clone(&schema),
-                    pace: pace(self.fetch),
+                    fetch: self.fetch,
+                    list: outer.list.clone(),
                 };
                 joined_rows(parts, input).map_err(to_datafusion)?
             }
@@ -213,7 +256,7 @@ impl ExecutionPlan for CallExec {
 type Rows = BoxStream<'static, Result<RecordBatch>>;
 
 /// A reader with a limit may stop before all calls are made.
-fn pace(fetch: Option<usize>) -> Pace {
+pub(super) fn pace(fetch: Option<usize>) -> Pace {
     if fetch.is_some() { Pace::OnDemand } else { Pace::Eager }
 }
 
@@ -238,7 +281,7 @@ fn limit(rows: Rows, fetch: Option<usize>) -> Rows {
 }
 
 /// The rows of the calls that the scan's own constants ask for.
-fn constant_rows(
+pub(super) fn constant_rows(
     core: &Arc<ScanCore>,
     spec: &Arc<ScanSpec>,
     statement: &Arc<StatementContext>,

@@ -18,18 +18,20 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
+    Aggregate, EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
     UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use super::border::to_datafusion;
+use super::count::{CountFromTotal, counts_rows, total_tells};
 use super::exec::{CallExec, Outer};
 use super::joining::BindJoinType;
 use super::predicate::never_holds;
-use super::table::RestTable;
+use super::table::{RestTable, StatementContext};
 use crate::bind::{ColumnRole, Supplied};
+use crate::call::SharedAnswers;
 use crate::functions::JsonTablePlanner;
 
 /// `DataFusion`'s planner, with bind joins found first.
@@ -40,9 +42,30 @@ pub struct SkyQueryPlanner;
 impl QueryPlanner for SkyQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
         let plan = find_bind_joins(plan.clone())?;
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(BindJoinPlanner), Arc::new(JsonTablePlanner)])
-            .create_physical_plan(&plan, session)
-            .await
+        let physical = DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(BindJoinPlanner),
+            Arc::new(JsonTablePlanner),
+        ])
+        .create_physical_plan(&plan, session)
+        .await?;
+        if let Some(statement) = session.config().get_extension::<StatementContext>() {
+            expect_readers(&physical, 1, &statement.shared);
+        }
+        Ok(physical)
+    }
+}
+
+/// Counts the operators that call the same method: what they ask alike is asked once.
+fn expect_readers(plan: &Arc<dyn ExecutionPlan>, times: u32, shared: &SharedAnswers) {
+    if let Some(scan) = plan.downcast_ref::<CallExec>() {
+        for spec in scan.specs() {
+            shared.expect(&spec.table.id(), &spec.binding.method.name, times);
+        }
+    }
+    // The step of a recursive query runs any number of times.
+    let times = if plan.name() == "RecursiveQueryExec" { u32::MAX } else { times };
+    for child in plan.children() {
+        expect_readers(child, times, shared);
     }
 }
 
@@ -61,6 +84,14 @@ impl ExtensionPlanner for BindJoinPlanner {
         session: &dyn Session,
         planning: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(count) = node.as_any().downcast_ref::<CountFromTotal>() {
+            let Some(table) = count.table.downcast_ref::<RestTable>() else {
+                return internal_err!("a count needs an API table");
+            };
+            let spec = table.spec(&count.filters, &[], &[]).map_err(to_datafusion)?;
+            let schema = Arc::new(count.schema.as_arrow().clone());
+            return Ok(Some(Arc::new(CallExec::counting(Arc::clone(table.core()), Arc::new(spec), schema))));
+        }
         let Some(join) = node.as_any().downcast_ref::<BindJoin>() else { return Ok(None) };
         let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
             return internal_err!("a bind join needs an input");
@@ -86,7 +117,9 @@ impl ExtensionPlanner for BindJoinPlanner {
             .as_ref()
             .map(|expr| planner.create_physical_expr(expr, &join.schema, session, planning))
             .transpose()?;
-        let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, residual };
+        let list = join.or_listed.then(|| table.spec(&join.filters, &join.projection, &[]).map(Arc::new));
+        let list = list.transpose().map_err(to_datafusion)?;
+        let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, residual, list };
         Ok(Some(Arc::new(CallExec::from_rows(Arc::clone(table.core()), Arc::new(spec), outer, schema))))
     }
 }
@@ -103,8 +136,10 @@ struct BindJoin {
     /// Columns of the table that are bound, each with its value over the outer input.
     keys: Vec<(usize, Expr)>,
     join_type: BindJoinType,
-    /// What a pair of rows must pass besides: a left join cannot leave that to a filter above it.
+    /// What a pair of rows must pass besides: checked here, the rows stream on, and a limit above is seen.
     residual: Option<Expr>,
+    /// Whether the table may be listed in place of one call per key.
+    or_listed: bool,
     schema: DFSchemaRef,
 }
 
@@ -115,7 +150,8 @@ impl BindJoin {
 
     /// Everything but the table itself, which its name stands for.
     fn identity(&self) -> impl Eq + Hash + '_ {
-        (&self.outer, &self.name, &self.filters, &self.projection, &self.keys, self.join_type, &self.residual)
+        let how = (self.join_type, &self.residual, self.or_listed);
+        (&self.outer, &self.name, &self.filters, &self.projection, &self.keys, how)
     }
 }
 
@@ -174,6 +210,7 @@ impl UserDefinedLogicalNodeCore for BindJoin {
 fn find_bind_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|node| {
         let rewritten = match &node {
+            LogicalPlan::Aggregate(aggregate) => count_from_total(aggregate),
             LogicalPlan::Join(join) => match join.join_type {
                 JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi => bind_inner(&node)?,
                 JoinType::Left | JoinType::Right => bind_outer(join)?,
@@ -187,6 +224,17 @@ fn find_bind_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
         })
     })
     .map(|done| done.data)
+}
+
+/// `count(*)` of a table whose API states an exact total.
+fn count_from_total(aggregate: &Aggregate) -> Option<LogicalPlan> {
+    let leaf = Leaf::of(&aggregate.input).filter(|_| counts_rows(aggregate))?;
+    let spec = leaf.rest()?.spec(&leaf.filters, &[], &[]).ok()?;
+    total_tells(&spec).then(|| {
+        let name = leaf.rest().map(|table| table.table().id()).unwrap_or_default();
+        let node = CountFromTotal { table: leaf.table, name, filters: leaf.filters, schema: aggregate.schema.clone() };
+        LogicalPlan::Extension(Extension { node: Arc::new(node) })
+    })
 }
 
 /// A scan of an API table, seen through the aliases and column projections above it.
@@ -239,6 +287,13 @@ impl Leaf {
         // No call is needed for no row.
         self.filters.iter().any(never_holds)
             || self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
+    }
+
+    /// Whether it can be listed, and each row got by its key in `outer` as well.
+    fn is_keyed(&self, outer: &[usize]) -> bool {
+        let Some(table) = self.rest() else { return false };
+        let spec = |outer: &[usize]| table.spec(&self.filters, &self.columns, outer).ok();
+        !outer.is_empty() && spec(&[]).zip(spec(outer)).is_some_and(|(list, keyed)| keyed.gets_what_is_listed_by(&list))
     }
 
     /// The column of the table that an expression over the leaf is, under casts.
@@ -338,30 +393,53 @@ fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     }
     let readable: Vec<bool> =
         leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
-    if readable.iter().all(|readable| *readable) {
+    let keyed = keyed_leaves(&tree, &leaves, &readable);
+    if readable.iter().all(|readable| *readable) && !keyed.iter().any(|keyed| *keyed) {
         return Ok(None);
     }
-    let Some(joined) = order(tree, &leaves, &readable)? else { return Ok(None) };
+    let Some(joined) = order(tree, &leaves, &readable, &keyed)? else { return Ok(None) };
     let columns = plan.schema().columns().into_iter().map(Expr::Column);
     LogicalPlanBuilder::from(joined).project(columns)?.build().map(Some)
 }
 
-/// Puts the relations in an order in which each can be read; none when there is no such order.
-fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Result<Option<LogicalPlan>> {
+/// Which leaves can be listed, and got by keys that other relations hold as well.
+fn keyed_leaves(tree: &Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Vec<bool> {
+    let is_keyed = |at: usize| {
+        let Some(leaf) = leaves[at].as_ref().filter(|_| readable[at]) else { return false };
+        tree.relations.iter().enumerate().filter(|(other, _)| *other != at).any(|(_, other)| {
+            let keys = keys_for(leaf, &tree.equalities, other.schema());
+            leaf.is_keyed(&keys.iter().map(|(column, _)| *column).collect::<Vec<_>>())
+        })
+    };
+    (0..leaves.len()).map(is_keyed).collect()
+}
+
+/// Puts the relations in an order in which each can be read; none when there is no such order. One that gives keys goes
+/// before those that can be got by theirs.
+fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool], keyed: &[bool]) -> Result<Option<LogicalPlan>> {
     let Tree { relations, mut equalities, filters } = tree;
     let mut left: Vec<usize> = (0..relations.len()).collect();
-    let Some(first) = left.iter().position(|at| readable[*at]) else { return Ok(None) };
+    let filtered = |at: usize| leaves[at].as_ref().is_some_and(|leaf| !leaf.filters.is_empty());
+    let first = left.iter().position(|at| readable[*at] && !keyed[*at]);
+    let first = first.or_else(|| left.iter().position(|at| readable[*at] && filtered(*at)));
+    let Some(first) = first.or_else(|| left.iter().position(|at| readable[*at])) else { return Ok(None) };
     let mut placed = relations[left.remove(first)].clone();
     while !left.is_empty() {
-        let bindable = left.iter().enumerate().find_map(|(position, at)| {
-            let leaf = leaves[*at].as_ref().filter(|_| !readable[*at])?;
-            let keys = keys_for(leaf, &equalities, placed.schema());
-            let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
-            (!keys.is_empty() && leaf.is_readable(&columns)).then(|| (position, leaf.clone(), keys))
-        });
-        if let Some((position, leaf, keys)) = bindable {
+        let bindable = |listed: bool| {
+            left.iter().enumerate().find_map(|(position, at)| {
+                let leaf = leaves[*at].as_ref().filter(|_| readable[*at] == listed)?;
+                let keys = keys_for(leaf, &equalities, placed.schema());
+                let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
+                let fits = if listed { leaf.is_keyed(&columns) } else { leaf.is_readable(&columns) };
+                (!keys.is_empty() && fits).then(|| (position, leaf.clone(), keys, listed))
+            })
+        };
+        if let Some((position, leaf, keys, listed)) = bindable(false).or_else(|| bindable(true)) {
             left.remove(position);
-            placed = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?.into_plan();
+            let mut node = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?;
+            node.or_listed = listed;
+            node.residual = conjunction(due(&mut equalities, &node.schema));
+            placed = node.into_plan();
         } else {
             let connected = left.iter().position(|at| {
                 readable[*at]
@@ -387,16 +465,7 @@ fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Result<Optio
                 builder.join_with_expr_keys(right, JoinType::Inner, (left_keys, right_keys), None)?.build()?
             };
         }
-        // Equalities whose both sides are there now, and which no join took.
-        let mut due = Vec::new();
-        equalities.retain(|(a, b)| {
-            let here = covers(a, placed.schema()) && covers(b, placed.schema());
-            if here {
-                due.push(a.clone().eq(b.clone()));
-            }
-            !here
-        });
-        for predicate in due {
+        for predicate in due(&mut equalities, placed.schema()) {
             placed = LogicalPlanBuilder::from(placed).filter(predicate)?.build()?;
         }
     }
@@ -409,21 +478,34 @@ fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Result<Optio
     Ok(Some(placed))
 }
 
+/// Equalities whose both sides are there now, and which no join took.
+fn due(equalities: &mut Vec<(Expr, Expr)>, there: &DFSchema) -> Vec<Expr> {
+    let mut due = Vec::new();
+    equalities.retain(|(a, b)| {
+        let here = covers(a, there) && covers(b, there);
+        if here {
+            due.push(a.clone().eq(b.clone()));
+        }
+        !here
+    });
+    due
+}
+
 /// `LEFT JOIN` (or its mirror image) whose right side is bound from the left.
 fn bind_outer(join: &Join) -> Result<Option<LogicalPlan>> {
     let mirrored = join.join_type == JoinType::Right;
     let (kept, bound) = if mirrored { (&join.right, &join.left) } else { (&join.left, &join.right) };
-    let Some(leaf) = Leaf::of(bound).filter(|leaf| !leaf.is_readable(&[])) else { return Ok(None) };
-    if !is_plain(join) {
-        return Ok(None);
-    }
+    let Some(leaf) = Leaf::of(bound).filter(|_| is_plain(join)) else { return Ok(None) };
+    let listed = leaf.is_readable(&[]);
     let mut equalities = join.on.clone();
     let keys = keys_for(&leaf, &equalities, kept.schema());
     let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
-    if keys.is_empty() || !leaf.is_readable(&columns) {
+    let fits = if listed { leaf.is_keyed(&columns) } else { leaf.is_readable(&columns) };
+    if keys.is_empty() || !fits {
         return Ok(None);
     }
     let mut node = bind_node(kept.as_ref().clone(), &leaf, keys, BindJoinType::Left, &mut equalities)?;
+    node.or_listed = listed;
     let rest = equalities.into_iter().map(|(a, b)| a.eq(b)).chain(join.filter.clone());
     node.residual = conjunction(rest);
     let columns = join.schema.columns().into_iter().map(Expr::Column);
@@ -484,6 +566,7 @@ fn bind_node(
         keys,
         join_type,
         residual: None,
+        or_listed: false,
         schema,
     })
 }

@@ -3,11 +3,11 @@
 //! Answers stream: a joined batch is given as soon as a page of its key is there, in pieces of bounded size. Keys that
 //! come again are answered from memory while there is room, else asked for again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
@@ -16,10 +16,12 @@ use futures::stream::{self, BoxStream, StreamExt};
 use serde_json::Value;
 
 use super::border::from_datafusion;
+use super::exec::pace;
+use super::listing::{Listing, Place};
 use super::predicate::scalar_value;
-use super::spec::ScanSpec;
+use super::spec::{ScanSpec, key_text};
 use super::table::{ScanCore, StatementContext};
-use crate::call::{BoundCall, CallBatch, Pace, read_calls};
+use crate::call::{BoundCall, CallBatch, ReadPlan, describe_request, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rows of answers kept for keys that come again, per join.
@@ -48,7 +50,10 @@ pub(super) struct JoinParts {
     pub(super) residual: Option<Arc<dyn PhysicalExpr>>,
     /// The input's columns, then the scan's.
     pub(super) schema: SchemaRef,
-    pub(super) pace: Pace,
+    /// No more joined rows than this are wanted.
+    pub(super) fetch: Option<usize>,
+    /// The scan that lists the same rows, where that may be fewer calls.
+    pub(super) list: Option<Arc<ScanSpec>>,
 }
 
 /// The joined rows, batch by batch.
@@ -58,7 +63,9 @@ pub(super) fn joined_rows(
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     // Fails before the first row when the plan cannot be made.
     parts.spec.read_plan(None)?;
+    let list = parts.list.as_ref().map(|list| Listing::new(&parts.core, &parts.statement, list, &parts.spec));
     let joining = Joining {
+        list: list.transpose()?,
         parts,
         input,
         memo: HashMap::new(),
@@ -94,11 +101,14 @@ enum Emission {
     Known { group: Group, answers: Arc<Vec<RecordBatch>>, next: usize },
     /// The end of a group: members without an answer, where they stay.
     End { group: Group },
+    /// Rows of the other input from `from` on, each with its rows of the list.
+    Listed { outer: RecordBatch, rows: Vec<(u32, Vec<Place>)>, from: usize },
 }
 
 struct Joining {
     parts: JoinParts,
     input: SendableRecordBatchStream,
+    list: Option<Listing>,
     memo: HashMap<String, Arc<Vec<RecordBatch>>>,
     memo_rows: usize,
     ready: VecDeque<Emission>,
@@ -136,21 +146,72 @@ impl Joining {
             if self.done {
                 return Ok(None);
             }
-            match self.input.next().await {
-                None => self.done = true,
-                Some(Err(error)) => return Err(from_datafusion(&error)),
-                Some(Ok(batch)) if batch.num_rows() == 0 => {}
-                Some(Ok(batch)) => self.begin(&batch)?,
+            if let Some(batch) = self.input_batch().await? {
+                let mut groups = self.group(&batch)?;
+                self.answer_from_list(&batch, &mut groups).await?;
+                self.begin(&batch, groups)?;
             }
         }
     }
 
+    /// Rows of the other input: as they come, or, where their number decides between a list and calls per key, many.
+    async fn input_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let enough = match &self.list {
+            Some(list) if !list.is_whole() => self.parts.fetch.map_or(PIECE_ROWS, |fetch| fetch.clamp(1, PIECE_ROWS)),
+            _ => 1,
+        };
+        let mut rows = 0;
+        let mut batches = Vec::new();
+        while rows < enough {
+            match self.input.next().await {
+                None => {
+                    self.done = true;
+                    break;
+                }
+                Some(Err(error)) => return Err(from_datafusion(&error)),
+                Some(Ok(batch)) => {
+                    rows += batch.num_rows();
+                    batches.push(batch);
+                }
+            }
+        }
+        match batches.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            [first, ..] => concat_batches(first.schema_ref(), &batches).map(Some).map_err(arrow_error),
+        }
+        .map(|batch| batch.filter(|batch| batch.num_rows() > 0))
+    }
+
+    /// Takes those groups out that the list answers, after reading on in it where that spares calls.
+    async fn answer_from_list(&mut self, batch: &RecordBatch, groups: &mut Vec<(Option<Key>, Vec<u32>)>) -> Result<()> {
+        let Some(list) = &mut self.list else { return Ok(()) };
+        let keys: Vec<&str> = groups.iter().filter_map(|(key, _)| Some(key.as_ref()?.text.as_str())).collect();
+        let memo = &self.memo;
+        list.consult(&keys, self.parts.fetch.map(|n| n as u64), |key| memo.contains_key(key)).await?;
+        let mut rows = Vec::new();
+        groups.retain(|(key, members)| {
+            let Some(key) = key else { return true };
+            let places = list.places(&key.text).or_else(|| list.is_whole().then_some(&[][..]));
+            let Some(places) = places else { return true };
+            rows.extend(members.iter().map(|row| (*row, places.to_vec())));
+            false
+        });
+        // In the order of the other input.
+        rows.sort_unstable_by_key(|(row, _)| *row);
+        if !rows.is_empty() {
+            self.ready.push_back(Emission::Listed { outer: batch.clone(), rows, from: 0 });
+        }
+        Ok(())
+    }
+
     /// Starts the calls for the keys of one batch that are not known yet.
-    fn begin(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn begin(&mut self, batch: &RecordBatch, keyed: Vec<(Option<Key>, Vec<u32>)>) -> Result<()> {
         let mut groups = Vec::new();
         let mut calls = Vec::new();
         let mut bound = Vec::new();
-        for (key, members) in self.group(batch)? {
+        let plan = Arc::new(self.parts.spec.read_plan(None)?);
+        for (key, members) in keyed {
             let group = Group { serial: self.next_group, outer: batch.clone(), members: members.into() };
             self.next_group += 1;
             if self.parts.join_type == BindJoinType::Left {
@@ -166,6 +227,10 @@ impl Joining {
             }
             match self.parts.spec.calls(&key.values, 0) {
                 Ok(asked) if asked.is_empty() => self.ready.push_back(Emission::End { group }),
+                // An empty key cannot be asked for; the list, which could have been read, does not hold it.
+                Ok(asked) if self.list.is_some() && !self.can_be_asked(&plan, &asked) => {
+                    self.ready.push_back(Emission::End { group });
+                }
                 Ok(asked) => {
                     for (call, values) in asked {
                         bound.push(Ok(BoundCall { tag: calls.len(), ..call }));
@@ -174,10 +239,13 @@ impl Joining {
                     groups.push((key.text, group));
                 }
                 Err(error) if error.kind() == ErrorKind::InvalidArgument => {
-                    // No object can have such a key: it matches nothing, and the report says that it was not asked for.
-                    let table = self.parts.spec.table.id();
-                    let message = format!("a key of the join was not asked for: {}", error.message());
-                    self.parts.statement.report.warn("skipped", table, message);
+                    // No object can have such a key: it matches nothing, and the report says that it was not asked for,
+                    // unless it could only be found in a list, which compares it like any value.
+                    if self.list.is_none() {
+                        let table = self.parts.spec.table.id();
+                        let message = format!("a key of the join was not asked for: {}", error.message());
+                        self.parts.statement.report.warn("skipped", table, message);
+                    }
                     self.ready.push_back(Emission::End { group });
                 }
                 Err(error) => return Err(error),
@@ -186,11 +254,20 @@ impl Joining {
         if calls.is_empty() {
             return Ok(());
         }
-        let plan = Arc::new(self.parts.spec.read_plan(None)?);
         let context = self.parts.core.read_context(&self.parts.statement);
-        let stream = read_calls(context, plan, stream::iter(bound), self.parts.pace).boxed();
+        if self.parts.fetch.is_none() {
+            check_budget(calls.len() as u64, &self.parts)?;
+        }
+        let stream = read_calls(context, plan, stream::iter(bound), pace(self.parts.fetch)).boxed();
         self.answers = Some(Answers { groups, calls, stream, kept: Vec::new(), kept_rows: 0 });
         Ok(())
+    }
+
+    fn can_be_asked(&self, plan: &ReadPlan, calls: &[(BoundCall, Vec<Value>)]) -> bool {
+        calls.iter().all(|(bound, _)| {
+            let request = describe_request(&self.parts.core.endpoints, plan, &bound.call);
+            !request.is_err_and(|error| error.kind() == ErrorKind::InvalidArgument)
+        })
     }
 
     /// Takes one batch of answers in.
@@ -257,11 +334,74 @@ impl Joining {
                 if rest.is_empty() {
                     return Ok(None);
                 }
-                let nulls = self.parts.spec.schema.fields().iter();
-                let nulls = nulls.map(|field| new_null_array(field.data_type(), rest.len())).collect();
-                self.beside(&group.outer, &rest, nulls).map(Some)
+                self.with_nulls(&group.outer, &rest).map(Some)
             }
+            Emission::Listed { outer, rows, from } => self.listed(outer, rows, from),
         }
+    }
+
+    /// Rows of the other input with their rows of the list, up to a piece's length.
+    fn listed(
+        &mut self,
+        outer: RecordBatch,
+        mut rows: Vec<(u32, Vec<Place>)>,
+        from: usize,
+    ) -> Result<Option<RecordBatch>> {
+        let mut places: Vec<Place> = Vec::new();
+        let mut members: Vec<u32> = Vec::new();
+        let mut to = from;
+        while to < rows.len() && places.len() < PIECE_ROWS {
+            let (row, found) = &mut rows[to];
+            members.extend(std::iter::repeat_n(*row, found.len()));
+            places.append(found);
+            to += 1;
+        }
+        let whole: Vec<u32> = rows[from..to].iter().map(|(row, _)| *row).collect();
+        let batches: Vec<&RecordBatch> = self.list.iter().flat_map(Listing::batches).collect();
+        let mut joined = None;
+        let mut matched: HashSet<u32> = HashSet::new();
+        if !places.is_empty() {
+            let columns = interleave_record_batch(&batches, &places).map_err(arrow_error)?.columns().to_vec();
+            let pairs = self.beside(&outer, &members, columns)?;
+            let mask = self.residual_mask(&pairs)?;
+            let passes = |at: usize| mask.as_ref().is_none_or(|mask| mask.is_valid(at) && mask.as_boolean().value(at));
+            matched.extend(members.iter().enumerate().filter(|(at, _)| passes(*at)).map(|(_, row)| *row));
+            joined = Some(match &mask {
+                Some(mask) => filter_record_batch(&pairs, mask.as_boolean()).map_err(arrow_error)?,
+                None => pairs,
+            });
+        }
+        let alone: Vec<u32> = match self.parts.join_type {
+            BindJoinType::Inner => Vec::new(),
+            BindJoinType::Left => whole.into_iter().filter(|row| !matched.contains(row)).collect(),
+        };
+        if !alone.is_empty() {
+            let nulls = self.with_nulls(&outer, &alone)?;
+            joined = Some(match joined {
+                Some(joined) => concat_batches(&self.parts.schema, [&joined, &nulls]).map_err(arrow_error)?,
+                None => nulls,
+            });
+        }
+        if to < rows.len() {
+            self.ready.push_front(Emission::Listed { outer, rows, from: to });
+        }
+        Ok(joined.filter(|batch| batch.num_rows() > 0))
+    }
+
+    /// Which of the joined rows pass what is left of the join's condition; all, where nothing is.
+    fn residual_mask(&self, joined: &RecordBatch) -> Result<Option<ArrayRef>> {
+        let evaluate = |residual: &Arc<dyn PhysicalExpr>| {
+            let value = residual.evaluate(joined).and_then(|value| value.into_array(joined.num_rows()));
+            value.map_err(|error| from_datafusion(&error))
+        };
+        self.parts.residual.as_ref().map(evaluate).transpose()
+    }
+
+    /// Rows of the other input, with NULLs beside them.
+    fn with_nulls(&self, outer: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+        let nulls = self.parts.spec.schema.fields().iter();
+        let nulls = nulls.map(|field| new_null_array(field.data_type(), rows.len())).collect();
+        self.beside(outer, rows, nulls)
     }
 
     /// Members `from..to`, each with every answer, as far as the residual predicate lets them.
@@ -277,13 +417,7 @@ impl Joining {
             take_record_batch(answers, &repeated).map_err(arrow_error)?.columns().to_vec()
         };
         let joined = self.beside(&group.outer, &rows, columns)?;
-        let mask = match &self.parts.residual {
-            None => None,
-            Some(residual) => {
-                let value = residual.evaluate(&joined).and_then(|value| value.into_array(joined.num_rows()));
-                Some(value.map_err(|error| from_datafusion(&error))?)
-            }
-        };
+        let mask = self.residual_mask(&joined)?;
         if let Some(matched) = self.matched.get_mut(&group.serial) {
             for (at, found) in matched[from..to].iter_mut().enumerate() {
                 let passes =
@@ -320,7 +454,7 @@ impl Joining {
         let mut groups: Vec<(Option<Key>, Vec<u32>)> = Vec::new();
         for row in 0..rows {
             let number = u32::try_from(row).map_err(|_| Error::new(ErrorKind::Internal, "a batch is too long"))?;
-            let key = key_of(&arrays, row)?;
+            let key = key_of(&self.parts.spec, &arrays, row)?;
             let text = key.as_ref().map(|key| key.text.clone());
             let at = *places.entry(text).or_insert_with(|| {
                 groups.push((key, Vec::new()));
@@ -338,7 +472,26 @@ struct Key {
     text: String,
 }
 
-fn key_of(arrays: &[ArrayRef], row: usize) -> Result<Option<Key>> {
+/// Refuses calls that the statement has no room for before the first of them.
+fn check_budget(calls: u64, parts: &JoinParts) -> Result<()> {
+    let (settings, spec) = (&parts.statement.settings, &parts.spec);
+    let (most, made) = (settings.max_calls, parts.statement.report.calls());
+    // Where answers may be there already, nobody knows.
+    let all_are_made =
+        settings.cache.is_zero() && parts.statement.shared.readers(&spec.table.id(), &spec.binding.method.name) < 2;
+    if made.saturating_add(calls) <= most || !all_are_made {
+        return Ok(());
+    }
+    let needed = format!("the join with `{}` needs {calls} calls or more", parts.spec.table.id());
+    let said = match made {
+        0 => format!("{needed}, and `max_calls` is {most}"),
+        _ => format!("{needed} after {made}, and `max_calls` is {most}"),
+    };
+    let enough = made.saturating_add(calls);
+    Err(Error::new(ErrorKind::Budget, said).hint(format!("`SET max_calls = {enough}` allows as many")))
+}
+
+fn key_of(spec: &ScanSpec, arrays: &[ArrayRef], row: usize) -> Result<Option<Key>> {
     let mut values = Vec::with_capacity(arrays.len());
     for array in arrays {
         if array.is_null(row) {
@@ -355,7 +508,8 @@ fn key_of(arrays: &[ArrayRef], row: usize) -> Result<Option<Key>> {
             }
         }
     }
-    let text = values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\u{1f}");
+    // As the parameters take them, so that equal keys are one call however they are written.
+    let text = key_text(spec.outer_values(&values).as_ref().unwrap_or(&values));
     Ok(Some(Key { values, text }))
 }
 

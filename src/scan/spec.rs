@@ -18,11 +18,12 @@ use serde_json::Value;
 
 use super::border::from_datafusion;
 use super::predicate::translate;
-use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text};
-use crate::call::{BoundCall, Endpoints, PlanOptions, ReadPlan, column_kind, describe_request};
+use super::push::condition;
+use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text, written};
+use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, Location, Method, PageKind};
+use crate::provider::{Call, Location, Method};
 use crate::report::Report;
 
 /// A scan of one table, ready to make calls: from its own constants, or with values from another table's rows.
@@ -48,6 +49,8 @@ pub struct ScanSpec {
     fields: Vec<Arc<Field>>,
     settings: Settings,
     restricted: Option<Vec<String>>,
+    /// Conditions that the API is told in its own words, and under which name a call holds them.
+    filter: Option<(String, String)>,
 }
 
 /// What a scan is made of.
@@ -146,7 +149,7 @@ impl ScanSpec {
         };
         let conjuncts =
             filters.iter().map(|expr| shown_text(&table, expr)).zip(binding.fates.iter().cloned()).collect();
-        Ok(Self {
+        let mut spec = Self {
             table,
             binding,
             schema,
@@ -158,7 +161,56 @@ impl ScanSpec {
             fields,
             settings,
             restricted,
-        })
+            filter: None,
+        };
+        spec.tell_filter(filters);
+        Ok(spec)
+    }
+
+    /// Lets the API do what it can of what is checked on the rows, in its own words. The rows are checked all the same.
+    fn tell_filter(&mut self, filters: &[Expr]) {
+        let Some(pushdown) = &self.binding.method.pushdown else { return };
+        let mut names = self.call();
+        for name in self.binding.bound.iter().map(|bound| &bound.parameter).chain(self.binding.fixed.keys()) {
+            self.place(&mut names, name, Value::Null);
+        }
+        let parameters = &self.binding.method.parameters;
+        let is_given = names.arguments.keys().any(|name| {
+            let parameter = parameters.iter().find(|parameter| &parameter.name == name);
+            parameter.is_some_and(|p| p.location == pushdown.place.location && p.wire == pushdown.place.key)
+        });
+        // A page of the user's own is a page of the whole list.
+        let whole = self.read_plan(None).is_ok_and(|plan| !plan.is_own_page(&names));
+        if is_given || !whole {
+            return;
+        }
+        let told = filters.iter().zip(&self.conjuncts).map(|(expr, (_, fate))| {
+            let left = matches!(fate, ConjunctFate::Checked(_));
+            left.then(|| condition(&self.table, expr)).flatten()
+        });
+        let Some((text, told)) = written(&self.table, pushdown, &told.collect::<Vec<_>>()) else { return };
+        self.filter = Some((pushdown.place.key.clone(), text));
+        for ((_, fate), told) in self.conjuncts.iter_mut().zip(told) {
+            if told {
+                *fate = ConjunctFate::SentAndChecked;
+            }
+        }
+    }
+
+    /// What the API is told of conditions on fields: the parameter or header, and the expression.
+    pub(super) fn filter(&self) -> Option<(&str, &str)> {
+        self.filter.as_ref().map(|(key, text)| (key.as_str(), text.as_str()))
+    }
+
+    /// A call of the method without arguments.
+    fn call(&self) -> Call {
+        Call {
+            provider: self.table.provider.clone(),
+            service: self.table.service.clone(),
+            resource: self.table.resource.name.clone(),
+            method: self.binding.method.name.clone(),
+            ..Call::default()
+        }
     }
 
     /// How the rows of each call are read, when no more than `limit` of them are needed.
@@ -178,40 +230,79 @@ impl ScanSpec {
     /// The calls of one set of outer values: one per tuple of constants. Outer values are in the order of the binding's
     /// `Outer` entries.
     pub(super) fn calls(&self, outer: &[Value], tag: usize) -> Result<Vec<(BoundCall, Vec<Value>)>> {
+        let outer = &self.outer_values(outer)?;
         self.binding
             .tuples
             .iter()
             .map(|tuple| {
                 let mut values: Vec<Value> = tuple.clone();
                 values.extend(outer.iter().cloned());
-                let mut call = Call {
-                    provider: self.table.provider.clone(),
-                    service: self.table.service.clone(),
-                    resource: self.table.resource.name.clone(),
-                    method: self.binding.method.name.clone(),
-                    ..Call::default()
-                };
+                let mut call = self.call();
                 let mut label = Vec::new();
                 for (name, value) in &self.binding.fixed {
                     self.place(&mut call, name, value.clone());
                 }
-                for (bound, value) in self.binding.bound.iter().zip(&mut values) {
+                for (bound, value) in self.binding.bound.iter().zip(&values) {
                     let parameter = self.binding.method.parameters.iter().find(|p| p.name == bound.parameter);
-                    if let Some(parameter) = parameter {
-                        if bound.supplied == Supplied::Outer {
-                            *value = crate::bind::coerce(parameter, value)?;
-                        }
-                        if !parameter.secret {
-                            label.push(format!("{} = {}", bound.parameter, literal_text(value)));
-                        }
+                    if parameter.is_some_and(|parameter| !parameter.secret) {
+                        label.push(format!("{} = {}", bound.parameter, literal_text(value)));
                     }
                     self.place(&mut call, &bound.parameter, value.clone());
+                }
+                if let Some((name, text)) = &self.filter {
+                    call.arguments.insert(name.clone(), Value::from(text.as_str()));
                 }
                 let several = self.binding.tuples.len() > 1 || !outer.is_empty();
                 let label = if several { label.join(", ") } else { String::new() };
                 Ok((BoundCall { call, label, tag }, values))
             })
             .collect()
+    }
+
+    /// Values for the binding's `Outer` columns, as their parameters take them.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when one does not fit its parameter.
+    pub(super) fn outer_values(&self, values: &[Value]) -> Result<Vec<Value>> {
+        let typed = |(bound, value): (&BoundColumn, &Value)| {
+            let parameter = self.binding.method.parameters.iter().find(|p| p.name == bound.parameter);
+            parameter.map_or_else(|| Ok(value.clone()), |parameter| crate::bind::coerce(parameter, value))
+        };
+        self.outer_columns().zip(values).map(typed).collect()
+    }
+
+    /// Whether rows are checked here after they came.
+    pub(super) fn checks_rows(&self) -> bool {
+        self.row_filter.is_some()
+    }
+
+    /// Where a column of the table is among those that come out.
+    pub(super) fn output_position(&self, column: usize) -> Option<usize> {
+        self.output.iter().position(|at| self.needed.get(*at) == Some(&column))
+    }
+
+    /// Whether this scan, which gets rows one by one by their keys, gives what `list` gives: the document declares the
+    /// keys, both send the same constants, and both answer the same of the columns that are needed.
+    pub(super) fn gets_what_is_listed_by(&self, list: &Self) -> bool {
+        let Some(keys) = self.table.resource.keys.as_ref().filter(|keys| keys.declared) else { return false };
+        let constants = |spec: &Self| -> Vec<(usize, bool)> {
+            let bound = spec.binding.bound.iter().filter(|bound| bound.supplied == Supplied::Constant);
+            bound.map(|bound| (bound.column, bound.through_key)).collect()
+        };
+        let answered = |spec: &Self| -> Vec<usize> {
+            spec.needed.iter().copied().filter(|column| spec.decoded.contains(column)).collect()
+        };
+        let is_key = |bound: &BoundColumn| {
+            let column = &self.table.columns[bound.column].name;
+            keys.columns.get(&bound.parameter) == Some(column) && self.output_position(bound.column).is_some()
+        };
+        self.binding.method.name != list.binding.method.name
+            && list.outer_columns().next().is_none()
+            && self.outer_columns().next().is_some()
+            && self.outer_columns().all(is_key)
+            && constants(self) == constants(list)
+            && self.binding.fields_only == list.binding.fields_only
+            && answered(self) == answered(list)
     }
 
     fn place(&self, call: &mut Call, name: &str, value: Value) {
@@ -364,37 +455,6 @@ impl ScanSpec {
         self.binding.bound.iter().filter(|bound| bound.supplied == Supplied::Outer)
     }
 
-    /// Lines for EXPLAIN: the method, the request, what is sent, what is checked, how pages follow.
-    pub(super) fn explain(&self, endpoints: &Endpoints, fetch: Option<usize>) -> Vec<String> {
-        let method = &self.binding.method;
-        let mut lines =
-            vec![format!("method: {} ({} {})", method.name, method.http_method.to_uppercase(), method.url_template())];
-        let outer: Vec<String> = self.outer_columns().map(|bound| format!("`{}`", bound.parameter)).collect();
-        if outer.is_empty() {
-            let example = self.calls(&[], 0).ok().and_then(|calls| calls.into_iter().next());
-            let plan = self.read_plan(fetch.map(|n| n as u64)).ok();
-            let request =
-                example.zip(plan).and_then(|((bound, _), plan)| describe_request(endpoints, &plan, &bound.call).ok());
-            match (self.binding.tuples.len(), request) {
-                (0, _) => lines.push("calls: none, the predicates contradict each other".to_owned()),
-                (1, Some(request)) => lines.push(format!("request: {request}")),
-                (n, Some(request)) => lines.push(format!("requests: {n}, the first {request}")),
-                (n, None) => lines.push(format!("requests: {n}")),
-            }
-        } else {
-            lines.push(format!("requests: one per distinct {} of the other table", outer.join(" and ")));
-        }
-        for (text, fate) in &self.conjuncts {
-            lines.push(match fate {
-                ConjunctFate::Sent => format!("reaches the API: {text}"),
-                ConjunctFate::SentAndChecked => format!("reaches the API and is checked on the rows: {text}"),
-                ConjunctFate::Checked(why) => format!("checked on the rows: {text} ({why})"),
-            });
-        }
-        lines.push(pages_text(method));
-        lines
-    }
-
     /// One line for a plan.
     pub(super) fn one_line(&self) -> String {
         let mut line = format!("{}, method={}", self.table.id(), self.binding.method.name);
@@ -419,6 +479,11 @@ impl ScanSpec {
     }
 }
 
+/// Values of a key as one text; equal keys have equal texts.
+pub(super) fn key_text(values: &[Value]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\u{1f}")
+}
+
 /// A predicate for people; the values of secret columns stay hidden.
 fn shown_text(table: &Table, expr: &Expr) -> String {
     let names: Vec<String> = expr
@@ -437,24 +502,6 @@ fn sql_text(expr: &Expr) -> String {
         .with_pretty(true)
         .expr_to_sql(&plain)
         .map_or_else(|_| plain.human_display().to_string(), |sql| sql.to_string())
-}
-
-fn pages_text(method: &Method) -> String {
-    let pagination = &method.pagination;
-    let total = if pagination.total.is_some() { ", the answer states its total" } else { "" };
-    let size = match &pagination.size {
-        Some(size) => match size.max {
-            Some(max) => format!(", up to {max} rows each"),
-            None => String::new(),
-        },
-        None => String::new(),
-    };
-    let how = if pagination.declared { "" } else { " (inferred)" };
-    match &pagination.kind {
-        PageKind::Single => "pages: one answer is everything".to_owned(),
-        PageKind::Unknown => format!("pages: not declared, one call{total}"),
-        kind => format!("pages: {}{how}{total}{size}", kind.name()),
-    }
 }
 
 fn default_of<'a>(method: &'a Method, name: &str) -> Option<&'a Value> {

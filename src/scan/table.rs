@@ -18,7 +18,7 @@ use super::exec::CallExec;
 use super::predicate::never_holds;
 use super::spec::{ScanParts, ScanSpec, table_schema};
 use crate::bind::Table;
-use crate::call::{Endpoints, ReadContext};
+use crate::call::{Endpoints, KeptAnswers, Lengths, ReadContext, SharedAnswers};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::Result;
@@ -39,6 +39,10 @@ pub struct ScanCore {
     pub clock: SharedClock,
     /// The settings of sessions that bring none of their own.
     pub settings: Settings,
+    /// Answers kept across statements.
+    pub kept: Arc<KeptAnswers>,
+    /// How long lists were when they were read last.
+    pub lengths: Arc<Lengths>,
 }
 
 /// What the operators of one statement share; it travels in the session configuration.
@@ -48,12 +52,14 @@ pub struct StatementContext {
     pub report: Report,
     /// The session's settings.
     pub settings: Settings,
+    /// Answers that its operators share.
+    pub shared: Arc<SharedAnswers>,
 }
 
 impl StatementContext {
     /// The context of one statement.
     pub fn new(report: Report, settings: Settings) -> Self {
-        Self { report, settings }
+        Self { report, settings, shared: Arc::default() }
     }
 }
 
@@ -66,6 +72,9 @@ impl ScanCore {
             report: statement.report.clone(),
             settings: statement.settings.clone(),
             budget: CallBudget { max_calls: statement.settings.max_calls },
+            shared: Arc::clone(&statement.shared),
+            kept: Arc::clone(&self.kept),
+            lengths: Arc::clone(&self.lengths),
         })
     }
 

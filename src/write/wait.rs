@@ -330,7 +330,7 @@ fn get(method: &Method, path: &str) -> Method {
             columns: Vec::new(),
             success_status: None,
         },
-        pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true },
+        pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true, exact: false },
         effect: Effect::Read,
         ..method.clone()
     }

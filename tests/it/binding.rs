@@ -222,7 +222,7 @@ fn depot(seen: &Seen) -> Reply {
     if let Some(id) = path.strip_prefix("/boxes/") {
         let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
         return match id.as_str() {
-            "missing" => Reply::json(404, json!({"error": "no such box"})),
+            "missing" | "q" => Reply::json(404, json!({"error": "no such box"})),
             "gone" => Reply::text(404, "text/html", "<h1>not here</h1>"),
             // An API that finds keys without regard to case.
             _ => Reply::json(200, json!({"id": id.to_lowercase(), "label": format!("box {id}")})),

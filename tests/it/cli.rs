@@ -545,7 +545,8 @@ fn explain_says_what_reaches_the_api_and_sends_nothing() {
     assert_eq!(head[0], "linode.images.images");
     assert!(head[1].starts_with("  method: get_images (GET ") && head[1].ends_with("/{apiVersion}/images)"), "{plan}");
     assert!(
-        plan.contains("  checked on the rows: is_public (`is_public` is not a parameter of `get_images`)"),
+        plan.contains("  reaches the API and is checked on the rows: is_public")
+            && plan.contains("  filter: X-Filter: {+and:[{is_public:true},{label:{+contains:a}}]}"),
         "{plan}"
     );
     let plan = run("EXPLAIN SELECT label FROM linode.images.images WHERE id IN ('a', 'b')");

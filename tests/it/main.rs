@@ -1,10 +1,13 @@
 //! The one integration-test binary.
 
+mod access;
 mod architecture;
 mod bad_input;
 mod binding;
 mod cli;
+mod digests;
 mod embedding;
+mod explained;
 mod files;
 mod formats;
 mod headings;
@@ -12,7 +15,9 @@ mod imports;
 mod joins;
 mod json_tables;
 mod metadata;
+mod once;
 mod paging;
+mod pushed;
 mod recorded;
 mod registry_documents;
 mod report;

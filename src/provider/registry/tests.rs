@@ -269,6 +269,7 @@ fn facts_of_linode() {
         size: Some(PageSize { parameter: place("page_size"), min: 25, max: Some(500), default: Some(100) }),
         total: Some(both.clone()),
         declared: false,
+        exact: false,
     };
     assert_eq!(list.pagination, paging);
     let columns: Vec<&str> = list.response.columns.iter().map(|column| column.name.as_str()).collect();

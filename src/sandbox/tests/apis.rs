@@ -30,8 +30,13 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
         method.response.columns = columns.to_vec();
         let total = Some(Total::Both { rows: "$.results".into(), pages: "$.pages".into() });
         let kind = PageKind::Page { parameter: in_query("page"), first: 1 };
-        method.pagination =
-            Pagination { kind, size: Some(page_size("page_size", 25, Some(500), Some(100))), total, declared: true };
+        method.pagination = Pagination {
+            kind,
+            size: Some(page_size("page_size", 25, Some(500), Some(100))),
+            total,
+            declared: true,
+            exact: false,
+        };
         method.parameters.extend([
             parameter("page", Location::Query, ValueType::Integer),
             parameter("page_size", Location::Query, ValueType::Integer),

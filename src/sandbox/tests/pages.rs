@@ -13,7 +13,13 @@ use crate::sandbox::SandboxOptions;
 use crate::sandbox::testing::{at, in_query, page_size};
 
 pub(super) fn pagination(kind: PageKind) -> Pagination {
-    Pagination { kind, size: Some(page_size("limit", 1, Some(50), Some(20))), total: None, declared: true }
+    Pagination {
+        kind,
+        size: Some(page_size("limit", 1, Some(50), Some(20))),
+        total: None,
+        declared: true,
+        exact: false,
+    }
 }
 
 #[tokio::test]

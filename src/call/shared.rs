@@ -1,0 +1,222 @@
+//! The same call once: readers of one statement that ask the same thing share one answer.
+//!
+//! Bounded: an answer is kept only while another reader of the plan may still ask for it, and while all that are kept
+//! take no more than [`MOST_BYTES`]. What does not fit is asked for again. Answers that are still on their way are
+//! shared in any case.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use super::read::ReadContext;
+use super::send::send;
+use super::shape::ReadPlan;
+use crate::error::Result;
+use crate::http::{Answer, Outgoing};
+use crate::provider::{Effect, Method, SuccessRule};
+use crate::rows::ItemPath;
+
+/// Bodies kept for further readers of a statement, in all.
+const MOST_BYTES: usize = 64 << 20;
+
+/// What makes two requests the same: everything that is sent, and the credential that is added.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct AnswerKey {
+    method: String,
+    url: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Bytes,
+    credential: String,
+}
+
+impl AnswerKey {
+    fn of(outgoing: &Outgoing) -> Self {
+        let request = &outgoing.request;
+        let mut headers: Vec<(String, Vec<u8>)> =
+            request.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+        headers.sort_unstable();
+        Self {
+            method: request.method.to_string(),
+            url: request.url.to_string(),
+            headers,
+            body: request.body.clone(),
+            credential: outgoing.authorizer.as_ref().map(|a| a.fingerprint().to_owned()).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Debug for AnswerKey {
+    /// Nothing of it: values of a URL may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerKey").finish_non_exhaustive()
+    }
+}
+
+/// The answers that readers of one statement share.
+#[derive(Debug, Default)]
+pub struct SharedAnswers(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many operators of the plan call a method of a table.
+    readers: HashMap<(String, String), u32>,
+    places: HashMap<AnswerKey, Place>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Place {
+    answer: Arc<OnceCell<Answer>>,
+    /// How many readers have not had it yet.
+    left: u32,
+    /// The length of the body, once it is counted.
+    bytes: Option<usize>,
+}
+
+impl SharedAnswers {
+    /// Says that `times` operators of the statement's plan call `method` of `table`.
+    pub fn expect(&self, table: &str, method: &str, times: u32) {
+        let mut state = self.state();
+        let known = state.readers.entry((table.to_owned(), method.to_owned())).or_default();
+        *known = known.saturating_add(times);
+    }
+
+    /// How many operators of the statement's plan call `method` of `table`.
+    pub fn readers(&self, table: &str, method: &str) -> u32 {
+        self.state().readers.get(&(table.to_owned(), method.to_owned())).copied().unwrap_or(0)
+    }
+
+    fn place(&self, key: &AnswerKey, readers: u32) -> Arc<OnceCell<Answer>> {
+        let mut state = self.state();
+        let new = || Place { answer: Arc::default(), left: readers, bytes: None };
+        Arc::clone(&state.places.entry(key.clone()).or_insert_with(new).answer)
+    }
+
+    /// One reader has the answer: it is kept for the others while there is room.
+    fn taken(&self, key: &AnswerKey, size: usize) {
+        let mut state = self.state();
+        let room = state.bytes + size <= MOST_BYTES;
+        let Some(place) = state.places.get_mut(key) else { return };
+        place.left = place.left.saturating_sub(1);
+        let counted = place.bytes;
+        if place.left == 0 || counted.is_none() && !room {
+            state.bytes -= counted.unwrap_or(0);
+            state.places.remove(key);
+        } else if counted.is_none() {
+            place.bytes = Some(size);
+            state.bytes += size;
+        }
+    }
+
+    fn forget(&self, key: &AnswerKey) {
+        let mut state = self.state();
+        if let Some(place) = state.places.remove(key) {
+            state.bytes -= place.bytes.unwrap_or(0);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends a read, unless another reader of the statement did or does, or an answer is kept that is young enough.
+pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing) -> Result<Answer> {
+    let readers = context.shared.readers(&plan.table, &plan.method.name);
+    let keeps = !context.settings.cache.is_zero();
+    if plan.method.effect != Effect::Read || readers < 2 && !keeps {
+        return send(context, &plan.method, outgoing).await;
+    }
+    let key = AnswerKey::of(outgoing);
+    if readers < 2 {
+        return kept_or_sent(context, plan, outgoing, &key).await;
+    }
+    let place = context.shared.place(&key, readers);
+    let mut first = false;
+    // A reader that leaves while it asks is succeeded by the next one that waits.
+    let answer = place
+        .get_or_try_init(|| {
+            first = true;
+            kept_or_sent(context, plan, outgoing, &key)
+        })
+        .await;
+    match answer {
+        Ok(answer) => {
+            if !first {
+                context.report.add_shared();
+            }
+            context.shared.taken(&key, answer.body.len());
+            Ok(answer.clone())
+        }
+        Err(error) => {
+            context.shared.forget(&key);
+            Err(error)
+        }
+    }
+}
+
+async fn kept_or_sent(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing, key: &AnswerKey) -> Result<Answer> {
+    let oldest = context.settings.cache;
+    if oldest.is_zero() {
+        return send(context, &plan.method, outgoing).await;
+    }
+    if let Some((answer, age)) = context.kept.find(key, oldest) {
+        context.report.add_cached(age);
+        return Ok(answer);
+    }
+    let before = context.kept.writes(&plan.provider);
+    let answer = send(context, &plan.method, outgoing).await?;
+    if is_good(&plan.method, &answer) {
+        context.kept.keep(key, &plan.provider, before, &answer);
+    }
+    Ok(answer)
+}
+
+/// Whether an answer is worth keeping: a success, also by the document's own rule, and JSON to its end.
+fn is_good(method: &Method, answer: &Answer) -> bool {
+    let body = &answer.body;
+    let says_so = |rule: &SuccessRule| {
+        let value: Option<Value> = serde_json::from_slice(body).ok();
+        let said = value.as_ref().zip(ItemPath::parse(&rule.path).ok()).map(|(value, path)| path.select(value));
+        said.is_some_and(|said| said.first().is_none_or(|said| **said == rule.equals))
+    };
+    answer.status.is_success()
+        && (body.is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok())
+        && method.success.as_ref().is_none_or(says_so)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(url: &str) -> AnswerKey {
+        let (method, url) = ("GET".to_owned(), url.to_owned());
+        AnswerKey { method, url, headers: Vec::new(), body: Bytes::new(), credential: String::new() }
+    }
+
+    #[test]
+    fn answers_stay_until_every_reader_had_them_or_there_is_no_room() {
+        let shared = SharedAnswers::default();
+        let first = shared.place(&key("a"), 3);
+        assert!(Arc::ptr_eq(&first, &shared.place(&key("a"), 3)));
+        shared.taken(&key("a"), 10);
+        shared.taken(&key("a"), 10);
+        assert_eq!(shared.state().bytes, 10);
+        shared.taken(&key("a"), 10);
+        assert_eq!((shared.state().bytes, shared.state().places.len()), (0, 0));
+        assert!(!Arc::ptr_eq(&first, &shared.place(&key("a"), 3)));
+
+        shared.place(&key("b"), 2);
+        shared.taken(&key("b"), MOST_BYTES);
+        shared.place(&key("c"), 2);
+        shared.taken(&key("c"), 1);
+        let state = shared.state();
+        assert_eq!(state.bytes, MOST_BYTES);
+        assert!(state.places.contains_key(&key("b")) && !state.places.contains_key(&key("c")));
+    }
+}

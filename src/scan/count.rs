@@ -1,0 +1,150 @@
+//! `count(*)` from the total of one answer, where the document says that it is exact.
+//!
+//! Only where nothing is left to be checked on the rows. An API that does not state its total this time has its rows
+//! read and counted.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{DFSchemaRef, Result as DfResult};
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use futures::StreamExt;
+use futures::future;
+use futures::stream::{self, BoxStream};
+
+use super::exec::constant_rows;
+use super::spec::ScanSpec;
+use super::table::{ScanCore, StatementContext};
+use crate::bind::ConjunctFate;
+use crate::call::stated_total;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Whether an aggregate is the number of all rows of its input.
+pub(super) fn counts_rows(aggregate: &Aggregate) -> bool {
+    let [expr] = aggregate.aggr_expr.as_slice() else { return false };
+    aggregate.group_expr.is_empty() && is_count(expr)
+}
+
+fn is_count(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_count(&alias.expr),
+        Expr::AggregateFunction(AggregateFunction { func, params }) => {
+            func.name() == "count"
+                && !params.distinct
+                && params.filter.is_none()
+                && params.order_by.is_empty()
+                && params.args.iter().all(|arg| matches!(arg, Expr::Literal(value, _) if !value.is_null()))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the totals that the API states are the number of the scan's rows.
+pub(super) fn total_tells(spec: &ScanSpec) -> bool {
+    let pagination = &spec.binding.method.pagination;
+    let sent = spec.conjuncts.iter().all(|(_, fate)| *fate == ConjunctFate::Sent);
+    let whole = |plan: crate::call::ReadPlan| {
+        spec.calls(&[], 0).is_ok_and(|calls| !calls.iter().any(|(bound, _)| plan.is_own_page(&bound.call)))
+    };
+    pagination.exact
+        && pagination.total.as_ref().is_some_and(|total| total.rows_path().is_some())
+        && sent
+        && !spec.checks_rows()
+        && spec.read_plan(None).is_ok_and(whole)
+}
+
+/// The number of rows of an API table, as the API states it.
+#[derive(Debug, Clone)]
+pub(super) struct CountFromTotal {
+    pub(super) table: Arc<dyn TableProvider>,
+    pub(super) name: String,
+    pub(super) filters: Vec<Expr>,
+    pub(super) schema: DFSchemaRef,
+}
+
+impl PartialEq for CountFromTotal {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.filters) == (&other.name, &other.filters)
+    }
+}
+
+impl Eq for CountFromTotal {}
+
+impl Hash for CountFromTotal {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.name, &self.filters).hash(state);
+    }
+}
+
+impl PartialOrd for CountFromTotal {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.name.partial_cmp(&other.name).filter(|order| order.is_ne() || self == other)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for CountFromTotal {
+    fn name(&self) -> &'static str {
+        "CountFromTotal"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        Vec::new()
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CountFromTotal: {}", self.name)
+    }
+
+    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, _inputs: Vec<LogicalPlan>) -> DfResult<Self> {
+        Ok(self.clone())
+    }
+}
+
+/// One row: the number of rows that the scan's constants ask for.
+pub(super) fn counted_rows(
+    core: &Arc<ScanCore>,
+    spec: &Arc<ScanSpec>,
+    statement: &Arc<StatementContext>,
+    schema: &SchemaRef,
+) -> BoxStream<'static, Result<RecordBatch>> {
+    let parts = (Arc::clone(core), Arc::clone(spec), Arc::clone(statement), Arc::clone(schema));
+    stream::once(async move {
+        let (core, spec, statement, schema) = parts;
+        let count = count(&core, &spec, &statement).await?;
+        let count = i64::try_from(count).map_err(|_| Error::new(ErrorKind::Api, "the API's total is no total"))?;
+        RecordBatch::try_new(schema, vec![Arc::new(Int64Array::from(vec![count])) as Arc<dyn Array>])
+            .map_err(|error| Error::new(ErrorKind::Internal, "a count could not be given").caused_by(error))
+    })
+    .boxed()
+}
+
+async fn count(core: &Arc<ScanCore>, spec: &Arc<ScanSpec>, statement: &Arc<StatementContext>) -> Result<u64> {
+    // The smallest page there is: only its total is wanted.
+    let plan = Arc::new(spec.read_plan(Some(1))?);
+    let context = core.read_context(statement);
+    let calls = spec.calls(&[], 0)?;
+    let totals = calls.into_iter().map(|(bound, _)| stated_total(Arc::clone(&context), Arc::clone(&plan), bound));
+    let totals: Vec<Option<u64>> = future::try_join_all(totals).await?;
+    if let Some(sum) = totals.into_iter().sum::<Option<u64>>() {
+        return Ok(sum);
+    }
+    let mut rows = constant_rows(core, spec, statement, None)?.boxed();
+    let mut count = 0;
+    while let Some(batch) = rows.next().await {
+        count += batch?.num_rows() as u64;
+    }
+    Ok(count)
+}

@@ -1,0 +1,279 @@
+//! What EXPLAIN says of a scan: the method, the calls expected, what becomes of each predicate, the time that the API's
+//! limit implies.
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+use serde::Serialize;
+
+use super::exec::CallExec;
+use super::spec::ScanSpec;
+use super::table::{ScanCore, StatementContext};
+use crate::bind::ConjunctFate;
+use crate::call::{ReadPlan, describe_request, known_length};
+use crate::provider::{ItemShape, Method, PageKind};
+
+/// How many calls, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// No fewer.
+    pub min: u64,
+    /// As many as the lists had that were read before; absent where nothing tells.
+    pub likely: Option<u64>,
+    /// No more, but for retries; absent where nothing tells.
+    pub max: Option<u64>,
+}
+
+/// A predicate, and whether the API gets it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedPredicate {
+    /// As SQL; the values of secret columns stay hidden.
+    pub text: String,
+    /// `sent`, `sent and checked` or `checked`.
+    pub fate: &'static str,
+    /// Why the API does not get it.
+    pub why: Option<String>,
+}
+
+/// A limit that the API's document publishes, and what it means for the calls expected.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedLimit {
+    /// Requests allowed per period.
+    pub requests: u64,
+    /// The period.
+    pub per_seconds: f64,
+    /// How long the calls that are likely take at least.
+    pub seconds: Option<f64>,
+}
+
+/// A scan, as EXPLAIN tells of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExplainedScan {
+    /// `provider.service.resource`.
+    pub table: String,
+    /// The method.
+    pub method: String,
+    /// `GET https://host/path/{parameter}`.
+    pub template: String,
+    /// The first request, where constants make it.
+    pub request: Option<String>,
+    /// Sets of constants: each is a call, or the first of its pages.
+    pub sets: Option<u64>,
+    /// Calls.
+    pub calls: Expected,
+    /// What the API is told of conditions on fields, in its own words.
+    pub filter: Option<String>,
+    /// Conjuncts of the WHERE clause on the table.
+    pub predicates: Vec<ExplainedPredicate>,
+    /// Parameters that the rows of another table give, one call per distinct key.
+    pub join_keys: Vec<String>,
+    /// The method that lists the table in place of calls per key, where that is fewer calls.
+    pub listed_by: Option<String>,
+    /// How pages follow one another.
+    pub pages: String,
+    /// The API's published limit.
+    pub limit: Option<ExplainedLimit>,
+}
+
+impl ExplainedScan {
+    /// Lines for people.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("method: {} ({})", self.method, self.template)];
+        match (self.sets, &self.request) {
+            (Some(0), _) => lines.push("calls: none, the predicates contradict each other".to_owned()),
+            (Some(1), Some(request)) => lines.push(format!("request: {request}")),
+            (Some(n), Some(request)) => lines.push(format!("requests: {n}, the first {request}")),
+            (Some(n), None) => lines.push(format!("requests: {n}")),
+            (None, _) => {
+                let keys = self.join_keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(" and ");
+                let listed = self.listed_by.as_ref().map(|method| format!(", or all by `{method}` if that is fewer"));
+                lines.push(format!(
+                    "requests: one per distinct {keys} of the other table{}",
+                    listed.unwrap_or_default()
+                ));
+            }
+        }
+        if let Some(filter) = &self.filter {
+            lines.push(format!("filter: {filter}"));
+        }
+        for predicate in &self.predicates {
+            let text = &predicate.text;
+            lines.push(match (predicate.fate, &predicate.why) {
+                ("sent", _) => format!("reaches the API: {text}"),
+                ("checked", Some(why)) => format!("checked on the rows: {text} ({why})"),
+                _ => format!("reaches the API and is checked on the rows: {text}"),
+            });
+        }
+        lines.push(format!("pages: {}", self.pages));
+        if self.sets != Some(0) {
+            lines.push(format!("calls: {}", self.calls.text()));
+        }
+        if let Some(limit) = &self.limit {
+            let seconds = limit.seconds.filter(|seconds| *seconds > 0.0);
+            let implied = seconds.map(|seconds| format!(": {seconds} s or more")).unwrap_or_default();
+            lines.push(format!("limit: {} requests in {} s{implied}", limit.requests, limit.per_seconds));
+        }
+        lines
+    }
+}
+
+impl Expected {
+    fn exactly(n: u64) -> Self {
+        Self { min: n, likely: Some(n), max: Some(n) }
+    }
+
+    /// `3`, `1 to 20, likely 3`, `1 or more`.
+    pub fn text(self) -> String {
+        let bounds = match self.max {
+            Some(max) if max == self.min => return max.to_string(),
+            Some(max) => format!("{} to {max}", self.min),
+            None => format!("{} or more", self.min),
+        };
+        match self.likely {
+            Some(likely) => format!("{bounds}, likely {likely}"),
+            None => bounds,
+        }
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
+        Self {
+            min: self.min.saturating_add(other.min),
+            likely: sum(self.likely, other.likely),
+            max: sum(self.max, other.max),
+        }
+    }
+}
+
+/// What there is to say of an operator; `other` is the input that gives its keys.
+pub(super) fn explained(
+    core: &ScanCore,
+    statement: &StatementContext,
+    spec: &ScanSpec,
+    other: Option<(&Arc<dyn ExecutionPlan>, Option<&ScanSpec>)>,
+    fetch: Option<usize>,
+) -> ExplainedScan {
+    let method = &spec.binding.method;
+    let plan = spec.read_plan(fetch.map(|n| n as u64)).ok();
+    let example = || spec.calls(&[], 0).ok()?.into_iter().next();
+    let request = match other {
+        None => example().zip(plan.as_ref()),
+        Some(_) => None,
+    };
+    let calls = match other {
+        None => constant_calls(core, statement, spec, plan.as_ref(), fetch),
+        Some((input, list)) => {
+            let per_key = spec.binding.tuples.len() as u64;
+            let by_key = expected_rows(core, statement, input).map(|rows| rows.saturating_mul(per_key));
+            let listed = list.and_then(|list| constant_calls(core, statement, list, None, None).likely);
+            Expected { min: 0, likely: by_key.map(|n| listed.map_or(n, |listed| n.min(listed))), max: None }
+        }
+    };
+    let predicates = spec.conjuncts.iter().map(|(text, fate)| {
+        let (fate, why) = match fate {
+            ConjunctFate::Sent => ("sent", None),
+            ConjunctFate::SentAndChecked => ("sent and checked", None),
+            ConjunctFate::Checked(why) => ("checked", Some(why.clone())),
+        };
+        ExplainedPredicate { text: text.clone(), fate, why }
+    });
+    ExplainedScan {
+        table: spec.table.id(),
+        method: method.name.clone(),
+        template: format!("{} {}", method.http_method.to_uppercase(), method.url_template()),
+        request: request.and_then(|((bound, _), plan)| describe_request(&core.endpoints, plan, &bound.call).ok()),
+        sets: other.is_none().then_some(spec.binding.tuples.len() as u64),
+        calls,
+        filter: spec.filter().map(|(name, text)| format!("{name}: {text}")),
+        predicates: predicates.collect(),
+        join_keys: spec.outer_columns().map(|bound| bound.parameter.clone()).collect(),
+        listed_by: other.and_then(|(_, list)| list).map(|list| list.binding.method.name.clone()),
+        pages: pages_text(method),
+        limit: limit(method, calls),
+    }
+}
+
+/// The calls of a scan's own constants.
+fn constant_calls(
+    core: &ScanCore,
+    statement: &StatementContext,
+    spec: &ScanSpec,
+    plan: Option<&ReadPlan>,
+    fetch: Option<usize>,
+) -> Expected {
+    let method = &spec.binding.method;
+    let sets = spec.binding.tuples.len() as u64;
+    let single = matches!(method.pagination.kind, PageKind::Single | PageKind::Unknown)
+        || method.response.items == ItemShape::Object;
+    let Ok(calls) = spec.calls(&[], 0) else { return Expected { min: sets, likely: None, max: None } };
+    let whole = spec.read_plan(None).ok();
+    let is_own = |plan: &ReadPlan| calls.iter().all(|(bound, _)| plan.is_own_page(&bound.call));
+    if single || whole.as_ref().is_some_and(is_own) {
+        let all = Expected::exactly(sets);
+        // A reader with a limit may stop before all are made.
+        return if fetch.is_some() { Expected { min: sets.min(1), ..all } } else { all };
+    }
+    let context = core.read_context(statement);
+    let known = whole.as_ref().and_then(|plan| {
+        calls.iter().try_fold(0_u64, |sum, (bound, _)| Some(sum + known_length(&context, plan, &bound.call)?.calls))
+    });
+    // So many rows that surely pass fit into so many pages.
+    let limited = plan.and_then(|plan| Some((plan.limit?, plan.asked_page_size()?)));
+    let limited = limited.map(|(rows, size)| rows.div_ceil(size.max(1)).max(1));
+    match (limited, fetch) {
+        (Some(pages), _) if sets == 1 => {
+            Expected { min: 1, likely: Some(known.map_or(pages, |known| known.min(pages))), max: Some(pages) }
+        }
+        (_, Some(_)) => Expected { min: sets.min(1), likely: None, max: known },
+        _ => Expected { min: sets, likely: known, max: None },
+    }
+}
+
+/// The rows that an input likely has, where lists that were read before tell.
+fn expected_rows(core: &ScanCore, statement: &StatementContext, plan: &Arc<dyn ExecutionPlan>) -> Option<u64> {
+    /// Operators that leave the number of rows as it is.
+    const SAME_ROWS: [&str; 5] =
+        ["ProjectionExec", "CooperativeExec", "CoalesceBatchesExec", "CoalescePartitionsExec", "SortExec"];
+    if let Some(scan) = plan.downcast_ref::<CallExec>() {
+        return scan.expected_rows(core, statement);
+    }
+    match plan.children().as_slice() {
+        [child] if SAME_ROWS.contains(&plan.name()) => expected_rows(core, statement, child),
+        _ => None,
+    }
+}
+
+/// The rows of a scan's own constants, where lists that were read before tell.
+pub(super) fn constant_rows(core: &ScanCore, statement: &StatementContext, spec: &ScanSpec) -> Option<u64> {
+    let plan = spec.read_plan(None).ok()?;
+    let context = core.read_context(statement);
+    let calls = spec.calls(&[], 0).ok()?;
+    calls.iter().try_fold(0_u64, |sum, (bound, _)| Some(sum + known_length(&context, &plan, &bound.call)?.rows?))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds for people")]
+fn limit(method: &Method, calls: Expected) -> Option<ExplainedLimit> {
+    let limit = method.rate_limit.as_ref()?;
+    let (requests, per_seconds) = (limit.requests.filter(|n| *n > 0)?, limit.per_seconds?);
+    let periods = |n: u64| (n.saturating_sub(1) / requests) as f64 * per_seconds;
+    Some(ExplainedLimit { requests, per_seconds, seconds: calls.likely.or(calls.max).map(periods) })
+}
+
+fn pages_text(method: &Method) -> String {
+    let pagination = &method.pagination;
+    let total = match (&pagination.total, pagination.exact) {
+        (Some(_), true) => ", the answer states its exact total",
+        (Some(_), false) => ", the answer states its total",
+        (None, _) => "",
+    };
+    let size = pagination.size.as_ref().and_then(|size| size.max);
+    let size = size.map(|max| format!(", up to {max} rows each")).unwrap_or_default();
+    let how = if pagination.declared { "" } else { " (inferred)" };
+    match &pagination.kind {
+        PageKind::Single => "one answer is everything".to_owned(),
+        PageKind::Unknown => format!("not declared, one call{total}"),
+        kind => format!("{}{how}{total}{size}", kind.name()),
+    }
+}

@@ -1,0 +1,174 @@
+//! EXPLAIN, and counts that the API gives.
+
+use serde_json::{Value, json};
+use skyql::Engine;
+
+use crate::support::documents::{Paging, STATED_TOTAL, acme_dir, paged, widgets};
+use crate::support::query::Db;
+use crate::support::server::{Reply, Server};
+
+const EXACT_TOTAL: &str = "total: {rows: $.total, exact: true}\n";
+
+fn db(server: &Server, total: &str) -> Db {
+    Db::new(acme_dir(&server.url(), &(Paging::Page.document() + total)))
+}
+
+async fn shop(count: u32) -> Server {
+    Server::start(paged(widgets(count), 20, 100, true)).await
+}
+
+async fn explain(db: &mut Db, sql: &str) -> Vec<String> {
+    let answer = db.rows(&format!("EXPLAIN {sql}")).await;
+    answer.column(0).iter().map(|line| line.trim().to_owned()).collect()
+}
+
+fn line<'l>(lines: &'l [String], start: &str) -> Vec<&'l str> {
+    lines.iter().filter_map(|line| line.strip_prefix(start)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_is_one_call_where_the_total_is_exact() {
+    let server = shop(250).await;
+    let mut exact = db(&server, EXACT_TOTAL);
+    for (sql, count) in [
+        ("SELECT count(*) FROM acme.shop.widgets", 250),
+        ("SELECT count(1) FROM acme.shop.widgets w", 250),
+        ("SELECT count(*) + 1 FROM acme.shop.widgets", 251),
+        ("SELECT n FROM (SELECT count(*) AS n FROM acme.shop.widgets) c", 250),
+        // A parameter says all that is asked.
+        ("SELECT count(*) FROM acme.shop.widgets WHERE color = 'red'", 83),
+    ] {
+        let from = server.requests().len();
+        let answer = exact.rows(sql).await;
+        assert_eq!(answer.ids(), [count], "{sql}");
+        assert_eq!(server.requests().len() - from, 1, "{sql}");
+        assert_eq!(server.requests()[from].query_value("per_page").as_deref(), Some("1"), "{sql}");
+        assert_eq!(answer.verdict(), "complete", "{sql}");
+    }
+    let answer = exact.rows("SELECT count(*) FROM acme.shop.widgets WHERE color IN ('red', 'green')").await;
+    assert_eq!((answer.ids(), answer.report.calls), (vec![167], 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_total_does_not_say_is_counted() {
+    let server = shop(250).await;
+    for (total, sql, count, calls) in [
+        (STATED_TOTAL, "SELECT count(*) FROM acme.shop.widgets", 250, 3),
+        (EXACT_TOTAL, "SELECT count(*) FROM acme.shop.widgets WHERE ok", 125, 3),
+        (EXACT_TOTAL, "SELECT count(size) FROM acme.shop.widgets", 200, 3),
+        (EXACT_TOTAL, "SELECT count(DISTINCT ok) FROM acme.shop.widgets", 2, 3),
+        (EXACT_TOTAL, "SELECT count(*) FROM (SELECT id FROM acme.shop.widgets LIMIT 7) w", 7, 1),
+        (EXACT_TOTAL, "SELECT count(*) FROM acme.shop.widgets WHERE page = 3", 20, 1),
+        (EXACT_TOTAL, "SELECT count(*) FROM acme.shop.widgets WHERE id = 7", 1, 1),
+        (EXACT_TOTAL, "SELECT count(*) FROM acme.shop.widgets GROUP BY ok ORDER BY 1 LIMIT 1", 125, 3),
+    ] {
+        let from = server.requests().len();
+        assert_eq!(db(&server, total).rows(sql).await.ids(), [count], "{sql}");
+        assert_eq!(server.requests().len() - from, calls, "{sql}");
+    }
+    // An answer without its total has its rows read after all.
+    let silent = Server::start(paged(widgets(30), 20, 20, false)).await;
+    let answer = db(&silent, EXACT_TOTAL).rows("SELECT count(*) FROM acme.shop.widgets").await;
+    assert_eq!((answer.ids(), answer.verdict()), (vec![30], "complete"));
+    let refusing = Server::start(|_| Reply::json(403, json!({"error": "no"}))).await;
+    db(&refusing, EXACT_TOTAL).error("SELECT count(*) FROM acme.shop.widgets").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_to_come_are_told_as_bounds_and_by_what_is_remembered() {
+    let server = shop(250).await;
+    let mut db = db(&server, STATED_TOTAL);
+    let list = "SELECT id FROM acme.shop.widgets";
+    let join = "SELECT w.id, p.id FROM acme.shop.widgets w JOIN acme.shop.parts p ON p.widget_id = w.id";
+    for (sql, calls) in [
+        (list, vec!["1 or more"]),
+        ("SELECT id FROM acme.shop.widgets WHERE ok", vec!["1 or more"]),
+        ("SELECT id FROM acme.shop.widgets LIMIT 5", vec!["1"]),
+        ("SELECT id FROM acme.shop.widgets LIMIT 120", vec!["1 to 2, likely 2"]),
+        ("SELECT id FROM acme.shop.widgets WHERE id IN (1, 2)", vec!["2"]),
+        ("SELECT id FROM acme.shop.widgets WHERE page = 2", vec!["1"]),
+        ("SELECT id FROM acme.shop.parts WHERE widget_id = 1", vec!["1"]),
+        (join, vec!["0 or more", "1 or more"]),
+        ("SELECT id FROM acme.shop.widgets WHERE id = 1 AND id = 2", vec![]),
+    ] {
+        let lines = explain(&mut db, sql).await;
+        let told: Vec<&str> = line(&lines, "calls: ").into_iter().filter(|said| !said.starts_with("none")).collect();
+        assert_eq!(told, calls, "{sql}\n{lines:#?}");
+    }
+    assert!(server.requests().is_empty());
+    db.rows(list).await;
+    for (sql, calls) in [
+        (list, vec!["1 or more, likely 3"]),
+        ("SELECT id FROM acme.shop.widgets LIMIT 120", vec!["1 to 2, likely 2"]),
+        (join, vec!["0 or more, likely 250", "1 or more, likely 3"]),
+    ] {
+        let lines = explain(&mut db, sql).await;
+        assert_eq!(line(&lines, "calls: "), calls, "{sql}\n{lines:#?}");
+    }
+    let lines = explain(&mut db, join).await;
+    assert_eq!(line(&lines, "calls in all: "), ["1 or more, likely 253; equal calls are made once"]);
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn predicates_keys_and_the_list_beside_them_are_told() {
+    let server = shop(5).await;
+    let mut db = db(&server, EXACT_TOTAL);
+    let sql = "SELECT w.id FROM acme.shop.parts p JOIN acme.shop.widgets w ON w.id = p.id \
+               WHERE p.widget_id = 2 AND w.name LIKE 'w%'";
+    let lines = explain(&mut db, sql).await;
+    assert_eq!(
+        line(&lines, "requests: "),
+        ["one per distinct `widget_id` of the other table, or all by `list` if that is fewer"]
+    );
+    assert_eq!(line(&lines, "reaches the API: "), ["widget_id = 2"]);
+    assert_eq!(line(&lines, "checked on the rows: ").len(), 1);
+    let lines = explain(&mut db, "SELECT count(*) FROM acme.shop.widgets").await;
+    assert_eq!(line(&lines, "calls: "), ["1 or more, likely 1"], "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("CountExec: acme.shop.widgets")), "{lines:#?}");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn analyze_measures_what_happened() {
+    let server = shop(250).await;
+    let mut db = db(&server, STATED_TOTAL);
+    let sql = "ANALYZE SELECT a.id FROM acme.shop.widgets a JOIN acme.shop.widgets b ON a.name = b.name";
+    let lines = explain(&mut db, sql).await;
+    assert_eq!(line(&lines, "rows: "), ["250"], "{lines:#?}");
+    assert_eq!(line(&lines, "calls: ").last(), Some(&"3, of which 0 sent again"));
+    assert_eq!(line(&lines, "spared: "), ["3 by answers of equal calls"]);
+    assert_eq!(line(&lines, "verdict: "), ["complete"]);
+    let at_once: u64 = line(&lines, "at once: ")[0].trim_end_matches(" at most").parse().unwrap();
+    assert!((1..=3).contains(&at_once));
+    assert_eq!(line(&lines, "first row: ").len(), 1);
+    assert!(lines.iter().any(|line| line.contains("output_rows=250")), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_get_an_object() {
+    let server = shop(250).await;
+    let documents = acme_dir(&server.url(), &(Paging::Page.document() + STATED_TOTAL));
+    let engine = Engine::builder().providers_dir(documents.path()).build().unwrap();
+    let mut result = engine
+        .session()
+        .sql("EXPLAIN ANALYZE SELECT id FROM acme.shop.widgets WHERE color = 'red' AND ok")
+        .await
+        .unwrap();
+    result.prefer_program_form();
+    let names: Vec<String> = result.schema().fields().iter().map(|field| field.name().clone()).collect();
+    assert_eq!(names, ["calls", "tables", "plan", "happened"]);
+    let batches = result.read_all().await.unwrap();
+    let cells = &crate::support::query::texts(&batches[0])[0];
+    let parsed: Vec<Value> = cells.iter().map(|cell| serde_json::from_str(cell).unwrap()).collect();
+    assert_eq!(parsed[0], json!({"min": 1, "likely": null, "max": null}));
+    let table = &parsed[1][0];
+    assert_eq!(table["table"], "acme.shop.widgets");
+    assert_eq!(table["template"], format!("GET {}/widgets", server.url()));
+    let fates: Vec<&str> =
+        table["predicates"].as_array().unwrap().iter().map(|p| p["fate"].as_str().unwrap()).collect();
+    assert_eq!(fates, ["sent", "checked"]);
+    assert!(table["predicates"][1]["why"].as_str().unwrap().contains("`ok` is not a parameter"));
+    assert_eq!(parsed[3]["calls"], 1);
+    assert_eq!(parsed[3]["verdict"], "complete");
+}

@@ -1,0 +1,267 @@
+//! The same call once, answers kept across statements, and budgets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use skyql::{Engine, ErrorKind};
+
+use crate::support::documents::{Paging, STATED_TOTAL, acme_dir, paged, provider_dir, widgets, widgets_service};
+use crate::support::query::{Db, ImpatientClock};
+use crate::support::server::{Gate, Reply, Server};
+
+fn db(server: &Server) -> Db {
+    Db::new(acme_dir(&server.url(), &(Paging::Page.document() + STATED_TOTAL)))
+}
+
+async fn shop(count: u32) -> Server {
+    Server::start(paged(widgets(count), 20, 100, true)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_calls_of_one_statement_are_one_call() {
+    for (sql, calls, shared) in [
+        // A self-join over three pages.
+        ("SELECT a.id, b.name FROM acme.shop.widgets a JOIN acme.shop.widgets b ON a.name = b.name ORDER BY 1", 3, 3),
+        (
+            "WITH w AS (SELECT id, size FROM acme.shop.widgets) \
+             SELECT x.id, y.size FROM w x JOIN w y ON x.id + 0 = y.id + 0 ORDER BY 1",
+            3,
+            3,
+        ),
+        (
+            "SELECT id, size FROM acme.shop.widgets WHERE ok UNION ALL \
+             SELECT id, size FROM acme.shop.widgets WHERE NOT ok ORDER BY 1",
+            3,
+            3,
+        ),
+        // Three readers.
+        (
+            "SELECT id, size FROM acme.shop.widgets WHERE id < 50 UNION ALL SELECT id, size FROM acme.shop.widgets \
+             WHERE id BETWEEN 50 AND 99 UNION ALL SELECT id, size FROM acme.shop.widgets WHERE id > 99 ORDER BY 1",
+            3,
+            6,
+        ),
+    ] {
+        let server = shop(250).await;
+        let answer = db(&server).rows(sql).await;
+        assert_eq!(answer.ids(), (1..=250).collect::<Vec<_>>(), "{sql}");
+        assert_eq!(server.requests().len(), calls, "{sql}\n{:?}", server.requests());
+        assert_eq!((answer.report.calls, answer.report.shared), (calls as u64, shared), "{sql}");
+        assert_eq!(answer.verdict(), "complete", "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_two_joins_ask_for_are_asked_for_once() {
+    let server = shop(5).await;
+    let sql = "WITH p AS (SELECT w.id AS w, p.id AS part FROM acme.shop.widgets w \
+               JOIN acme.shop.parts p ON p.widget_id = w.id) \
+               SELECT w, part FROM p WHERE w < 4 UNION ALL SELECT w, part FROM p WHERE w >= 4 ORDER BY 2";
+    let answer = db(&server).rows(sql).await;
+    assert_eq!(answer.column(1), ["11", "21", "22", "41", "51", "52"]);
+    // One list and one call for each widget.
+    assert_eq!(server.requests().len(), 6, "{:?}", server.requests());
+    let sql = "SELECT a.id, b.id FROM acme.shop.parts a JOIN acme.shop.parts b ON a.id = b.id \
+               WHERE a.widget_id = 2 AND b.widget_id IN (1, 2) ORDER BY 1";
+    let answer = db(&server).rows(sql).await;
+    assert_eq!(answer.rows, [["21", "21"], ["22", "22"]]);
+    assert_eq!(server.requests().len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn different_calls_and_other_statements_share_nothing() {
+    let server = shop(3).await;
+    let mut db = db(&server);
+    let sql = "SELECT id FROM acme.shop.widgets WHERE color = 'red' UNION ALL \
+               SELECT id FROM acme.shop.widgets WHERE color = 'green' ORDER BY 1";
+    assert_eq!(db.rows(sql).await.report.shared, 0);
+    assert_eq!(server.requests().len(), 2);
+    for _ in 0..2 {
+        db.rows("SELECT id FROM acme.shop.widgets").await;
+    }
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_leaves_while_it_asks_is_succeeded() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::start(move |seen| paged(widgets(30), 20, 100, true)(seen).gated(&held)).await;
+    let mut db = db(&server);
+    let sql = "SELECT id FROM acme.shop.widgets a UNION ALL SELECT id FROM acme.shop.widgets b";
+    let result = db.start(sql).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut result = result;
+        result.read_all().await
+    });
+    gate.arrived().await;
+    reading.abort();
+    assert!(reading.await.unwrap_err().is_cancelled());
+    server.idle().await;
+    gate.open();
+    assert_eq!(db.rows(&format!("{sql} ORDER BY 1")).await.rows.len(), 60);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_a_shared_call_fails_the_statement() {
+    let server = Server::start(|_| Reply::json(403, json!({"error": "no"}))).await;
+    let sql = "SELECT id FROM acme.shop.widgets UNION ALL SELECT id FROM acme.shop.widgets";
+    assert_eq!(db(&server).error(sql).await.kind(), ErrorKind::Auth);
+    let mut db = db(&server).set("on_partial", "warn");
+    let error = db.run(sql).await;
+    assert!(error.is_err() || error.is_ok_and(|answer| answer.verdict() == "failed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_kept_only_where_asked_and_only_so_long() {
+    let server = shop(150).await;
+    let clock = Arc::new(ImpatientClock::default());
+    let documents = acme_dir(&server.url(), &(Paging::Page.document() + STATED_TOTAL));
+    let shared: skyql::clock::SharedClock = Arc::clone(&clock) as _;
+    let engine = Engine::builder().providers_dir(documents.path()).clock(shared).build().unwrap();
+    let mut session = engine.session();
+    let sql = "SELECT id FROM acme.shop.widgets";
+    let run = async |session: &mut skyql::Session| {
+        let mut result = session.sql(sql).await.unwrap();
+        let rows: usize = result.read_all().await.unwrap().iter().map(arrow::array::RecordBatch::num_rows).sum();
+        assert_eq!(rows, 150);
+        result.report()
+    };
+    run(&mut session).await;
+    session.sql("SET cache = '5m'").await.unwrap();
+    // Nothing was kept before it was asked for.
+    let first = run(&mut session).await;
+    assert_eq!((first.calls, first.cached), (2, 0));
+    skyql::clock::Clock::sleep(&*clock, Duration::from_secs(34)).await;
+    let second = run(&mut session).await;
+    assert_eq!((second.calls, second.cached), (0, 2));
+    let age = second.cached_age.unwrap();
+    assert!((Duration::from_secs(34)..Duration::from_mins(1)).contains(&age), "{age:?}");
+    assert!(second.footer().contains("2 answers kept, up to 3"), "{}", second.footer());
+    assert_eq!(second.verdict().name(), "complete");
+    // Another session of the engine may use them too, where it wants to.
+    let mut other = engine.session();
+    assert_eq!(run(&mut other).await.calls, 2);
+    other.sql("SET cache = '1m'").await.unwrap();
+    assert_eq!(run(&mut other).await.calls, 0);
+    skyql::clock::Clock::sleep(&*clock, Duration::from_mins(2)).await;
+    assert_eq!(run(&mut other).await.calls, 2);
+    session.sql("SET cache = 'off'").await.unwrap();
+    assert_eq!(run(&mut session).await.calls, 2);
+    assert_eq!(server.requests().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_are_of_one_credential() {
+    let server = shop(3).await;
+    let service = widgets_service(&server.url(), "", "$.items");
+    let auth = "type: bearer\ncredentialsenvvar: ACME_TOKEN";
+    let documents = provider_dir("acme", "v1", &[("shop", &service)], auth);
+    let mut sessions = Vec::new();
+    for token in ["one", "two"] {
+        let env = skyql::Env::empty().with("ACME_TOKEN", token);
+        let engine = Engine::builder().providers_dir(documents.path()).env(env).build().unwrap();
+        let mut session = engine.session();
+        session.settings_mut().set("cache", "1h").unwrap();
+        sessions.push(session);
+    }
+    for (at, calls) in [(0, 1), (1, 1), (0, 0), (1, 0)] {
+        let mut result = sessions[at].sql("SELECT id FROM acme.shop.widgets").await.unwrap();
+        result.read_all().await.unwrap();
+        assert_eq!(result.report().calls, calls);
+    }
+    let tokens: Vec<_> =
+        server.requests().iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(tokens, ["Bearer one", "Bearer two"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_answer_is_not_kept() {
+    let calls = AtomicU64::new(0);
+    let server = Server::start(move |seen| match calls.fetch_add(1, Ordering::Relaxed) {
+        0 => Reply::json(403, json!({"error": "not yet"})),
+        1 => Reply::text(200, "text/html", "<h1>please log in</h1>"),
+        _ => paged(widgets(3), 20, 100, true)(seen),
+    })
+    .await;
+    let mut db = db(&server).set("cache", "1h");
+    db.error("SELECT id FROM acme.shop.widgets").await;
+    db.error("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(db.rows("SELECT id FROM acme.shop.widgets").await.report.calls, 1);
+    assert_eq!(db.rows("SELECT id FROM acme.shop.widgets").await.report.calls, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn max_rows_gives_as_many_and_says_so() {
+    let server = shop(250).await;
+    let mut db = db(&server).set("max_rows", "120");
+    let error = db.error("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    assert_eq!(error.message(), "stopped after 120 rows");
+    assert_eq!(error.context_value("rows"), Some("120"));
+    let mut result = db.start("SELECT id FROM acme.shop.widgets").await.unwrap();
+    let mut given = 0;
+    while let Some(Ok(batch)) = futures::StreamExt::next(&mut result).await {
+        given += batch.num_rows();
+    }
+    assert_eq!((given, result.report().rows), (120, 120));
+    // Exactly as many as are allowed are a whole answer, and what is counted here is no row of the answer.
+    assert_eq!(db.rows("SELECT id FROM acme.shop.widgets WHERE id <= 120").await.rows.len(), 120);
+    assert_eq!(db.rows("SELECT count(*) FROM acme.shop.widgets").await.ids(), [250]);
+    let mut db = db.set("max_rows", "none");
+    assert_eq!(db.rows("SELECT id FROM acme.shop.widgets").await.rows.len(), 250);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn max_seconds_stops_a_query_that_waits() {
+    let server = Server::start(|seen| {
+        if seen.query_value("page").is_none() { paged(widgets(250), 20, 100, true)(seen) } else { Reply::hang() }
+    })
+    .await;
+    let mut db = db(&server).set("max_seconds", "30");
+    let error = db.error("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Budget, "stopped after 30 seconds"), "{error}");
+    server.idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn max_calls_says_how_far_it_got() {
+    let server = shop(1000).await;
+    let mut db = db(&server).set("max_calls", "4");
+    let error = db.error("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Budget, "stopped after 4 calls"));
+    let rows: u64 = error.context_value("rows").unwrap().parse().unwrap();
+    assert!((100..=400).contains(&rows), "{error}");
+    assert_eq!(error.context_value("calls"), Some("4"));
+    assert_eq!(server.requests().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_empties_the_cache_of_its_provider_and_looks_anew() {
+    let server = Server::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET", "/v4/images") => {
+            let image = json!({"id": "private/1", "label": "a", "created": "2020-01-01T00:00:00", "is_public": false});
+            Reply::json(200, json!({"data": [image], "page": 1, "pages": 1, "results": 1}))
+        }
+        ("GET", _) => Reply::json(200, json!({"data": [], "page": 1, "pages": 1, "results": 0})),
+        _ => Reply::json(200, json!({})),
+    })
+    .await;
+    let env = skyql::Env::empty().with("LINODE_TOKEN", "t");
+    let builder = Engine::builder().unreleased_writes().no_journal().env(env).base_url("linode", &server.url());
+    let mut db = Db::of(builder).set("cache", "1h").set("confirm", "never");
+    let (images, volumes) = ("SELECT id FROM linode.images.images", "SELECT id FROM linode.volumes.volumes");
+    for (sql, calls) in [(images, 1), (volumes, 1), (images, 0), (volumes, 0)] {
+        assert_eq!(db.rows(sql).await.report.calls, calls, "{sql}");
+    }
+    // The look at what a DELETE is about is never a kept answer.
+    let before = server.requests().len();
+    db.run("DELETE FROM linode.images.images WHERE label LIKE 'a%'").await.unwrap();
+    let sent: Vec<_> = server.requests()[before..].iter().map(|seen| seen.method.clone()).collect();
+    assert_eq!(sent, ["GET", "DELETE"]);
+    for (sql, calls) in [(images, 1), (volumes, 1), (images, 0)] {
+        assert_eq!(db.rows(sql).await.report.calls, calls, "{sql}");
+    }
+}
