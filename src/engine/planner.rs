@@ -36,7 +36,7 @@ use crate::scan::{CatalogList, StatementContext, from_datafusion, to_datafusion}
 use crate::sql;
 
 /// How many views may stand behind one another.
-const DEEPEST: usize = 32;
+const DEEPEST: usize = 12;
 
 /// What planning a statement needs of its session: a copy, so that a view can be planned while its reader is.
 #[derive(Debug, Clone)]
@@ -49,7 +49,8 @@ pub(super) struct Planner {
     pub(super) own: Arc<Own>,
     /// What `USE` said.
     pub(super) current: Vec<String>,
-    depth: usize,
+    /// The views that are being planned, each read by the one before it.
+    within: Vec<String>,
     /// The view that is being made, which must not read itself.
     making: Option<String>,
 }
@@ -73,7 +74,7 @@ impl Planner {
         own: Arc<Own>,
         current: Vec<String>,
     ) -> Self {
-        Self { engine, settings, report, last, own, current, depth: 0, making: None }
+        Self { engine, settings, report, last, own, current, within: Vec::new(), making: None }
     }
 
     /// The same, for a text whose names are whole.
@@ -164,10 +165,11 @@ impl Planner {
     /// # Errors
     /// Of the query; the places in it are not the statement's and are left out.
     pub(super) async fn plan_view(&self, name: &str, sql: &str) -> Result<LogicalPlan> {
-        if self.depth >= DEEPEST {
+        if self.within.len() >= DEEPEST || self.within.iter().any(|outer| outer == name) {
             return Err(reads_itself(name));
         }
-        let planner = Self { current: Vec::new(), depth: self.depth + 1, ..self.clone() };
+        let mut planner = Self { current: Vec::new(), ..self.clone() };
+        planner.within.push(name.to_owned());
         let plan = async {
             let query = ast::Statement::Query(Box::new(sql::parse_query(sql)?));
             planner.plan(&planner.context()?, query).await

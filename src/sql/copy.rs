@@ -128,7 +128,7 @@ mod tests {
             other => panic!("{text}: {other:?}"),
         };
         let plain = copy("COPY (SELECT a, (1 + 2) FROM t WHERE x IN (1)) TO 'x y.csv';");
-        assert_eq!(plain.query.to_string(), "SELECT a, (1 + 2) FROM t WHERE x IN (1)");
+        assert_eq!(plain.query.to_string(), "SELECT a, (1 + 2) AS \"(1 + 2)\" FROM t WHERE x IN (1)");
         assert_eq!((plain.file.as_str(), plain.format, plain.overwrite, plain.header), ("x y.csv", None, false, true));
         let with = copy("copy linode.images.images to 'x' WITH (FORMAT 'CSV', overwrite, HEADER false)");
         assert_eq!(with.query.to_string(), "SELECT * FROM \"linode\".\"images\".\"images\"");

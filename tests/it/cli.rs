@@ -596,7 +596,6 @@ async fn what_would_change_something_is_refused_without_a_call() {
         "DROP TABLE linode.images.images",
         "CREATE TABLE linode.images.mine AS SELECT 1",
         "CREATE VIEW linode.images.mine AS SELECT 1",
-        "COPY (SELECT 1) TO 'x.csv'",
         "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'",
         "TRUNCATE linode.images.images",
         "MERGE INTO linode.images.images i USING (SELECT 1 AS n) s ON true WHEN MATCHED THEN DELETE",
