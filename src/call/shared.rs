@@ -35,18 +35,20 @@ pub(super) struct AnswerKey {
 }
 
 impl AnswerKey {
-    fn of(outgoing: &Outgoing) -> Self {
+    /// None for a request whose body is not at hand.
+    fn of(outgoing: &Outgoing) -> Option<Self> {
         let request = &outgoing.request;
+        let body = request.body.whole()?.clone();
         let mut headers: Vec<(String, Vec<u8>)> =
             request.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
         headers.sort_unstable();
-        Self {
+        Some(Self {
             method: request.method.to_string(),
             url: request.url.to_string(),
             headers,
-            body: request.body.clone(),
+            body,
             credential: outgoing.authorizer.as_ref().map(|a| a.fingerprint().to_owned()).unwrap_or_default(),
-        }
+        })
     }
 }
 
@@ -132,7 +134,9 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
     if plan.method.effect != Effect::Read || readers < 2 && !keeps {
         return send(context, &plan.method, outgoing).await;
     }
-    let key = AnswerKey::of(outgoing);
+    let Some(key) = AnswerKey::of(outgoing) else {
+        return send(context, &plan.method, outgoing).await;
+    };
     if readers < 2 {
         return kept_or_sent(context, plan, outgoing, &key).await;
     }

@@ -6,11 +6,10 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::StreamExt;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{HeaderMap, HeaderValue, LiveOptions, LiveTransport, Method, Request, Transport, Url};
+use crate::http::{Body, HeaderMap, HeaderValue, LiveOptions, LiveTransport, Method, Request, Transport, Url};
 use crate::import::Bundle;
 
 /// The largest document that is read. The largest of public APIs have about 10 MB.
@@ -106,7 +105,7 @@ async fn get(mut url: Url) -> Result<(Url, Vec<u8>)> {
     for _ in 0..=MAX_REDIRECTS {
         let mut headers = HeaderMap::new();
         headers.insert("accept", HeaderValue::from_static("application/yaml, application/json, text/yaml, */*;q=0.5"));
-        let request = Request { method: Method::GET, url: url.clone(), headers, body: Bytes::new(), timeout: SILENCE };
+        let request = Request { method: Method::GET, url: url.clone(), headers, body: Body::empty(), timeout: SILENCE };
         let response = transport.send(request).await?;
         if response.status.is_redirection() {
             let to = response.headers.get("location").and_then(|value| value.to_str().ok());
