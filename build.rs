@@ -1,6 +1,9 @@
 //! Packs the shipped provider documents: each is compressed by itself, so that only those that are read are unpacked.
 //! Also tells programs apart that read documents differently.
 
+#![expect(clippy::disallowed_methods, reason = "what Cargo tells a build script is in its environment")]
+#![expect(clippy::unnecessary_debug_formatting, reason = "a literal of Rust is wanted")]
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hasher};

@@ -153,7 +153,7 @@ fn may_write(import: &Import, base: &Path, place: &Place<'_>, messages: &mut Mes
             import.name,
             base.display()
         )
-    } else if shipped.provider_names().iter().any(|name| *name == import.name) {
+    } else if shipped.provider_names().contains(&import.name) {
         format!("`{}` is the name of a provider that skyql ships: this one would take its place", import.name)
     } else {
         return Ok(true);

@@ -171,7 +171,7 @@ enum Outcome {
     Differs { ours: String, theirs: String, reason: Option<&'static str> },
 }
 
-fn same_or(ours: String, theirs: Vec<String>, reason: Option<&'static str>) -> Outcome {
+fn same_or(ours: String, theirs: &[String], reason: Option<&'static str>) -> Outcome {
     if theirs.contains(&ours) {
         return Outcome::Same;
     }
@@ -179,7 +179,8 @@ fn same_or(ours: String, theirs: Vec<String>, reason: Option<&'static str>) -> O
 }
 
 fn verbs(ours: &Entry, theirs: &[Entry]) -> Outcome {
-    same_or(ours.verb().to_owned(), theirs.iter().map(|entry| entry.verb().to_owned()).collect(), None)
+    let theirs: Vec<String> = theirs.iter().map(|entry| entry.verb().to_owned()).collect();
+    same_or(ours.verb().to_owned(), &theirs, None)
 }
 
 fn row_paths(ours: &Entry, theirs: &[Entry]) -> Outcome {
@@ -241,9 +242,10 @@ fn resources(ours: &Entry, theirs: &[Entry]) -> Outcome {
     // `droplets.backups` is what they call `compute.droplet_backups`: the service's name stands in front.
     let with_service = format!("{}_{}", singular_name(&ours.service), ours.resource.name);
     let reason = names.contains(&with_service).then_some("the same with the service's name in front");
-    same_or(ours.resource.name.clone(), names, reason)
+    same_or(ours.resource.name.clone(), &names, reason)
 }
 
 fn services(ours: &Entry, theirs: &[Entry]) -> Outcome {
-    same_or(ours.service.clone(), theirs.iter().map(|entry| entry.service.clone()).collect(), None)
+    let theirs: Vec<String> = theirs.iter().map(|entry| entry.service.clone()).collect();
+    same_or(ours.service.clone(), &theirs, None)
 }

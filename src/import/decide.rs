@@ -88,8 +88,8 @@ pub(super) fn decide(api: &Api, answers: &[Answer], overlays: &Overlays, finding
         else {
             continue;
         };
-        let named = names.get(&(service.clone(), home.clone())).cloned().unwrap_or_default();
-        let resource = placing.and_then(|placing| placing.resource.clone()).unwrap_or(named);
+        let found = names.get(&(service.clone(), home.clone())).cloned().unwrap_or_default();
+        let resource = placing.and_then(|placing| placing.resource.clone()).unwrap_or(found);
         let method = operation.id.as_deref().map(snake).filter(|name| !name.is_empty());
         decisions.push(Decision {
             operation: index,

@@ -165,7 +165,7 @@ mod tests {
     }
 
     fn indented(text: &str) -> String {
-        text.lines().map(|line| format!("  {line}\n")).collect()
+        text.lines().fold(String::new(), |text, line| text + "  " + line + "\n")
     }
 
     fn nodes() -> impl Strategy<Value = Node> {

@@ -332,10 +332,12 @@ fn examples(document: &Document, resource: &Resource, method: &Method, place: &s
 fn fits(value: &serde_json::Value, ty: ValueType) -> bool {
     use serde_json::Value;
     match (ty, value) {
-        (_, Value::Null) | (ValueType::Any, _) => true,
+        (_, Value::Null)
+        | (ValueType::Any, _)
+        | (ValueType::Number, Value::Number(_))
+        | (ValueType::Boolean, Value::Bool(_)) => true,
         (ValueType::Text | ValueType::Timestamp, value) => !value.is_object() && !value.is_array(),
         (ValueType::Integer, Value::Number(number)) => number.as_f64().is_some_and(|number| number.fract() == 0.0),
-        (ValueType::Number, Value::Number(_)) | (ValueType::Boolean, Value::Bool(_)) => true,
         (ValueType::Integer | ValueType::Number, Value::String(text)) => text.parse::<f64>().is_ok(),
         (ValueType::Object, value) => value.is_object(),
         (ValueType::Array, value) => value.is_array(),

@@ -149,8 +149,8 @@ impl Overlays {
 /// An overlay whose path items, components and resources take the place of the generated ones, unless one says
 /// `x-skyql-replace: false`: what was written by hand stays as it is.
 fn replacing(mut patch: Node) -> Node {
-    fn mark(node: Option<&mut Node>) {
-        if let Some(Node::Map(entries)) = node {
+    fn mark(node: &mut Node) {
+        if let Node::Map(entries) = node {
             for entry in entries.values_mut() {
                 if let Node::Map(entry) = entry {
                     entry.entry(REPLACE.to_owned()).or_insert(Node::Bool(true));
@@ -159,10 +159,12 @@ fn replacing(mut patch: Node) -> Node {
         }
     }
     if let Node::Map(map) = &mut patch {
-        mark(map.get_mut("paths"));
+        if let Some(paths) = map.get_mut("paths") {
+            mark(paths);
+        }
         if let Some(Node::Map(sections)) = map.get_mut("components") {
             for section in sections.values_mut() {
-                mark(Some(section));
+                mark(section);
             }
         }
     }

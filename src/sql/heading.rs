@@ -81,6 +81,10 @@ impl VisitorMut for Source<'_> {
             && let OrderByKind::Expressions(exprs) = &mut order.kind
         {
             for sort in exprs {
+                // A number is a place in the list, though a column that is the same number may be headed so.
+                if matches!(sort.expr, Expr::Value(_)) {
+                    continue;
+                }
                 if let Some((_, alias)) = ordered.iter().find(|(expr, _)| *expr == sort.expr) {
                     sort.expr = Expr::Identifier(alias.clone());
                 }
