@@ -212,7 +212,8 @@ mod tests {
         shared.taken(&key("a"), 10);
         assert_eq!(shared.state().bytes, 10);
         shared.taken(&key("a"), 10);
-        assert_eq!((shared.state().bytes, shared.state().places.len()), (0, 0));
+        assert_eq!(shared.state().bytes, 0);
+        assert_eq!(shared.state().places.len(), 0);
         assert!(!Arc::ptr_eq(&first, &shared.place(&key("a"), 3)));
 
         shared.place(&key("b"), 2);

@@ -262,7 +262,8 @@ impl Session {
         });
         let wanted = |at: usize| to_be_sent(&states, at);
         let recorder = recorder.as_ref().map(|recorder| recorder as &dyn Recorder);
-        let mut results = write::apply(&context, &planned, recorder, wanted).await;
+        let done_before = |at: usize| matches!(states.get(at), Some(CallState::Done | CallState::Skipped));
+        let mut results = write::apply(&context, &planned, recorder, wanted, done_before).await;
         for (result, state) in results.iter_mut().zip(&states) {
             match state {
                 CallState::Done | CallState::Skipped => *result = CallResult::DoneBefore,

@@ -415,10 +415,40 @@ fn body_field(schemas: &Schemas<'_>, name: &str, schema: &Schema<'_>, required: 
     field.maximum = schemas.facet(schema, "maximum").and_then(Node::f64);
     field.description = one_line(schemas.facet(schema, "description"));
     field.column = schemas.facet(schema, "x-skyql-column").and_then(Node::bool);
-    field.secret = schemas.facet(schema, "format").and_then(Node::text) == Some("password")
-        || schemas.says(schema, &["secret", "x-skyql-secret"]);
+    field.secret = holds_secret(schemas, name, schema, 0);
     field.text_only = schemas.says(schema, &["x-stackQL-stringOnly"]);
     field
+}
+
+/// Whether a field of a body is a secret, or an object or list that holds one: those are hidden as a whole. Documents seldom
+/// say it, so names that tell count as well.
+fn holds_secret<'d>(schemas: &Schemas<'d>, name: &str, schema: &Schema<'d>, depth: usize) -> bool {
+    const DEEPEST: usize = 6;
+    if schemas.facet(schema, "format").and_then(Node::text) == Some("password")
+        || schemas.says(schema, &["secret", "x-skyql-secret"])
+        || tells_secret(name)
+    {
+        return true;
+    }
+    if depth >= DEEPEST {
+        return false;
+    }
+    match schemas.value_type(schema) {
+        Some(ValueType::Object) => {
+            let object = schemas.object(schema);
+            object.properties.iter().any(|(name, field)| holds_secret(schemas, name, field, depth + 1))
+        }
+        Some(ValueType::Array) => holds_secret(schemas, "", &schemas.items(schema), depth + 1),
+        _ => false,
+    }
+}
+
+/// Names that APIs give to secrets.
+fn tells_secret(name: &str) -> bool {
+    const ENDS: [&str; 9] =
+        ["password", "passwd", "_pass", "passphrase", "private_key", "privatekey", "secret", "secret_key", "ssl_key"];
+    let name = name.to_ascii_lowercase();
+    ENDS.iter().any(|end| name.ends_with(end))
 }
 
 fn body_media(content_type: &str) -> BodyMedia {

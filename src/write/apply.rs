@@ -49,13 +49,15 @@ pub trait Recorder: Send + Sync {
     async fn outcome(&self, index: usize, result: &CallResult) -> Result<()>;
 }
 
-/// Sends the calls of `planned` for which `wanted` says so; what it gives is in the order of the plan. Dropping the
+/// Sends the calls of `planned` for which `wanted` says so, and no statement's before all calls of the statements before it
+/// are done, now or `done_before`; what it gives is in the order of the plan. Dropping the
 /// future ends the calls under way: what became of them is unknown.
 pub async fn apply(
     context: &Arc<ReadContext>,
     planned: &Planned,
     recorder: Option<&dyn Recorder>,
     wanted: impl Fn(usize) -> bool,
+    done_before: impl Fn(usize) -> bool,
 ) -> Vec<CallResult> {
     let stop = AtomicBool::new(false);
     let one = |index: usize| {
@@ -98,6 +100,12 @@ pub async fn apply(
     let mut results = Vec::with_capacity(planned.plan.calls.len());
     // A statement of a transaction may be about what the one before it made.
     for (calls, _) in planned.ranges() {
+        let is_done = |(at, result): (usize, &CallResult)| {
+            matches!(result, CallResult::Done(_) | CallResult::Gone) || done_before(at)
+        };
+        if !results.iter().enumerate().all(is_done) {
+            stop.store(true, Ordering::SeqCst);
+        }
         let mut answers = stream::iter(calls).map(one).buffered(SIDE_BY_SIDE);
         while let Some(result) = answers.next().await {
             results.push(result);

@@ -332,7 +332,8 @@ fn reachable(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> 
     };
     let placement = place(method, names)?;
     check_required(method, |parameter| keys.columns.contains_key(&parameter.name) || placement.gives(parameter))?;
-    if method.parameters.iter().any(|p| keys.columns.contains_key(&p.name)) {
+    // Part of what identifies an object names others as well.
+    if keys.columns.keys().all(|key| method.parameters.iter().any(|p| p.name == *key)) {
         return Ok(());
     }
     Err(Error::new(

@@ -105,7 +105,8 @@ State: {type: string, enum: [packed, sent]}
 
 /// The API that the shop's document describes, with five parcels.
 fn api(seen: &Seen) -> Reply {
-    let parcel = |id: u64| json!({"id": id, "state": if id.is_multiple_of(2) { "sent" } else { "packed" }, "weight": id});
+    let parcel =
+        |id: u64| json!({"id": id, "state": if id.is_multiple_of(2) { "sent" } else { "packed" }, "weight": id});
     let number = |name: &str, usual: u64| seen.query_value(name).map_or(usual, |text| text.parse().unwrap());
     match (seen.method.as_str(), seen.path.as_str()) {
         ("GET", "/v1/parcels") => {
