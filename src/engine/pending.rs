@@ -11,7 +11,7 @@ use crate::scan::ScanCore;
 use crate::store::{CallState, WritePlan};
 use crate::write::Planned;
 
-/// A write that is planned, and of which nothing is sent yet: [`Session::apply`] sends it.
+/// A write that is planned, and of which nothing is sent yet: [`Session::apply`](super::Session::apply) sends it.
 #[derive(Debug)]
 pub struct PendingWrite {
     pub(super) planned: Planned,
