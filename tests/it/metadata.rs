@@ -68,7 +68,15 @@ async fn the_tables_hold_what_show_shows() {
         db.rows("SELECT provider, service, name FROM skyql.resources WHERE NAME LIKE '%image%' ORDER BY 1, 2, 3").await;
     assert_eq!(
         rows.rows,
-        [["digitalocean", "compute", "images"], ["linode", "images", "images"], ["lunanode", "images", "images"]]
+        [
+            ["digitalocean", "compute", "image_account_transfers"],
+            ["digitalocean", "compute", "image_actions"],
+            ["digitalocean", "compute", "images"],
+            ["digitalocean", "inference", "image_generations"],
+            ["linode", "images", "images"],
+            ["linode", "images", "sharegroup_images"],
+            ["lunanode", "images", "images"],
+        ]
     );
     for (show, table) in [
         ("SHOW PROVIDERS", "SELECT name, version FROM skyql.providers"),
@@ -107,7 +115,12 @@ async fn the_standards_tables_are_there() {
                   WHERE table_catalog IN ('linode', 'local') AND table_schema IN ('domains', 'main') ORDER BY 1, 2";
     assert_eq!(
         db.rows(tables).await.rows,
-        [["domains", "domains", "BASE TABLE"], ["domains", "records", "BASE TABLE"], ["main", "mine", "VIEW"]]
+        [
+            ["domains", "domains", "BASE TABLE"],
+            ["domains", "records", "BASE TABLE"],
+            ["domains", "zone_file", "BASE TABLE"],
+            ["main", "mine", "VIEW"],
+        ]
     );
     let columns =
         "SELECT column_name, ordinal_position, data_type FROM information_schema.columns WHERE table_name = 'mine'";

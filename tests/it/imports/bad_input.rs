@@ -76,7 +76,7 @@ fn names_that_sql_does_not_expect() {
 fn ids_that_are_absent_or_stand_twice_and_parameters_that_are_not_declared() {
     let one = list_of("{type: object, properties: {id: {type: string}}}");
     let paths = format!(
-        "{{/a: {{get: {{operationId: same, responses: {one}}}, post: {{operationId: same, responses: {{}}}}}}, /a/{{x}}/{{y}}: {{get: {{responses: {one}}}}}, /b: {{get: {{responses: {one}}}}}}}"
+        "{{/a: {{get: {{operationId: same, responses: {one}}}, post: {{operationId: same, responses: {{}}}}}}, '/a/{{x}}/{{y}}': {{get: {{responses: {one}}}}}, /b: {{get: {{responses: {one}}}}}}}"
     );
     let (code, rows, said) = import(&document(&paths, "{}"));
     assert_eq!(code, Some(0), "{said}");
@@ -96,7 +96,7 @@ fn ids_that_are_absent_or_stand_twice_and_parameters_that_are_not_declared() {
 fn two_parameters_of_one_name_in_different_places() {
     let one = list_of("{type: object, properties: {id: {type: string}}}");
     let paths = format!(
-        "{{/a/{{id}}/parts: {{get: {{operationId: parts, parameters: [{{name: id, in: path, required: true, schema: {{type: string}}}}, {{name: id, in: query, schema: {{type: string}}}}], responses: {one}}}}}}}"
+        "{{'/a/{{id}}/parts': {{get: {{operationId: parts, parameters: [{{name: id, in: path, required: true, schema: {{type: string}}}}, {{name: id, in: query, schema: {{type: string}}}}], responses: {one}}}}}}}"
     );
     let (code, rows, said) = import(&document(&paths, "{}"));
     assert_eq!((code, rows.as_array().unwrap().len()), (Some(0), 1), "{said}");
