@@ -87,10 +87,13 @@ async fn the_tables_hold_what_show_shows() {
         ),
         (
             "SHOW METHODS IN linode.images.images",
-            "SELECT name, required, verb FROM skyql.methods WHERE provider || '.' || service = 'linode.images'",
+            "SELECT name, required, verb FROM skyql.methods WHERE provider || '.' || service || '.' || resource = 'linode.images.images'",
         ),
         ("SHOW SETTINGS", "SELECT * FROM skyql.settings"),
-        ("DESCRIBE linode.domains.records", "SELECT name, type FROM skyql.columns WHERE resource = 'records'"),
+        (
+            "DESCRIBE linode.domains.records",
+            "SELECT name, type FROM skyql.columns WHERE provider = 'linode' AND resource = 'records'",
+        ),
     ] {
         let (shown, listed) = (db.rows(show).await.rows, db.rows(table).await.rows);
         assert!(!shown.is_empty(), "{show}");
