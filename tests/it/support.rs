@@ -9,3 +9,4 @@
 pub(crate) mod documents;
 pub(crate) mod query;
 pub(crate) mod server;
+pub(crate) mod shipped;

@@ -9,33 +9,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use skyql::engine::EngineBuilder;
+use skyql::ErrorKind;
 use skyql::report::{Progress, ProgressListener};
-use skyql::{Engine, Env, ErrorKind};
 use tempfile::TempDir;
 
 use crate::support::documents::provider_dir;
 use crate::support::query::{Db, NULL, texts};
 use crate::support::server::{Gate, Reply, Seen, Server};
+use crate::support::shipped::{builder, db};
 
 const INSERT: &str = "INSERT /*+ AWAIT */ INTO linode.images.images (disk_id, label) VALUES (123, 'gold')";
-
-fn builder(server: &Server) -> EngineBuilder {
-    let env = Env::empty()
-        .with("DIGITALOCEAN_TOKEN", "do-token")
-        .with("LINODE_TOKEN", "linode-token")
-        .with("LUNANODE_API_ID", "a-public-id")
-        .with("LUNANODE_API_KEY", "k".repeat(128));
-    ["digitalocean", "linode", "lunanode"]
-        .iter()
-        .fold(Engine::builder().unreleased_writes().env(env), |builder, provider| {
-            builder.base_url(provider, &server.url())
-        })
-}
-
-fn db(server: &Server) -> Db {
-    Db::of(builder(server).no_journal()).set("confirm", "never")
-}
 
 fn image(status: &str) -> Reply {
     Reply::json(200, json!({"id": "private/15", "label": "gold", "status": status}))

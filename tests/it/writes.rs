@@ -11,29 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use skyql::engine::EngineBuilder;
 use skyql::{Engine, Env, ErrorKind};
 use tempfile::TempDir;
 
 use crate::support::query::{Db, NULL};
 use crate::support::server::{Gate, Reply, Seen, Server};
-
-fn builder(server: &Server) -> EngineBuilder {
-    let env = Env::empty()
-        .with("DIGITALOCEAN_TOKEN", "do-token")
-        .with("LINODE_TOKEN", "linode-token")
-        .with("LUNANODE_API_ID", "a-public-id")
-        .with("LUNANODE_API_KEY", "k".repeat(128));
-    ["digitalocean", "linode", "lunanode"]
-        .iter()
-        .fold(Engine::builder().unreleased_writes().env(env), |builder, provider| {
-            builder.base_url(provider, &server.url())
-        })
-}
-
-fn db(server: &Server) -> Db {
-    Db::of(builder(server).no_journal()).set("confirm", "never")
-}
+use crate::support::shipped::{builder, db};
 
 /// An engine with a journal.
 fn journaled(server: &Server, dir: &TempDir) -> Db {

@@ -1,6 +1,6 @@
 //! Waiting for the sandbox, whose objects change on the engine's clock.
 
-use skyql::SandboxOptions;
+use skyql::{Engine, SandboxOptions};
 
 use super::*;
 
