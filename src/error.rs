@@ -140,6 +140,20 @@ impl Error {
         self.edit(|inner| inner.source = Some(Arc::new(source)))
     }
 
+    /// The same error with each of its texts as `change` gives it back, but for `status` and `state`, which are words of
+    /// ours. What it was caused by is left out, as that has texts of its own.
+    #[must_use]
+    pub(crate) fn reworded(self, change: impl Fn(&str) -> String) -> Self {
+        self.edit(|inner| {
+            inner.message = change(&inner.message);
+            inner.hint = inner.hint.as_deref().map(&change);
+            for (_, value) in inner.context.iter_mut().filter(|(key, _)| !matches!(*key, "status" | "state")) {
+                *value = change(value);
+            }
+            inner.source = None;
+        })
+    }
+
     /// Marks the failure as one that may pass when tried again.
     #[must_use]
     pub fn retryable(self) -> Self {

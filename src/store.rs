@@ -47,5 +47,5 @@ pub use kept::{DataDirectory, Kept};
 pub use plan::{Look, PlanPart, PlannedCall, Target, WritePlan};
 pub use record::{CallRecord, StatementRecord, read_journal, resume, unfinished};
 pub use saved::StoredPlan;
-pub use secret::{SecretField, conceal, reveal, secret_fields};
+pub use secret::{SecretField, conceal, reveal, secret_fields, without_secrets};
 pub use time::{parse_time, time_text};

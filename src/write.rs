@@ -19,7 +19,7 @@ mod restore;
 mod wait;
 
 pub use answers::{answers_batch, unanswered, with_nulls};
-pub use apply::{CallResult, Recorder, Summary, apply, failure, ids_of};
+pub use apply::{Applied, CallResult, Recorder, Summary, apply, failure, ids_of};
 pub use compare::check_unchanged;
 pub use exec::sent_note;
 pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, plan};

@@ -15,7 +15,7 @@ use super::request::{self, shown_url};
 use super::transfer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
-use crate::provider::{Call, Effect, Location, Method};
+use crate::provider::{Call, Effect, Location, Method, WHOLE_BODY, secrets_of};
 use crate::rows::ItemPath;
 
 /// What stands in the place of a secret.
@@ -189,9 +189,11 @@ pub fn show_request(endpoints: &Endpoints, method: &Method, call: &Call) -> Resu
     // With the values themselves, which may be refused where three stars are not.
     request::build(method, call, &server, &[], Duration::ZERO)?;
     let mut shown = call.clone();
-    for parameter in method.parameters.iter().filter(|p| p.secret) {
-        let values = if parameter.location == Location::Body { &mut shown.body } else { &mut shown.arguments };
-        if let Some(value) = values.get_mut(&parameter.name) {
+    for name in secrets_of(method, call) {
+        if name == WHOLE_BODY {
+            shown.content = Some(Value::from(HIDDEN));
+        }
+        for value in [shown.arguments.get_mut(&name), shown.body.get_mut(&name)].into_iter().flatten() {
             *value = Value::from(HIDDEN);
         }
     }

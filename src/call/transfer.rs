@@ -21,7 +21,7 @@ use crate::http::{
     Answer, Body, BodySource, HeaderMap, HeaderValue, Method as HttpMethod, Outgoing, Published, Repeat, Request,
     Response, StatusCode, Url, is_loopback,
 };
-use crate::provider::{Call, LocalFile, Method, UploadStep};
+use crate::provider::{Call, Effect, LocalFile, Method, UploadStep};
 use crate::report::{Direction, Report, TransferCount};
 use crate::rows::ItemPath;
 
@@ -54,10 +54,12 @@ pub(super) async fn download(
     }
     let file = ArrivingFile::begin(into, context.settings.on_existing).await?;
     let first = outgoing(context, method, request, authorizer);
-    let (outgoing, response, attempts) = follow(context, method, first).await?;
+    let Followed { outgoing, response, attempts, led } = follow(context, method, first).await?;
     let status = response.status;
     let request_id = answer::request_id(&response.headers);
     let arrived = match refusal(method, &outgoing, response, attempts).await {
+        // What another place says tells nothing about a call that the API had taken.
+        Ok(Arriving::Missing(error)) if led && method.effect != Effect::Read => Err(error.with("state", "unknown")),
         Ok(Arriving::Missing(error)) => {
             return Ok(Answered { status: status.as_u16(), value: Value::Null, request_id, missing: Some(error) });
         }
@@ -67,7 +69,7 @@ pub(super) async fn download(
     let written = arrived.map_err(|error| {
         let error =
             if error.context_value("status").is_some() { error } else { locate(error, method, &outgoing.request) };
-        doubtful(error, method, status)
+        left_open(doubtful(error, method, status), method, led)
     })?;
     let value = json!({"file": written.path, "bytes": written.bytes, "sha256": written.sha256});
     Ok(Answered { status: status.as_u16(), value, request_id, missing: None })
@@ -201,16 +203,34 @@ fn check_foreign(url: &Url, from: &Url) -> Result<()> {
     Ok(())
 }
 
+/// The answer at the end of redirects.
+struct Followed {
+    outgoing: Outgoing,
+    response: Response,
+    attempts: u32,
+    /// Whether there was a redirect.
+    led: bool,
+}
+
+/// An error behind a redirect of a call that changes something: the API took the call, and may have done it.
+fn left_open(error: Error, method: &Method, led: bool) -> Error {
+    let is_open = led && method.effect != Effect::Read && error.context_value("state").is_none();
+    if is_open { error.with("state", "unknown") } else { error }
+}
+
 /// Sends a request and goes where its answer leads: by GET, and without the credential.
-async fn follow(context: &ReadContext, method: &Method, first: Outgoing) -> Result<(Outgoing, Response, u32)> {
+async fn follow(context: &ReadContext, method: &Method, first: Outgoing) -> Result<Followed> {
     let mut next = first;
-    for _ in 0..=REDIRECTS {
+    for hop in 0..=REDIRECTS {
         let opened = context.client.open(&next, &context.report, &context.budget).await;
-        let opened = opened.map_err(|error| locate(error, method, &next.request))?;
-        let Some(target) = redirect(&opened.response, &next.request)? else {
-            return Ok((next, opened.response, opened.attempts));
+        let opened = opened.map_err(|error| left_open(locate(error, method, &next.request), method, hop > 0))?;
+        let target = redirect(&opened.response, &next.request).and_then(|target| {
+            target.map(|target| check_foreign(&target, &next.request.url).map(|()| target)).transpose()
+        });
+        let target = target.map_err(|error| left_open(locate(error, method, &next.request), method, true))?;
+        let Some(target) = target else {
+            return Ok(Followed { outgoing: next, response: opened.response, attempts: opened.attempts, led: hop > 0 });
         };
-        check_foreign(&target, &next.request.url)?;
         let mut headers = HeaderMap::new();
         for name in [ACCEPT, ACCEPT_ENCODING] {
             headers.extend(next.request.headers.get(&name).map(|value| (name.clone(), value.clone())));
@@ -219,11 +239,8 @@ async fn follow(context: &ReadContext, method: &Method, first: Outgoing) -> Resu
         let request = Request { method: HttpMethod::GET, url: target, headers, body: Body::empty(), timeout };
         next = foreign(context, request, Repeat::Safe);
     }
-    Err(locate(
-        Error::new(ErrorKind::Api, format!("the API redirects more than {REDIRECTS} times")),
-        method,
-        &next.request,
-    ))
+    let error = Error::new(ErrorKind::Api, format!("the API redirects more than {REDIRECTS} times"));
+    Err(left_open(locate(error, method, &next.request), method, true))
 }
 
 /// Where an answer leads; an answer that would have the request's body sent elsewhere leads nowhere.

@@ -170,13 +170,13 @@ impl Runner {
         match self.writes {
             Writes::Show => return self.session.store_plan(pending).await,
             Writes::Send => pending.check_confirmed(self.session.settings())?,
-            Writes::Ask if asks => {
-                self.messages.ask(&pending);
-                if !matches!(typed().await.as_str(), "y" | "yes") {
-                    return Err(Error::new(ErrorKind::Cancelled, "nothing was sent"));
-                }
-            }
             Writes::Ask => {
+                if asks {
+                    self.messages.ask(&pending);
+                    if !matches!(typed().await.as_str(), "y" | "yes") {
+                        return Err(Error::new(ErrorKind::Cancelled, "nothing was sent"));
+                    }
+                }
                 for (call, request) in pending.unknown() {
                     self.messages.ask_what_became(call, &request);
                     match typed().await.as_str() {

@@ -127,8 +127,8 @@ impl Recorder for JournalRecorder {
 }
 
 impl Engine {
-    /// Statements that stopped half-way, newest first: each one's id and what is left of it. Nothing where there is no
-    /// state directory. Reads files: call it where blocking is allowed.
+    /// Statements that stopped half-way, newest first: each one's id and what is left of it. Those of which nothing is left
+    /// but calls that the API refused are not told again: they said so. Nothing where there is no state directory. Reads files: call it where blocking is allowed.
     ///
     /// # Errors
     /// `InvalidArgument` when the state directory cannot be read.
@@ -136,7 +136,10 @@ impl Engine {
         let super::writing::JournalChoice::In(dir) = &self.writes().journal else { return Ok(Vec::new()) };
         let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(Vec::new()) };
         let stopped = unfinished(&state)?.items;
-        Ok(stopped.iter().map(|record| (record.statement.clone(), left_of(record))).collect())
+        let is_open = |record: &&StatementRecord| {
+            !record.calls_in(CallState::Unknown).is_empty() || !record.calls_in(CallState::NotStarted).is_empty()
+        };
+        Ok(stopped.iter().filter(is_open).map(|record| (record.statement.clone(), left_of(record))).collect())
     }
 }
 

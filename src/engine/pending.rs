@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::journal::Running;
 use super::plan_rows::changes;
+use super::transaction::Committed;
 use crate::config::{Confirm, Settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
@@ -35,8 +36,8 @@ pub enum Found {
 pub(super) enum Origin {
     /// The statement itself.
     Statement,
-    /// `COMMIT`, of the session's transaction.
-    Transaction,
+    /// `COMMIT`, of the session's transaction as it was then.
+    Transaction(Committed),
     /// `APPLY`, of a stored plan.
     Stored(String),
     /// `RESUME`, of a statement that stopped.
@@ -48,7 +49,7 @@ impl Origin {
     pub(super) fn sends(&self, call: usize) -> bool {
         match self {
             Self::Stopped(_, states) => to_be_sent(states, call),
-            Self::Statement | Self::Transaction | Self::Stored(_) => true,
+            Self::Statement | Self::Transaction(_) | Self::Stored(_) => true,
         }
     }
 }

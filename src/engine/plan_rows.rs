@@ -27,7 +27,7 @@ impl Session {
         match &pending.origin {
             Origin::Statement => {}
             // What is stored now is sent by its name, not by a second COMMIT.
-            Origin::Transaction => self.end_transaction(),
+            Origin::Transaction(committed) => self.end_transaction(committed)?,
             Origin::Stored(id) => return Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends this"))),
             Origin::Stopped(running, _) => {
                 let id = running.statement();
@@ -102,8 +102,9 @@ pub(super) fn changes(call: &PlannedCall) -> Option<String> {
         .iter()
         .filter(|(name, _)| !call.identity.contains_key(*name))
         .map(|(name, new)| {
-            let new = if call.secrets.contains(name) { "***".to_owned() } else { new.to_string() };
-            match before.get(name) {
+            let is_secret = call.secrets.contains(name);
+            let new = if is_secret { "***".to_owned() } else { new.to_string() };
+            match before.get(name).filter(|_| !is_secret) {
                 Some(old) => format!("{name}: {old} → {new}"),
                 None => format!("{name}: → {new}"),
             }

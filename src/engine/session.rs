@@ -80,8 +80,23 @@ impl Session {
     /// Every kind: what is wrong with the statement, its names or parameters is found here; what goes wrong while calls
     /// are made comes with the rows.
     pub async fn sql(&mut self, text: &str) -> Result<QueryResult> {
-        let statement = parse_one(text)?;
-        self.run(statement).await
+        let statement = self.parse(text)?;
+        // What ends a transaction may be said again.
+        let is_part = !matches!(statement, Statement::Begin | Statement::Commit | Statement::Rollback);
+        let done = self.run(statement).await;
+        if done.is_err() && is_part {
+            self.spoil_transaction();
+        }
+        done
+    }
+
+    /// Reads exactly one statement; between BEGIN and COMMIT, one that cannot be read is missing there.
+    pub(super) fn parse(&mut self, text: &str) -> Result<Statement> {
+        let parsed = parse_one(text);
+        if parsed.is_err() {
+            self.spoil_transaction();
+        }
+        parsed
     }
 
     async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
@@ -148,10 +163,12 @@ impl Session {
             }
             Statement::Apply(id) => {
                 let pending = self.prepare_stored(&id, report).await?;
+                pending.check_confirmed(&self.settings)?;
                 self.apply(pending).await
             }
             Statement::Resume(id) => {
                 let pending = self.prepare_resume(&id, report).await?;
+                pending.check_confirmed(&self.settings)?;
                 self.apply(pending).await
             }
         }

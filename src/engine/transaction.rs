@@ -1,5 +1,7 @@
 //! BEGIN … COMMIT: writes are queued, and sent when COMMIT says so. An API cannot take back what was sent.
 
+use std::sync::Arc;
+
 use super::Session;
 use super::pending::{Origin, PendingWrite};
 use super::result::QueryResult;
@@ -11,9 +13,18 @@ use crate::write::Planned;
 /// The writes between BEGIN and COMMIT.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
+    /// Which transaction it is.
+    token: Arc<()>,
     queued: Vec<Planned>,
     /// Whether a write could not be queued: what is there is then not all that was meant.
     failed: bool,
+}
+
+/// What a COMMIT was planned of: it is sent only while that is still what is queued.
+#[derive(Debug)]
+pub(super) struct Committed {
+    token: Arc<()>,
+    writes: usize,
 }
 
 impl Session {
@@ -44,8 +55,30 @@ impl Session {
         Ok(QueryResult::command(&message, report, self.clock()))
     }
 
-    pub(super) fn end_transaction(&mut self) {
-        self.transaction = None;
+    /// Ends the transaction that is committed.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when it has ended, or has got more writes since the COMMIT was planned.
+    pub(super) fn end_transaction(&mut self, committed: &Committed) -> Result<()> {
+        let now = self.transaction.as_ref().filter(|now| Arc::ptr_eq(&now.token, &committed.token));
+        let why = match now {
+            None => "the transaction has ended since its COMMIT was planned",
+            Some(now) if now.queued.len() != committed.writes || now.failed => {
+                "the transaction has changed since its COMMIT was planned"
+            }
+            Some(_) => {
+                self.transaction = None;
+                return Ok(());
+            }
+        };
+        Err(Error::new(ErrorKind::InvalidArgument, why).hint("nothing was sent; plan COMMIT again"))
+    }
+
+    /// Between BEGIN and COMMIT, what could not be done spoils the whole: what is queued is not all that was meant.
+    pub(super) fn spoil_transaction(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+        }
     }
 
     /// # Errors
@@ -83,10 +116,7 @@ impl Session {
                 }
                 Ok(QueryResult::command(&message, report, clock))
             }
-            Err(error) => {
-                transaction.failed = true;
-                Err(error)
-            }
+            Err(error) => Err(error),
         }
     }
 
@@ -95,11 +125,12 @@ impl Session {
         self.remember(&report);
         let Some(transaction) = &self.transaction else { return Err(no_transaction("COMMIT")) };
         if transaction.failed {
-            return Err(Error::new(ErrorKind::Unsupported, "a write of this transaction could not be queued")
-                .hint("nothing was sent; ROLLBACK drops the others"));
+            return Err(Error::new(ErrorKind::Unsupported, "a statement of this transaction failed")
+                .hint("nothing was sent; ROLLBACK drops the writes that are queued"));
         }
         let planned = Planned::transaction(transaction.queued.clone());
-        let calls = planned.plan.calls.len() as u64;
+        let committed = Committed { token: Arc::clone(&transaction.token), writes: transaction.queued.len() };
+        let calls = planned.calls_needed();
         if calls > self.settings().max_calls {
             return Err(Error::new(
                 ErrorKind::Budget,
@@ -108,7 +139,7 @@ impl Session {
             .hint(format!("`SET max_calls = {calls}` allows it")));
         }
         self.check_rows(&planned, &report).await?;
-        Ok(self.pending(planned, report, Origin::Transaction))
+        Ok(self.pending(planned, report, Origin::Transaction(committed)))
     }
 }
 

@@ -19,8 +19,8 @@ use crate::report::Report;
 use crate::sql::{Statement, Verb, Write};
 use crate::store::{CallState, SecretField, StateDirectory, conceal, resume, reveal, secret_fields};
 use crate::write::{
-    self, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_files, check_unchanged,
-    failure, restore, unanswered, with_nulls,
+    self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_files,
+    check_unchanged, failure, restore, unanswered, with_nulls,
 };
 
 /// Where writes are noted.
@@ -65,7 +65,7 @@ impl Session {
     /// As [`Session::sql`].
     pub async fn plan_write(&mut self, text: &str) -> Result<Option<PendingWrite>> {
         let report = Report::new(self.clock().now());
-        match super::session::parse_one(text)? {
+        match self.parse(text)? {
             // In a transaction it is queued, and COMMIT is what is planned.
             Statement::Write(_) if self.in_transaction() => Ok(None),
             Statement::Write(write) => self.prepare(*write, report).await.map(Some),
@@ -239,8 +239,8 @@ impl Session {
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .hint("nothing was sent; it works with `--sandbox`, and `PLAN` shows what would be sent"));
         }
-        if matches!(origin, Origin::Transaction) {
-            self.end_transaction();
+        if let Origin::Transaction(committed) = &origin {
+            self.end_transaction(committed)?;
         }
         if planned.plan.calls.is_empty() {
             let message = format!("{}: nothing to do, 0 calls", planned.plan.verb);
@@ -263,7 +263,9 @@ impl Session {
         let wanted = |at: usize| to_be_sent(&states, at);
         let recorder = recorder.as_ref().map(|recorder| recorder as &dyn Recorder);
         let done_before = |at: usize| matches!(states.get(at), Some(CallState::Done | CallState::Skipped));
-        let mut results = write::apply(&context, &planned, recorder, wanted, done_before).await;
+        let clock = self.clock();
+        let Applied { mut results, unready } =
+            write::apply(&context, &clock, &planned, recorder, wanted, done_before).await;
         for (result, state) in results.iter_mut().zip(&states) {
             match state {
                 CallState::Done | CallState::Skipped => *result = CallResult::DoneBefore,
@@ -274,7 +276,11 @@ impl Session {
         let summary = Summary::of(&results);
         let mut unfinished = None;
         if let Some(running) = &running {
-            if summary.unknown.is_empty() && summary.untouched.is_empty() {
+            // What the API refused as a whole is better said anew; of what was done in part the rest can be resumed.
+            let is_over = summary.unknown.is_empty()
+                && summary.untouched.is_empty()
+                && (summary.failed.is_empty() || summary.done.is_empty());
+            if is_over {
                 if let Err(error) = running.end(summary.text(), self.clock().utc()).await {
                     // All calls are through, and each one's outcome is noted.
                     report.warn("journal", "journal", error.message().to_owned());
@@ -283,10 +289,12 @@ impl Session {
                 unfinished = Some(running.statement());
             }
         }
-        let mut error = failure(&results, unfinished.as_deref()).map(|error| named_unknowns(error, &planned, &results));
+        let error = failure(&results, unready, unfinished.as_deref());
+        let mut error = error.map(|error| named_unknowns(error, &planned, &results));
         if error.is_none() {
             // All is noted as done: whatever happens while waiting, no call is sent again.
-            error = write::wait_for(&context, &self.clock(), &planned, &mut results).await;
+            let last = planned.ranges().last().map_or(0..0, |(calls, _)| calls);
+            error = write::wait_for(&context, &clock, &planned, last, &mut results).await;
         }
         let result = self.answer(&planned, &results, error, report).await?;
         Ok(match write::sent_note(&planned, &results) {
@@ -300,7 +308,7 @@ impl Session {
         let stored = match origin {
             Origin::Stopped(running, states) => return Ok((Some(*running), states)),
             Origin::Stored(id) => Some(id),
-            Origin::Statement | Origin::Transaction => None,
+            Origin::Statement | Origin::Transaction(_) => None,
         };
         if !planned.changes() {
             return Ok((None, Vec::new()));
@@ -314,10 +322,15 @@ impl Session {
         let running = blocking(move || {
             let state = StateDirectory::open(dir)?;
             let plan = conceal(plan, &state.digest_key()?);
-            if let Some(id) = stored {
-                state.mark_applied(&id, now)?;
+            // Marked first: a plan may be lost to a crash, but never be sent twice.
+            if let Some(id) = &stored {
+                state.mark_applied(id, now)?;
             }
-            crate::store::Journal::begin(&state, &plan, now).map(Running::of)
+            let begun = crate::store::Journal::begin(&state, &plan, now).map(Running::of);
+            if let (Err(_), Some(id)) = (&begun, &stored) {
+                state.renew_plan(id)?;
+            }
+            begun
         })
         .await?;
         Ok((Some(running), Vec::new()))
@@ -352,10 +365,7 @@ impl Session {
             return match error {
                 Some(error) => Err(error),
                 None => {
-                    let done = results.len();
-                    let noun = if done == 1 { "call" } else { "calls" };
-                    let also = if planned.waits() { " and waited for" } else { "" };
-                    let message = format!("{}: {done} {noun} done{also}", planned.plan.verb);
+                    let message = format!("{}: {}", planned.plan.verb, done_text(planned, results));
                     Ok(QueryResult::command(&message, report, self.clock()))
                 }
             };
@@ -389,6 +399,22 @@ fn item_columns(part: &Part) -> Result<Vec<ast::SelectItem>> {
     }
     let item = |name: &str| ast::SelectItem::UnnamedExpr(ast::Expr::Identifier(ast::Ident::with_quote('"', name)));
     Ok(columns.iter().filter(|column| !column.secret).map(|column| item(&column.name)).collect())
+}
+
+/// `3 calls done and waited for`, `3 calls done, 2 of them before; 1 waited for`.
+fn done_text(planned: &Planned, results: &[CallResult]) -> String {
+    let count = results.len();
+    let noun = if count == 1 { "call" } else { "calls" };
+    let before = results.iter().filter(|result| matches!(result, CallResult::DoneBefore)).count();
+    let is_waited = |at: usize| planned.part_of(at).is_some_and(|part| part.wait.is_some());
+    let done_now = results.iter().enumerate().filter(|(_, result)| matches!(result, CallResult::Done(_)));
+    let waited = done_now.filter(|(at, _)| is_waited(*at)).count();
+    let before = if before == 0 { String::new() } else { format!(", {before} of them before") };
+    match waited {
+        0 => format!("{count} {noun} done{before}"),
+        all if all == count => format!("{count} {noun} done and waited for"),
+        some => format!("{count} {noun} done{before}; {some} waited for"),
+    }
 }
 
 fn no_journal_chosen() -> Error {

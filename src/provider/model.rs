@@ -319,6 +319,7 @@ impl ValueType {
 
 /// A request body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that documents state one by one")]
 pub struct RequestBody {
     /// How it is written.
     pub media: BodyMedia,
@@ -336,6 +337,8 @@ pub struct RequestBody {
     pub ty: Option<ValueType>,
     /// Fields that hold files, by name.
     pub files: Vec<String>,
+    /// Whether something in it is a secret: given as one value, it is hidden as a whole.
+    pub secret: bool,
 }
 
 /// How a request body is written.

@@ -11,6 +11,7 @@ use super::document::Node;
 use super::model::{BodyMedia, Location, Parameter, RequestBody, Style, ValueType};
 use super::response::{choose_media, is_json};
 use super::schema::{Additional, ObjectSchema, Schema, Schemas, one_line};
+use super::secrets::tells_secret;
 use super::url_template::{PathKey, is_placeholder, path_key, server_url};
 use crate::error::Result;
 
@@ -387,6 +388,7 @@ fn request_body(schemas: &Schemas<'_>, sources: &Sources<'_>) -> Result<(Option<
         open,
         ty,
         files: file_fields(schemas, &object),
+        secret: holds_secret(schemas, "", &schema, 0),
     };
     Ok((Some(request), fields))
 }
@@ -441,14 +443,6 @@ fn holds_secret<'d>(schemas: &Schemas<'d>, name: &str, schema: &Schema<'d>, dept
         Some(ValueType::Array) => holds_secret(schemas, "", &schemas.items(schema), depth + 1),
         _ => false,
     }
-}
-
-/// Names that APIs give to secrets.
-fn tells_secret(name: &str) -> bool {
-    const ENDS: [&str; 9] =
-        ["password", "passwd", "_pass", "passphrase", "private_key", "privatekey", "secret", "secret_key", "ssl_key"];
-    let name = name.to_ascii_lowercase();
-    ENDS.iter().any(|end| name.ends_with(end))
 }
 
 fn body_media(content_type: &str) -> BodyMedia {

@@ -52,9 +52,9 @@ pub struct PlannedCall {
     pub effect: Effect,
     /// Its method and URL, for people: `PUT https://api.example.com/images/7`.
     pub request: String,
-    /// SHA-256 of its body as it is shown, with secrets hidden; absent where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_digest: Option<String>,
+    /// SHA-256 of the whole request as it is shown, with secrets hidden: what is sent must be the same.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
     /// The identity of the object it writes, by parameter.
     pub identity: BTreeMap<String, Value>,
     /// The object as it was, where that was read.

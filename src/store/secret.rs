@@ -9,6 +9,7 @@ use super::digest::{DigestKey, is_digest};
 use super::journal::Outcome;
 use super::plan::{PlannedCall, WritePlan};
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Call, WHOLE_BODY};
 
 const MASK: &str = "***";
 
@@ -38,8 +39,8 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
         call.request = masked(&call.request, &long);
         quoted.extend(texts.iter().map(|text| format!("'{}'", text.replace('\'', "''"))));
         for name in call.secrets.clone() {
-            for fields in stored_maps_mut(call) {
-                conceal_field(fields, &name, key);
+            for value in stored_mut(call, &name) {
+                conceal_value(value, &name, key);
             }
             all_names.push(name);
         }
@@ -53,7 +54,9 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
         }
         for row in part.look.iter_mut().flat_map(|look| &mut look.rows) {
             for name in &all_names {
-                conceal_field(row, name, key);
+                if let Some(value) = row.get_mut(name) {
+                    conceal_value(value, name, key);
+                }
             }
         }
     }
@@ -74,8 +77,7 @@ pub fn reveal(mut plan: WritePlan, supplied: &BTreeMap<String, Value>, key: &Dig
         for name in call.secrets.clone() {
             let candidates: Vec<&Value> =
                 supplied.iter().filter(|(label, _)| field_of_label(label, &name)).map(|(_, value)| value).collect();
-            for fields in [&mut call.call.arguments, &mut call.call.body, &mut call.identity] {
-                let Some(stored) = fields.get_mut(&name).filter(|value| is_digest(value)) else { continue };
+            for stored in sent_mut(call, &name).filter(|value| is_digest(value)) {
                 match candidates.iter().find(|value| key.digest(&name, value) == *stored) {
                     Some(value) => *stored = (*value).clone(),
                     None if candidates.is_empty() => missing.push(format!("`{name}`")),
@@ -108,8 +110,7 @@ pub fn secret_fields(plan: &WritePlan) -> Vec<SecretField> {
     let mut found: Vec<(SecretField, &Value)> = Vec::new();
     for (index, call) in plan.calls.iter().enumerate() {
         for name in &call.secrets {
-            for fields in [&call.call.arguments, &call.call.body, &call.identity] {
-                let Some(digest) = fields.get(name).filter(|value| is_digest(value)) else { continue };
+            for digest in sent(call, name).filter(|value| is_digest(value)) {
                 match found.iter_mut().find(|(known, value)| known.field == *name && *value == digest) {
                     Some((known, _)) if known.calls.last() == Some(&index) => {}
                     Some((known, _)) => known.calls.push(index),
@@ -146,8 +147,8 @@ pub(super) fn check_concealed(plan: &WritePlan) -> Result<()> {
     let mut names: Vec<String> = Vec::new();
     for call in &plan.calls {
         for name in &call.secrets {
-            let mut values = stored_maps(call).into_iter().chain(plan.looks().flat_map(|look| &look.rows));
-            if values.any(|fields| fields.get(name).is_some_and(|value| !hidden(value))) {
+            let looked = plan.looks().flat_map(|look| &look.rows).filter_map(|row| row.get(name));
+            if stored(call, name).chain(looked).any(|value| !hidden(value)) {
                 names.push(format!("`{name}`"));
             }
         }
@@ -159,6 +160,14 @@ pub(super) fn check_concealed(plan: &WritePlan) -> Result<()> {
     names.dedup();
     let names = names.join(", ");
     Err(Error::new(ErrorKind::Internal, format!("a plan with plain secrets was about to be stored: {names}")))
+}
+
+/// An error without what its texts repeat of the secrets of `call`, the call as it was sent: APIs say what was wrong with a
+/// value by repeating it.
+#[must_use]
+pub fn without_secrets(error: Error, call: &PlannedCall) -> Error {
+    let texts = secret_texts(call);
+    if texts.is_empty() { error } else { error.reworded(|text| masked(text, &texts)) }
 }
 
 impl Outcome {
@@ -176,22 +185,33 @@ impl Outcome {
     }
 }
 
-fn stored_maps(call: &PlannedCall) -> Vec<&BTreeMap<String, Value>> {
-    [&call.call.arguments, &call.call.body, &call.identity].into_iter().chain(call.before.as_ref()).collect()
+/// The values of a secret that are sent.
+fn sent<'a>(call: &'a PlannedCall, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    let fields = [&call.call.arguments, &call.call.body, &call.identity];
+    let whole = call.call.content.as_ref().filter(|_| name == WHOLE_BODY);
+    fields.into_iter().filter_map(move |fields| fields.get(name)).chain(whole)
 }
 
-fn stored_maps_mut(call: &mut PlannedCall) -> Vec<&mut BTreeMap<String, Value>> {
-    [&mut call.call.arguments, &mut call.call.body, &mut call.identity]
-        .into_iter()
-        .chain(call.before.as_mut())
-        .collect()
+fn sent_mut<'a>(call: &'a mut PlannedCall, name: &'a str) -> impl Iterator<Item = &'a mut Value> {
+    let fields = [&mut call.call.arguments, &mut call.call.body, &mut call.identity];
+    let whole = call.call.content.as_mut().filter(|_| name == WHOLE_BODY);
+    fields.into_iter().filter_map(move |fields| fields.get_mut(name)).chain(whole)
 }
 
-fn conceal_field(fields: &mut BTreeMap<String, Value>, name: &str, key: &DigestKey) {
-    if let Some(value) = fields.get_mut(name)
-        && !value.is_null()
-        && !is_digest(value)
-    {
+/// Those, and what is stored beside them.
+fn stored<'a>(call: &'a PlannedCall, name: &'a str) -> impl Iterator<Item = &'a Value> {
+    sent(call, name).chain(call.before.as_ref().and_then(|before| before.get(name)))
+}
+
+fn stored_mut<'a>(call: &'a mut PlannedCall, name: &'a str) -> impl Iterator<Item = &'a mut Value> {
+    let PlannedCall { call: Call { arguments, body, content, .. }, identity, before, .. } = call;
+    let fields = [Some(arguments), Some(body), Some(identity), before.as_mut()];
+    let whole = content.as_mut().filter(|_| name == WHOLE_BODY);
+    fields.into_iter().flatten().filter_map(move |fields| fields.get_mut(name)).chain(whole)
+}
+
+fn conceal_value(value: &mut Value, name: &str, key: &DigestKey) {
+    if !value.is_null() && !is_digest(value) {
         *value = key.digest(name, value);
     }
 }
@@ -204,12 +224,10 @@ fn field_of_label(label: &str, name: &str) -> bool {
 fn secret_texts(call: &PlannedCall) -> Vec<String> {
     let mut texts = Vec::new();
     for name in &call.secrets {
-        for fields in stored_maps(call) {
-            if let Some(value) = fields.get(name).filter(|value| !is_digest(value)) {
-                match value {
-                    Value::String(text) if !text.is_empty() => texts.push(text.clone()),
-                    other => leaves(other, &mut texts),
-                }
+        for value in stored(call, name).filter(|value| !is_digest(value)) {
+            match value {
+                Value::String(text) if !text.is_empty() => texts.push(text.clone()),
+                other => leaves(other, &mut texts),
             }
         }
     }
@@ -236,7 +254,25 @@ fn is_telling(text: &str) -> bool {
 }
 
 fn masked(text: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        if is_telling(secret) { text.replace(secret.as_str(), MASK) } else { without_word(&text, secret) }
+    })
+}
+
+/// Without a short secret where it stands by itself: inside a word it is there by chance.
+fn without_word(text: &str, secret: &str) -> String {
+    let mut said = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(secret) {
+        let (before, after) = (&rest[..at], &rest[at + secret.len()..]);
+        let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let inside =
+            joins(before.chars().next_back().or_else(|| said.chars().next_back())) || joins(after.chars().next());
+        said.push_str(before);
+        said.push_str(if inside { secret } else { MASK });
+        rest = after;
+    }
+    said + rest
 }
 
 fn mask_strings(value: &mut Value, secrets: &[String]) {
@@ -396,6 +432,39 @@ mod tests {
         assert_eq!(clean.message.as_deref(), Some(r#"bad: "***" or ***, pin ***"#));
         assert_eq!(clean.request_id.as_deref(), Some("req-***"));
         assert_eq!(serde_json::to_value(&clean.ids).unwrap(), json!({"id": 7, "echo": ["x ***", "***"]}));
+    }
+
+    #[test]
+    fn a_body_that_is_one_value_is_hidden_and_comes_back() {
+        let key = DigestKey::generate();
+        let mut plan = secret_plan("x");
+        plan.calls.truncate(1);
+        let step = &mut plan.calls[0];
+        *step = PlannedCall { secrets: vec![WHOLE_BODY.to_owned()], before: None, ..step.clone() };
+        (step.call.body, step.call.arguments) = (BTreeMap::new(), BTreeMap::new());
+        step.call.content = Some(json!([{"root_pass": "s3cret-value"}]));
+        plan.parts[0].look = None;
+        let hidden = conceal(plan.clone(), &key);
+        assert!(check_concealed(&plan).is_err() && check_concealed(&hidden).is_ok());
+        assert!(!serde_json::to_string(&hidden).unwrap().contains("s3cret-value"));
+        let fields = secret_fields(&hidden);
+        assert_eq!((fields.len(), fields[0].label.as_str()), (1, "@@json"));
+        let given = supplied(&[("@@json", json!([{"root_pass": "s3cret-value"}]))]);
+        assert_eq!(reveal(hidden, &given, &key).unwrap().calls[0].call, plan.calls[0].call);
+    }
+
+    #[test]
+    fn an_error_does_not_repeat_a_secret() {
+        let mut plan = secret_plan("s3cret value");
+        plan.calls[0].secrets.push("pin".into());
+        plan.calls[0].call.body.insert("pin".into(), json!("42"));
+        let error = Error::new(ErrorKind::Api, "`s3cret value` is weak, 42 is short, status 422")
+            .with("request", "PUT https://a/?p=s3cret%20value")
+            .hint("not 's3cret value'")
+            .caused_by(std::io::Error::other("s3cret value"));
+        let error = without_secrets(error, &plan.calls[0]);
+        assert_eq!(error.message(), "`***` is weak, *** is short, status 422");
+        assert!(!format!("{error:?} {:?}", error.hint_text()).contains("s3cret"), "{error:?}");
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn planned_call(arguments: BTreeMap<String, Value>, body: BTreeMap<String, Value
         call,
         effect: Effect::Write,
         request: "POST https://api.example.com/servers".to_owned(),
-        body_digest: None,
+        digest: String::new(),
         identity: BTreeMap::from([("id".to_owned(), json!(7))]),
         before: None,
         secrets: Vec::new(),

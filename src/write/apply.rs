@@ -1,5 +1,6 @@
 //! A plan's calls → the API, in order, a few side by side, each noted before and after.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,10 +9,13 @@ use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
 use super::plan::Planned;
+use super::poll::wait_for;
 use crate::call::{Answered, ReadContext, send_call};
+use crate::clock::SharedClock;
 use crate::config::{OnMissing, OnRowError};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::Verb;
+use crate::store::without_secrets;
 
 /// Writes under way at the same time; the ledger of the host may allow fewer.
 const SIDE_BY_SIDE: usize = 4;
@@ -49,16 +53,27 @@ pub trait Recorder: Send + Sync {
     async fn outcome(&self, index: usize, result: &CallResult) -> Result<()>;
 }
 
+/// What became of a plan's calls.
+#[derive(Debug)]
+pub struct Applied {
+    /// In the order of the plan.
+    pub results: Vec<CallResult>,
+    /// Why a statement was not reached: what the one before it started did not become ready.
+    pub unready: Option<Error>,
+}
+
 /// Sends the calls of `planned` for which `wanted` says so, and no statement's before all calls of the statements before it
-/// are done, now or `done_before`; what it gives is in the order of the plan. Dropping the
-/// future ends the calls under way: what became of them is unknown.
+/// are done, now or `done_before`, and what they started is there, where that is waited for. For what the last
+/// statement starts the caller waits: its calls are all noted then. Dropping the future ends the calls under way: what
+/// became of them is unknown.
 pub async fn apply(
     context: &Arc<ReadContext>,
+    clock: &SharedClock,
     planned: &Planned,
     recorder: Option<&dyn Recorder>,
     wanted: impl Fn(usize) -> bool,
     done_before: impl Fn(usize) -> bool,
-) -> Vec<CallResult> {
+) -> Applied {
     let stop = AtomicBool::new(false);
     let one = |index: usize| {
         let (stop, wanted) = (&stop, wanted(index));
@@ -98,20 +113,26 @@ pub async fn apply(
         }
     };
     let mut results = Vec::with_capacity(planned.plan.calls.len());
+    let mut unready: Option<Error> = None;
     // A statement of a transaction may be about what the one before it made.
+    let mut before: Option<Range<usize>> = None;
     for (calls, _) in planned.ranges() {
         let is_done = |(at, result): (usize, &CallResult)| {
             matches!(result, CallResult::Done(_) | CallResult::Gone) || done_before(at)
         };
         if !results.iter().enumerate().all(is_done) {
             stop.store(true, Ordering::SeqCst);
+        } else if let Some(before) = before.filter(|_| unready.is_none()) {
+            unready = wait_for(context, clock, planned, before, &mut results).await;
+            stop.fetch_or(unready.is_some(), Ordering::SeqCst);
         }
+        before = Some(calls.clone());
         let mut answers = stream::iter(calls).map(one).buffered(SIDE_BY_SIDE);
         while let Some(result) = answers.next().await {
             results.push(result);
         }
     }
-    results
+    Applied { results, unready }
 }
 
 async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> CallResult {
@@ -120,6 +141,7 @@ async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> Ca
     };
     match send_call(context, &part.method, &step.call, part.restricted.as_deref()).await {
         Ok(Answered { missing: Some(error), .. }) => {
+            let error = without_secrets(error, step);
             if part.deletes() && context.settings.on_missing == OnMissing::Ignore {
                 context.report.add_not_found();
                 return CallResult::Gone;
@@ -131,8 +153,10 @@ async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> Ca
             })
         }
         Ok(answered) => CallResult::Done(answered),
-        Err(error) if error.context_value("state") == Some("unknown") => CallResult::Unknown(error),
-        Err(error) => CallResult::Failed(error),
+        Err(error) if error.context_value("state") == Some("unknown") => {
+            CallResult::Unknown(without_secrets(error, step))
+        }
+        Err(error) => CallResult::Failed(without_secrets(error, step)),
     }
 }
 
@@ -200,17 +224,19 @@ fn ranges(numbers: &[usize]) -> String {
     texts.collect::<Vec<_>>().join(", ")
 }
 
-/// The error of a statement that did not do all: the first failure, with the count of all.
-pub fn failure(results: &[CallResult], statement: Option<&str>) -> Option<Error> {
+/// The error of a statement that did not do all: why it was not gone on with, or the first failure; with the count of all.
+pub fn failure(results: &[CallResult], unready: Option<Error>, statement: Option<&str>) -> Option<Error> {
     let summary = Summary::of(results);
     if summary.is_whole() {
-        return None;
+        return unready;
     }
-    let first = results.iter().find_map(|result| match result {
-        CallResult::Failed(error) | CallResult::Unknown(error) => Some(error.clone()),
-        _ => None,
-    });
-    let error = first.unwrap_or_else(|| Error::new(ErrorKind::Partial, "not every call was sent"));
+    let first = || {
+        results.iter().find_map(|result| match result {
+            CallResult::Failed(error) | CallResult::Unknown(error) => Some(error.clone()),
+            _ => None,
+        })
+    };
+    let error = unready.or_else(first).unwrap_or_else(|| Error::new(ErrorKind::Partial, "not every call was sent"));
     let error =
         if results.len() > 1 || !summary.unknown.is_empty() { error.with("calls", summary.text()) } else { error };
     let hint = match statement {
@@ -252,8 +278,8 @@ mod tests {
         let text = Summary::of(&results).text();
         assert_eq!(text, "2 done (calls 1-2), 1 failed (call 3), 0 unknown, 2 untouched (calls 4-5)");
         assert_eq!(ranges(&[1, 2, 3, 5, 7, 8]), "1-3, 5, 7-8");
-        assert!(failure(&results[..2], None).is_none());
-        let error = failure(&results, Some("s1")).unwrap();
+        assert!(failure(&results[..2], None, None).is_none());
+        let error = failure(&results, None, Some("s1")).unwrap();
         assert_eq!(error.kind(), ErrorKind::Api);
         assert!(error.hint_text().unwrap().contains("RESUME 's1'"));
     }

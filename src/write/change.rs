@@ -10,7 +10,7 @@ use super::fill::{Placement, check_required, identifiers, identity_of, literal, 
 use super::plan::{Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call};
 use crate::bind::{Table, bind_direct, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, Keys, Location, Method, Parameter};
+use crate::provider::{Call, Keys, Location, Method, Parameter, tells_secret};
 use crate::sql::{Change, Verb, parse_query};
 use crate::store::{Look, PlannedCall};
 
@@ -221,6 +221,7 @@ fn check_no_secrets(
     let is_secret = |name: &str| {
         table.column(name).is_some_and(|column| table.columns[column].secret)
             || all_methods().any(|method| method.parameter(name).is_some_and(|parameter| parameter.secret))
+            || tells_secret(name)
     };
     let read = identifiers(selection).into_iter().chain(set.expressions.iter().flat_map(identifiers));
     let read: Vec<String> = read.map(|ident| ident.value).collect();

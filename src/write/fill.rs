@@ -136,14 +136,6 @@ pub(super) fn check_required(method: &Method, given: impl Fn(&Parameter) -> bool
     Err(Error::new(ErrorKind::MissingParameter, format!("`{}` needs {}", method.name, missing.join(", "))))
 }
 
-/// Names of the fields and arguments of `call` whose values must never be shown or stored.
-pub(super) fn secrets_of(method: &Method, call: &Call) -> Vec<String> {
-    let given = |parameter: &&Parameter| {
-        call.body.contains_key(&parameter.name) || call.arguments.contains_key(&parameter.name)
-    };
-    method.parameters.iter().filter(|p| p.secret).filter(given).map(|p| p.name.clone()).collect()
-}
-
 /// The values of a call's arguments that a resource's keys name: what identifies the object it is about.
 pub(super) fn identity_of(keys: Option<&crate::provider::Keys>, call: &Call) -> BTreeMap<String, Value> {
     let names = keys.iter().flat_map(|keys| keys.columns.keys());

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use serde_json::Value;
 use sqlparser::ast;
 
-use super::fill::secrets_of;
 use super::wait::{Wait, check_can_wait};
 use super::{change, exec, insert};
 use crate::bind::{Predicate, Table};
@@ -16,7 +15,7 @@ use crate::call::{Endpoints, ShownRequest, destination, show_request};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::provider::{Call, Effect, Location, Method, Registry, Resource};
+use crate::provider::{Call, Effect, Location, Method, Registry, Resource, secrets_of};
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
 use crate::store::{Look, PlanPart, PlannedCall, Target, WritePlan, sha256_hex};
@@ -177,14 +176,30 @@ impl Planned {
     pub fn sweeps(&self) -> bool {
         self.ranges().any(|(range, part)| {
             let calls = self.plan.calls.get(range).unwrap_or_default();
-            part.deletes() && calls.iter().any(|step| step.identity.is_empty() && !names_in_path(&part.method, step))
+            part.deletes() && calls.iter().any(|step| !names_one(part, step))
         })
+    }
+
+    /// How many calls it takes at least: what is waited for needs another one per call.
+    pub fn calls_needed(&self) -> u64 {
+        let needed = |(range, part): (Range<usize>, &Part)| {
+            (range.len() as u64).saturating_mul(if part.wait.is_some() { 2 } else { 1 })
+        };
+        self.ranges().map(needed).fold(0, u64::saturating_add)
     }
 }
 
-fn names_in_path(method: &Method, step: &PlannedCall) -> bool {
-    let in_path = |name: &String| method.parameters.iter().any(|p| p.location == Location::Path && p.name == *name);
-    step.call.arguments.keys().any(in_path)
+/// Whether a call is about one object: it gives all that the resource's keys name, or its path ends in a parameter.
+/// A parent's parameter alone (`DELETE /domains/{domainId}/records`) names all that the parent holds.
+fn names_one(part: &Part, step: &PlannedCall) -> bool {
+    let declared = part.resource.keys.as_ref().filter(|keys| keys.declared && !keys.columns.is_empty());
+    if declared.is_some_and(|keys| keys.columns.keys().all(|name| step.identity.contains_key(name))) {
+        return true;
+    }
+    let path = part.method.path.trim_end_matches('/');
+    let last = path.rsplit('/').next().and_then(|last| last.strip_prefix('{')?.strip_suffix('}'));
+    let mut in_path = part.method.parameters.iter().filter(|p| p.location == Location::Path);
+    last.is_some_and(|last| in_path.any(|p| p.wire == last && step.call.arguments.contains_key(&p.name)))
 }
 
 /// The verb of a plan of several statements.
@@ -214,10 +229,8 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         // A stored plan waits as well.
         planned_part.awaits = part.wait.is_some();
     }
-    let calls = planned.plan.calls.len() as u64;
+    let (calls, needed) = (planned.plan.calls.len() as u64, planned.calls_needed());
     let most = context.settings.max_calls.saturating_sub(context.report.calls());
-    // Each call that is waited for needs another one at least.
-    let needed = if planned.waits() { calls.saturating_mul(2) } else { calls };
     if needed > most {
         return Err(Error::new(
             ErrorKind::Budget,
@@ -230,7 +243,7 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
     let restricted = restricted.as_deref();
     for (at, step) in planned.plan.calls.iter_mut().enumerate() {
         let shown = show_request(context.endpoints, method, &step.call).map_err(|error| of_row(error, at, calls))?;
-        (step.request, step.body_digest) = (request_line(&shown), body_digest(&shown));
+        (step.request, step.digest) = (request_line(&shown), request_digest(&shown));
         let goes = destination(context.endpoints, method, &step.call, restricted)?;
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
         if !planned.plan.targets.contains(&target) {
@@ -246,9 +259,11 @@ pub(super) fn request_line(shown: &ShownRequest) -> String {
     shown.then.as_ref().map_or_else(|| line.clone(), |then| format!("{line}, {then}"))
 }
 
-/// What a plan holds of a request's body, to know it again.
-pub(super) fn body_digest(shown: &ShownRequest) -> Option<String> {
-    (!shown.body.is_empty()).then(|| sha256_hex(shown.body.as_bytes()))
+/// What a plan holds of a request, to know it again: all of it, as it is shown.
+pub(super) fn request_digest(shown: &ShownRequest) -> String {
+    let ShownRequest { method, url, headers, body, then } = shown;
+    // As JSON, so that no part can run into the next.
+    sha256_hex(serde_json::json!([method, url, headers, body, then]).to_string().as_bytes())
 }
 
 /// Refuses what changes something where that is not allowed.
@@ -279,7 +294,7 @@ pub(super) fn planned_call(
         call,
         effect: method.effect,
         request: String::new(),
-        body_digest: None,
+        digest: String::new(),
         identity,
         before,
         secrets,

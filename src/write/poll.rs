@@ -1,5 +1,6 @@
 //! Waiting for what a plan's calls started, all side by side.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Gone};
 use crate::report::Progress;
+use crate::store::without_secrets;
 
 /// Objects that an error names one by one.
 const NAMED: usize = 20;
@@ -52,14 +54,15 @@ struct Known {
     waited: Duration,
 }
 
-/// Waits for what the calls that were done started, and puts the last answers in the place of theirs where both are of
-/// one kind. What is missing in the end is the error: the calls themselves are done, and none is sent again.
+/// Waits for what those `calls` started that were done now, and puts the last answers in the place of theirs where both are
+/// of one kind. What is missing in the end is the error: the calls themselves are done, and none is sent again.
 ///
 /// Dropping the future ends the waiting and the requests under way.
 pub async fn wait_for(
     context: &ReadContext,
     clock: &SharedClock,
     planned: &Planned,
+    calls: Range<usize>,
     results: &mut [CallResult],
 ) -> Option<Error> {
     if !planned.waits() {
@@ -67,7 +70,8 @@ pub async fn wait_for(
     }
     let mut objects = Vec::new();
     let mut known: Vec<(usize, String, Known)> = Vec::new();
-    for (at, (result, step)) in results.iter().zip(&planned.plan.calls).enumerate() {
+    let steps = results.iter().zip(&planned.plan.calls).enumerate();
+    for (at, (result, step)) in steps.filter(|(at, _)| calls.contains(at)) {
         let CallResult::Done(Answered { value, .. }) = result else { continue };
         let Some((part, wait)) = planned.part_of(at).and_then(|part| Some((part, part.wait.as_deref()?))) else {
             continue;
@@ -93,7 +97,8 @@ pub async fn wait_for(
         known.push((object.at, object.name, end));
     }
     known.sort_by_key(|(at, _, _)| *at);
-    failure(&known)
+    let steps = || planned.plan.calls.get(calls.clone()).unwrap_or_default();
+    failure(&known).map(|error| steps().iter().fold(error, without_secrets))
 }
 
 /// Tells the listener that the waiting is over, also when it is cancelled.

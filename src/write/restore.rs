@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::plan::{Part, PlanContext, Planned, body_digest, check_allowed, request_line};
+use super::plan::{Part, PlanContext, Planned, check_allowed, request_digest, request_line};
 use super::wait::Wait;
 use crate::call::{ShownRequest, destination, show_request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::provider::Effect;
 use crate::sql::{Verb, parse_items};
 use crate::store::{PlanPart, PlannedCall, Target, WritePlan};
 
@@ -68,7 +69,7 @@ async fn restore_part(
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
         if plan.targets.contains(&target) {
             let shown = show_request(context.endpoints, &method, &step.call)?;
-            check_same(step, &shown)?;
+            check_same(step, method.effect, &shown)?;
             continue;
         }
         let same_place = plan.targets.iter().find(|known| known.origin == target.origin);
@@ -100,12 +101,17 @@ pub async fn check_files(planned: &Planned, wanted: impl Fn(usize) -> bool) -> R
 }
 
 /// Refuses a request that is not the one that was planned.
-fn check_same(step: &PlannedCall, shown: &ShownRequest) -> Result<()> {
-    let request = request_line(shown);
-    if step.request == request && step.body_digest == body_digest(shown) {
+fn check_same(step: &PlannedCall, effect: Effect, shown: &ShownRequest) -> Result<()> {
+    let is_same = step.digest == request_digest(shown);
+    if is_same && step.effect == effect {
         return Ok(());
     }
-    let what = if step.request == request { format!("{request}, with another body") } else { request };
+    let request = request_line(shown);
+    let what = match () {
+        () if is_same => format!("a call whose effect is {effect:?}, not {:?}", step.effect).to_lowercase(),
+        () if step.request == request => format!("{request}, with other headers or another body"),
+        () => request,
+    };
     Err(Error::new(ErrorKind::InvalidArgument, "the provider document changed since the plan was made")
         .with("planned", step.request.clone())
         .with("now", what)
@@ -117,18 +123,18 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::provider::{Call, Effect};
+    use crate::provider::Call;
 
     #[test]
     fn a_request_that_is_another_now_is_refused() {
-        let shown = |method: &str, url: &str, body: &str| ShownRequest {
+        let shown = |method: &str, url: &str, header: &str, body: &str| ShownRequest {
             method: method.to_owned(),
             url: url.to_owned(),
-            headers: Vec::new(),
+            headers: vec![("x-filter".to_owned(), header.to_owned())],
             body: body.to_owned(),
             then: None,
         };
-        let planned = shown("PUT", "https://a.example/images/7", "{\"label\":\"x\"}");
+        let planned = shown("PUT", "https://a.example/images/7", "a", "{\"label\":\"x\"}");
         let call = Call {
             provider: "a".to_owned(),
             service: "b".to_owned(),
@@ -140,20 +146,26 @@ mod tests {
             call,
             effect: Effect::Write,
             request: request_line(&planned),
-            body_digest: body_digest(&planned),
+            digest: request_digest(&planned),
             identity: BTreeMap::new(),
             before: None,
             secrets: Vec::new(),
             idempotency_key: None,
         };
-        check_same(&step, &planned).unwrap();
+        check_same(&step, Effect::Write, &planned).unwrap();
         for other in [
-            shown("POST", "https://a.example/images/7", "{\"label\":\"x\"}"),
-            shown("PUT", "https://a.example/volumes/7", "{\"label\":\"x\"}"),
-            shown("PUT", "https://a.example/images/7", "{\"label\":\"y\"}"),
-            shown("PUT", "https://a.example/images/7", ""),
+            shown("POST", "https://a.example/images/7", "a", "{\"label\":\"x\"}"),
+            shown("PUT", "https://a.example/volumes/7", "a", "{\"label\":\"x\"}"),
+            shown("PUT", "https://a.example/images/7", "b", "{\"label\":\"x\"}"),
+            shown("PUT", "https://a.example/images/7", "a", "{\"label\":\"y\"}"),
+            shown("PUT", "https://a.example/images/7", "a", ""),
         ] {
-            assert!(check_same(&step, &other).unwrap_err().message().contains("document changed"));
+            assert!(check_same(&step, Effect::Write, &other).unwrap_err().message().contains("document changed"));
         }
+        let error = check_same(&step, Effect::Delete, &planned).unwrap_err();
+        assert_eq!(error.context_value("now"), Some("a call whose effect is delete, not write"));
+        // A secret that the address holds by chance is masked in the text, not in what is compared.
+        let masked = PlannedCall { request: "PUT https://a.example/***/7".to_owned(), ..step };
+        check_same(&masked, Effect::Write, &planned).unwrap();
     }
 }

@@ -196,9 +196,9 @@ impl Wait {
         let mut question = Call {
             resource: self.resource.clone(),
             method: self.poll.name.clone(),
-            arguments: BTreeMap::new(),
-            body: BTreeMap::new(),
-            ..call.clone()
+            provider: call.provider.clone(),
+            service: call.service.clone(),
+            ..Call::default()
         };
         let mut names = Vec::new();
         for parameter in &self.poll.parameters {
@@ -332,6 +332,8 @@ fn get(method: &Method, path: &str) -> Method {
         },
         pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true, exact: false },
         effect: Effect::Read,
+        upload: None,
+        waiting: None,
         ..method.clone()
     }
 }

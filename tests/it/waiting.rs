@@ -246,21 +246,6 @@ async fn plans_say_that_they_wait_and_applying_one_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_transaction_waits_when_all_of_it_is_sent() {
-    let server = answering(|| image("creating"), &[state("available")]).await;
-    let mut db = db(&server);
-    let second = "INSERT INTO linode.images.images (disk_id) VALUES (2)";
-    for text in ["BEGIN", INSERT, second] {
-        db.rows(text).await;
-    }
-    assert_eq!(asked(&server), Vec::<String>::new());
-    let result = db.start("COMMIT").await.unwrap();
-    assert_eq!(result.message(), Some("COMMIT: 2 calls done and waited for"));
-    drop(result);
-    assert_eq!(asked(&server), ["POST /v4/images", "POST /v4/images", "GET /v4/images/private%2F15"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_listener_hears_of_each_question_and_of_the_end() {
     let server = answering(|| image("creating"), &[state("creating"), state("available")]).await;
     let engine = builder(&server)
@@ -341,4 +326,58 @@ fn files_of(dir: &std::path::Path) -> String {
 
 fn is_question(seen: &Seen) -> bool {
     seen.method == "GET"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_of_a_transaction_starts_when_what_the_one_before_started_is_there() {
+    let server = answering(|| image("creating"), &[state("creating"), state("available")]).await;
+    let dir = TempDir::new().unwrap();
+    let mut db = Db::of(builder(&server).state_dir(dir.path())).set("confirm", "never");
+    let both = [INSERT, "UPDATE linode.images.images SET label = 'x' WHERE id = 'private/15'"];
+    for text in ["BEGIN", both[0], both[1]] {
+        db.rows(text).await;
+    }
+    let done = db.start("COMMIT").await.unwrap();
+    assert_eq!(done.message(), Some("COMMIT: 2 calls done; 1 waited for"));
+    let question = "GET /v4/images/private%2F15";
+    assert_eq!(asked(&server), ["POST /v4/images", question, question, "PUT /v4/images/private%2F15"]);
+
+    // It does not become ready: the other statement is left for RESUME, which waits for nothing that was done before.
+    let server = answering(|| image("creating"), &[state("creating")]).await;
+    let mut db = Db::of(builder(&server).state_dir(dir.path())).set("confirm", "never").set("await_timeout", "12s");
+    for text in ["BEGIN", both[0], both[1]] {
+        db.rows(text).await;
+    }
+    let error = db.error("COMMIT").await;
+    assert!(error.message().contains("was not ready after"), "{error}");
+    assert_eq!(error.context_value("calls"), Some("1 done (call 1), 0 failed, 0 unknown, 1 untouched (call 2)"));
+    let before = asked(&server).len();
+    let id = error.hint_text().unwrap().split("RESUME '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    let done = db.start(&format!("RESUME '{id}'")).await.unwrap();
+    assert_eq!(done.message(), Some("COMMIT: 2 calls done, 1 of them before"));
+    assert_eq!(asked(&server)[before..], ["PUT /v4/images/private%2F15"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_is_sent_once_and_asked_about_without_it() {
+    let store = Server::start(|_| Reply::empty(200)).await;
+    let place = format!("{}/put", store.url());
+    let server = Server::start(move |seen| match seen.method.as_str() {
+        "POST" => {
+            Reply::json(200, json!({"image": {"id": "private/15", "status": "pending_upload"}, "upload_to": place}))
+        }
+        _ => image("available"),
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("disk.img.gz");
+    std::fs::write(&path, b"abc").unwrap();
+    let text = format!(
+        "EXEC /*+ AWAIT */ linode.images.images.upload @label = 'x', @region = 'us-east' FROM '{}'",
+        path.display()
+    );
+    db(&server).rows(&text).await;
+    assert_eq!(asked(&server), ["POST /v4/images/upload", "GET /v4/images/private%2F15"]);
+    assert!(server.requests()[1].body.is_empty());
+    assert_eq!((asked(&store), store.requests()[0].body.clone()), (vec!["PUT /put".to_owned()], b"abc".to_vec()));
 }

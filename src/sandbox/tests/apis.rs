@@ -122,6 +122,7 @@ pub(super) fn lunanode() -> Vec<Arc<Service>> {
             open: false,
             ty: None,
             files: Vec::new(),
+            secret: false,
         }),
         ..method(path)
     };

@@ -45,6 +45,7 @@ fn tags(media: BodyMedia, content_type: &str) -> Arc<Service> {
             open: false,
             ty: None,
             files: Vec::new(),
+            secret: false,
         });
         one
     };

@@ -1,5 +1,6 @@
 //! EXEC … INTO 'file'.
 
+use serde_json::json;
 use skyql::ErrorKind;
 use tempfile::TempDir;
 
@@ -149,4 +150,27 @@ async fn a_download_may_be_sent_elsewhere_and_the_credential_stays() {
         assert!(error.message().contains(said) && !error.to_string().contains("s3cret"), "{error}");
     }
     assert_eq!((store.requests().len(), names(dir.path()).len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_leads_elsewhere_is_unknown_whatever_is_found_there() {
+    let store = Server::start(|_| Reply::json(404, json!({"message": "no such object"}))).await;
+    let elsewhere = format!("{}/object", store.url());
+    let server = Server::start(move |seen| match seen.path.as_str() {
+        "/api/blobs/far/pack" => Reply::empty(303).header("location", "http://example.com/x"),
+        "/api/blobs/round/pack" | "/api/blobs/round" => Reply::empty(302).header("location", "/api/blobs/round"),
+        _ => Reply::empty(303).header("location", &elsewhere),
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    for (id, said) in [("1", "no such object"), ("far", "not an `https://` URL"), ("round", "more than 5 times")] {
+        let text = format!("EXEC depot.store.blobs.pack @id = '{id}' INTO '{}'", at(&dir, "b.zip"));
+        let error = depot(&server).error(&text).await;
+        assert_eq!(error.context_value("state"), Some("unknown"), "{error}");
+        assert!(error.message().contains(said), "{error}");
+    }
+    // What only reads is not done, and that is known.
+    let error = depot(&server).error(&format!("EXEC depot.store.blobs.fetch @id = '1' INTO '{}'", at(&dir, "a"))).await;
+    assert_eq!(error.context_value("state"), None, "{error}");
+    assert!(names(dir.path()).is_empty());
 }

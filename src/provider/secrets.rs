@@ -1,0 +1,95 @@
+//! Which values of a call are secrets: what documents say, and names that APIs give to them.
+
+use serde_json::Value;
+
+use super::call::Call;
+use super::model::{Location, Method};
+
+/// Under this name a body that is one value stands among the names of a call's secrets: no field is called so.
+pub const WHOLE_BODY: &str = "@@json";
+
+/// Names of the arguments and body fields of `call` whose values must never be shown or stored, [`WHOLE_BODY`] among them
+/// where the body is one value that holds a secret. A field is hidden as a whole when something inside it is a secret.
+pub fn secrets_of(method: &Method, call: &Call) -> Vec<String> {
+    let is_secret = |name: &str, value: &Value, in_body: bool| {
+        let declared = method.parameters.iter().find(|p| p.name == name && (p.location == Location::Body) == in_body);
+        declared.map_or_else(|| tells_secret(name), |parameter| parameter.secret) || holds_secret(value)
+    };
+    let arguments = call.arguments.iter().filter(|(name, value)| is_secret(name, value, false));
+    let fields = call.body.iter().filter(|(name, value)| is_secret(name, value, true));
+    let mut names: Vec<String> = arguments.chain(fields).map(|(name, _)| name.clone()).collect();
+    let is_declared = method.request.as_ref().is_some_and(|request| request.secret);
+    if call.content.as_ref().is_some_and(|content| is_declared || holds_secret(content)) {
+        names.push(WHOLE_BODY.to_owned());
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Whether a field somewhere inside a value is named like a secret.
+fn holds_secret(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_secret),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| tells_secret(name) && !value.is_null() || holds_secret(value))
+        }
+        _ => false,
+    }
+}
+
+/// Names that APIs give to secrets.
+pub fn tells_secret(name: &str) -> bool {
+    const ENDS: [&str; 9] =
+        ["password", "passwd", "_pass", "passphrase", "private_key", "privatekey", "secret", "secret_key", "ssl_key"];
+    let name = name.to_ascii_lowercase();
+    ENDS.iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::{EmbeddedSource, Registry};
+
+    #[test]
+    fn names_tell_secrets_at_any_depth_and_null_is_none() {
+        for held in [json!({"db_password": "x"}), json!([{"a": [{"Private_Key": {"n": 1}}]}])] {
+            assert!(holds_secret(&held), "{held}");
+        }
+        for open in [json!("password"), json!({"password": null}), json!({"keys": [1], "passwords_kept": 2})] {
+            assert!(!holds_secret(&open), "{open}");
+        }
+    }
+
+    /// Every request body of the shipped providers: what is given under a telling name is hidden, however it is given.
+    #[test]
+    fn no_shipped_body_shows_what_its_names_call_a_secret() {
+        let registry = Registry::new(Vec::new(), Some(Arc::new(EmbeddedSource::shipped())));
+        let mut bodies = 0;
+        for provider in ["linode", "digitalocean", "lunanode"] {
+            for service in registry.provider(provider).unwrap().services.keys() {
+                for resource in registry.service(provider, service).unwrap().resources.values() {
+                    for method in resource.methods.values().filter(|method| method.request.is_some()) {
+                        bodies += 1;
+                        let mut call = Call::default();
+                        for field in method.parameters.iter().filter(|p| p.location == Location::Body) {
+                            call.body.insert(field.name.clone(), json!("value"));
+                            let telling = tells_secret(&field.name) || tells_secret(&field.wire);
+                            assert!(!telling || field.secret, "{}.{}: {}", resource.id, method.name, field.name);
+                        }
+                        call.body.insert("undeclared_password".to_owned(), json!("value"));
+                        call.content = Some(json!([{"root_pass": "value"}]));
+                        let hidden = secrets_of(method, &call);
+                        assert!(hidden.contains(&"undeclared_password".to_owned()), "{}", resource.id);
+                        assert!(hidden.contains(&WHOLE_BODY.to_owned()), "{}", resource.id);
+                    }
+                }
+            }
+        }
+        assert!(bodies > 300, "{bodies}");
+    }
+}
