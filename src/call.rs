@@ -20,6 +20,7 @@ mod request;
 mod send;
 mod shape;
 mod shared;
+mod tape;
 mod transfer;
 
 pub use endpoint::{EndpointOptions, Endpoints};

@@ -29,6 +29,7 @@ mod prompt;
 mod provider;
 mod requests;
 mod run;
+mod script;
 mod secret;
 mod source;
 mod start;
@@ -38,7 +39,7 @@ use meant::{Action, Meant, Notes};
 use message::Messages;
 use outfile::Outfile;
 use run::{Ended, Runner};
-use source::Text;
+use script::Unrendered;
 
 /// Runs the program with the arguments, the environment and the terminal of this process.
 pub fn main() -> ExitCode {
@@ -146,12 +147,18 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         Action::Sandbox { provider, port } => {
             runtime.block_on(run::serve(&engine, provider.as_deref(), *port, out, messages))
         }
-        Action::Run(_) => {
-            messages.unfinished(&engine);
-            let session = session(&engine, meant.notes, here);
-            let mut runner = Runner::new(session, out, meant.output, messages, meant.writes).with_env(&here.env);
-            runtime.block_on(runner.texts(&texts))
-        }
+        Action::Run(_) | Action::Check(_) => match script::render(&texts, &mut messages) {
+            None => Ended::Failed,
+            Some(scripts) if matches!(meant.action, Action::Check(_)) => {
+                runtime.block_on(run::check(&engine.session(), &scripts, messages))
+            }
+            Some(scripts) => {
+                messages.unfinished(&engine);
+                let session = session(&engine, meant.notes, here);
+                let mut runner = Runner::new(session, out, meant.output, messages, meant.writes).with_env(&here.env);
+                runtime.block_on(runner.scripts(&scripts))
+            }
+        },
         Action::Prompt => {
             messages.unfinished(&engine);
             let session = session(&engine, meant.notes, here);
@@ -186,7 +193,7 @@ fn session(engine: &Engine, notes: Notes, here: &Surroundings) -> Session {
 struct Ready {
     runtime: Runtime,
     engine: Engine,
-    texts: Vec<Text>,
+    texts: Unrendered,
     out: Box<dyn Write + Send>,
     /// The file behind `out`, which has its name only when all is well.
     outfile: Option<Outfile>,
@@ -194,7 +201,7 @@ struct Ready {
 
 fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
     let builder = start::builder(&meant.engine, &here.env)?;
-    let texts = source::read_all(&meant.action)?;
+    let texts = Unrendered::read(&meant.action, &meant.templates, &here.env)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(ErrorKind::Internal, "the program cannot start its threads").with("reason", error.to_string())
     })?;

@@ -124,6 +124,15 @@ pub enum Confirm {
     Never,
 }
 
+/// What a script does when one of its statements fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// No further statement runs.
+    Stop,
+    /// The next statements run; the script has failed all the same.
+    Continue,
+}
+
 /// The settings of a session, changed by `SET name = value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -161,6 +170,8 @@ pub struct Settings {
     pub max_rows: Option<u64>,
     /// `max_seconds`: a statement stops after so many seconds.
     pub max_seconds: Option<u64>,
+    /// `on_error`: stop or continue.
+    pub on_error: OnError,
 }
 
 impl Default for Settings {
@@ -183,6 +194,7 @@ impl Default for Settings {
             cache: Duration::ZERO,
             max_rows: None,
             max_seconds: None,
+            on_error: OnError::Stop,
         }
     }
 }
@@ -206,6 +218,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("cache", "how old an answer may be that is used again, such as `5m`; `off` asks anew"),
     ("max_rows", "a statement stops before it gives more rows than this; `none` for no limit"),
     ("max_seconds", "a query stops after so many seconds; `none` for no limit"),
+    ("on_error", "`stop` or `continue` when a statement of a script fails"),
 ];
 
 impl Settings {
@@ -300,6 +313,13 @@ impl Settings {
             }
             "max_rows" => self.max_rows = parse_limit(&word).map_err(|()| wrong("a whole number, or `none`"))?,
             "max_seconds" => self.max_seconds = parse_limit(&word).map_err(|()| wrong("a whole number, or `none`"))?,
+            "on_error" => {
+                self.on_error = match word.as_str() {
+                    "stop" => OnError::Stop,
+                    "continue" => OnError::Continue,
+                    _ => return Err(wrong("`stop` or `continue`")),
+                }
+            }
             _ => {
                 let error = Error::new(ErrorKind::NameNotFound, format!("there is no setting `{name}`"));
                 let names = SETTINGS.iter().map(|(name, _)| *name);
@@ -336,6 +356,7 @@ impl Settings {
             "cache" => show_duration(self.cache),
             "max_rows" => self.max_rows.map_or_else(|| "none".to_owned(), |n| n.to_string()),
             "max_seconds" => self.max_seconds.map_or_else(|| "none".to_owned(), |n| n.to_string()),
+            "on_error" => format!("{:?}", self.on_error).to_lowercase(),
             _ => String::new(),
         }
     }

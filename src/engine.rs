@@ -1,13 +1,17 @@
 //! The engine and its sessions.
 //!
-//! *Owns*: putting the rooms together, dispatching statements, SHOW and DESCRIBE, results.
+//! *Owns*: putting the rooms together, dispatching and checking statements, SHOW and DESCRIBE, results, our tables in
+//! other programs' sessions.
 //! *Does not own*: terminals, files, arguments (`cli`).
 //! *Invariants*: no global state, no printing, no exit; the environment is read only through the `Env` it was given.
 
 mod builder;
+mod check;
 mod define;
+mod dry_run;
 mod explain;
 mod files;
+mod install;
 mod journal;
 mod limits;
 mod metadata;
@@ -16,17 +20,21 @@ mod own;
 mod pending;
 mod plan_rows;
 mod planner;
+mod prepared;
 mod resolve;
 mod result;
 mod sandboxes;
 mod session;
 mod source;
+mod spans;
 mod transaction;
 mod writing;
 
 pub use crate::sandbox::SandboxOptions;
 pub use crate::store::SecretField;
 pub use builder::EngineBuilder;
+pub use check::Checked;
+pub use install::install;
 pub use pending::{Found, PendingWrite};
 pub use result::QueryResult;
 pub use session::Session;
@@ -74,6 +82,11 @@ impl Engine {
     /// A session with the engine's settings.
     pub fn session(&self) -> Session {
         Session::new(self.clone())
+    }
+
+    /// Finds what is wrong with the statements of a script, as [`Session::check`] does for a new session.
+    pub async fn check(&self, text: &str) -> Checked {
+        self.session().check(text).await
     }
 
     /// Serves the sandbox of one provider, or of all, on loopback until the engine is dropped.

@@ -80,6 +80,36 @@ pub struct Position {
     pub column: u64,
 }
 
+impl Position {
+    /// The place of a byte of `text`.
+    pub fn of_byte(text: &str, byte: usize) -> Self {
+        let before = &text[..text.floor_char_boundary(byte)];
+        let line = before.rfind('\n').map_or(0, |at| at + 1);
+        Self { line: before.matches('\n').count() as u64 + 1, column: before[line..].chars().count() as u64 + 1 }
+    }
+
+    /// The byte of `text` at this place; its end for places behind it.
+    pub fn byte_in(self, text: &str) -> usize {
+        let skipped = usize::try_from(self.line.saturating_sub(1)).unwrap_or(usize::MAX);
+        let line = match skipped.checked_sub(1) {
+            None => Some(0),
+            Some(nth) => text.match_indices('\n').nth(nth).map(|(at, _)| at + 1),
+        };
+        let Some(line) = line else { return text.len() };
+        let column = usize::try_from(self.column.saturating_sub(1)).unwrap_or(usize::MAX);
+        let rest = text[line..].split('\n').next().unwrap_or_default();
+        line + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at)
+    }
+
+    /// A place of a text that begins at `start` of a larger one, as a place of the larger one.
+    #[must_use]
+    pub fn within(self, start: Self) -> Self {
+        let line = start.line + self.line.saturating_sub(1);
+        let before = if self.line <= 1 { start.column.saturating_sub(1) } else { 0 };
+        Self { line, column: self.column.max(1) + before }
+    }
+}
+
 /// A failure: what, where, and what to do next.
 ///
 /// Cheap to clone, so that every reader of a shared stream sees the same error.
@@ -132,6 +162,21 @@ impl Error {
     #[must_use]
     pub fn at(self, position: Position) -> Self {
         self.edit(|inner| inner.position = Some(position))
+    }
+
+    /// The error of a text that begins at `start` of a larger one, with its place in the larger one.
+    #[must_use]
+    pub fn moved(self, start: Position) -> Self {
+        match self.position() {
+            Some(position) => self.at(position.within(start)),
+            None => self,
+        }
+    }
+
+    /// The error without a place: it was one of another text than the reader has.
+    #[must_use]
+    pub(crate) fn without_place(self) -> Self {
+        self.edit(|inner| inner.position = None)
     }
 
     /// Keeps the underlying error.
@@ -276,6 +321,25 @@ mod tests {
         let error = Error::new(ErrorKind::Api, "the API answered 500").with("method", "GET").hint("try again later");
         assert_eq!(error.to_string(), "the API answered 500 (method: GET)");
         assert_eq!(error.hint_text(), Some("try again later"));
+    }
+
+    #[test]
+    fn places_are_bytes_and_bytes_are_places() {
+        let text = "aé\r\n\nxy";
+        for (byte, line, column) in [(0, 1, 1), (1, 1, 2), (3, 1, 3), (5, 2, 1), (6, 3, 1), (7, 3, 2), (8, 3, 3)] {
+            let place = Position { line, column };
+            assert_eq!(Position::of_byte(text, byte), place);
+            assert_eq!(place.byte_in(text), byte);
+        }
+        assert_eq!(Position { line: 9, column: 1 }.byte_in(text), text.len());
+        assert_eq!(
+            Position { line: 1, column: 4 }.within(Position { line: 3, column: 5 }),
+            Position { line: 3, column: 8 }
+        );
+        assert_eq!(
+            Position { line: 2, column: 4 }.within(Position { line: 3, column: 5 }),
+            Position { line: 4, column: 4 }
+        );
     }
 
     #[test]

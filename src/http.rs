@@ -1,6 +1,6 @@
 //! Sending requests: transport, retry, limits, authentication.
 //!
-//! *Owns*: the [`Transport`] trait and its live client, auth and signing, retry and back-off, the ledger of limits.
+//! *Owns*: the [`Transport`] trait and its live client, auth and signing, retry and back-off, the ledger of limits, records of calls.
 //! *Does not own*: what a request means: it knows no provider, page or row.
 //! *Invariants*: a credential is added last, goes only to the origins its owner allows, over TLS unless the host is
 //! loopback, and is never part of a message; redirects are not followed on their own.
@@ -17,21 +17,27 @@ use crate::error::Result;
 mod auth;
 mod body;
 mod client;
+mod closed;
 mod ledger;
 mod live;
 mod origin;
 mod retry;
+mod scrub;
 mod signing;
+mod tape;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use auth::{AuthScheme, Authorizer, BasicCredential, KeyLocation, PlacedKey, Secret, SignTarget};
 pub use body::{Body, BodySource};
 pub use client::{Answer, CallBudget, Client, Opened, Outgoing, Repeat};
+pub use closed::Closed;
 pub use ledger::{Ledger, LedgerKey, Outcome, Permit, Published, Rate};
 pub use live::{LiveOptions, LiveTransport};
 pub use origin::{is_loopback, origin, origin_of_text};
+pub use scrub::Scrubber;
 pub use signing::{HmacSigning, PlaceLocation, PlacedValue, SignatureEncoding, SignatureHash};
+pub use tape::{Label, Tape};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use url::Url;

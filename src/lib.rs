@@ -4,9 +4,15 @@
 //! through the API over HTTP, and streams the answer through `DataFusion` as Arrow record batches, with a report that
 //! says whether the answer is whole.
 //!
-//! # A first query
+//! # A guided tour
 //!
-//! The sandbox imitates the shipped providers on loopback, so this needs no account and no network:
+//! All examples run against the sandbox, which imitates the shipped providers on loopback: no account, no network. Without
+//! it, an [`Env`] with credentials is all that changes.
+//!
+//! ## A first query
+//!
+//! An [`Engine`] is made once and shared; a [`Session`] is one user's conversation with it; a [`QueryResult`] is a stream
+//! of record batches and a report.
 //!
 //! ```
 //! use futures::StreamExt;
@@ -27,6 +33,149 @@
 //! # }
 //! ```
 //!
+//! Rows come while later pages are still on their way. Dropping the result, or the future that reads it, cancels the
+//! statement: calls under way are dropped, and no further one is made.
+//!
+//! ## Values
+//!
+//! `$1`, `$2` … stand wherever a value may, in queries and writes; a value never becomes anything else.
+//!
+//! ```
+//! # use skyql::{Engine, SandboxOptions};
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! # let engine = Engine::builder().sandbox(SandboxOptions::default()).build()?;
+//! # let mut session = engine.session();
+//! let sql = "SELECT id FROM linode.images.images WHERE is_public = $1 AND label <> $2 LIMIT 3";
+//! let batches = session.sql_with(sql, &skyql::params![true, "it's none of these"]).await?.read_all().await?;
+//! assert_eq!(batches[0].num_rows(), 3);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Is that all of it?
+//!
+//! The [`QueryReport`] says what the answer is worth: [`Verdict::Complete`] where the API proved it, and what is missing
+//! or unsure otherwise.
+//!
+//! ```
+//! # use skyql::{Engine, SandboxOptions, Verdict};
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! # let engine = Engine::builder().sandbox(SandboxOptions::default()).build()?;
+//! # let mut session = engine.session();
+//! let mut result = session.sql("SELECT id FROM linode.images.images").await?;
+//! result.read_all().await?;
+//! let report = result.report();
+//! assert_eq!(report.verdict(), Verdict::Complete);
+//! for warning in &report.warnings {
+//!     eprintln!("{}: {}", warning.subject, warning.message);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Writes
+//!
+//! A write is planned, may be looked at, and is then sent. [`EngineBuilder::state_dir`] says where it is noted.
+//!
+//! ```
+//! # use skyql::{Engine, SandboxOptions};
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! let engine = Engine::builder().sandbox(SandboxOptions::default()).no_journal().build()?;
+//! let mut session = engine.session();
+//! let sql = "INSERT INTO linode.volumes.volumes (label, region, size) VALUES ('logs', 'us-east', 20)";
+//! if let Some(pending) = session.plan_write(sql).await? {
+//!     assert_eq!(pending.summary(), "INSERT of 1 object of linode.volumes.volumes");
+//!     session.apply(pending).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Scripts
+//!
+//! [`sql::split`] takes a script apart, [`sql::template::render`] fills it in, and [`Engine::check`] finds all that is
+//! wrong with it without a call.
+//!
+//! ```
+//! # use skyql::Engine;
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! let engine = Engine::builder().build()?;
+//! let found = engine.check("SELECT id FROM linode.images.images;\nSELECT idd FROM linode.images.images").await;
+//! assert_eq!(found.problems.len(), 1);
+//! assert_eq!(found.problems[0].position().map(|place| place.line), Some(2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Records
+//!
+//! [`EngineBuilder::record`] writes every call and its answer into a file, without secrets; [`EngineBuilder::replay`]
+//! answers from it, without a network.
+//!
+//! ```
+//! # use skyql::{Engine, SandboxOptions};
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let file = dir.path().join("run.jsonl");
+//! let sql = "SELECT count(*) FROM linode.images.images";
+//! let engine = Engine::builder().sandbox(SandboxOptions::default()).record(&file).build()?;
+//! let first = engine.session().sql(sql).await?.read_all().await?;
+//! let again = Engine::builder().replay(&file).build()?.session().sql(sql).await?.read_all().await?;
+//! assert_eq!(first, again);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Answering calls yourself
+//!
+//! A [`http::Transport`] takes the place of the network: in tests, or behind a gateway.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use async_trait::async_trait;
+//! use bytes::Bytes;
+//! use futures::{StreamExt, stream};
+//! use skyql::http::{HeaderMap, Request, Response, StatusCode, Transport};
+//! use skyql::{Engine, Env};
+//!
+//! #[derive(Debug)]
+//! struct OneImage;
+//!
+//! #[async_trait]
+//! impl Transport for OneImage {
+//!     async fn send(&self, request: Request) -> skyql::Result<Response> {
+//!         assert_eq!(request.url.path(), "/v4/images");
+//!         let body = r#"{"data": [{"id": "a/1", "label": "one"}], "page": 1, "pages": 1, "results": 1}"#;
+//!         let body = stream::iter([Ok(Bytes::from(body))]).boxed();
+//!         Ok(Response { status: StatusCode::OK, headers: HeaderMap::new(), body })
+//!     }
+//! }
+//!
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! let env = Env::empty().with("LINODE_TOKEN", "a token");
+//! let engine = Engine::builder().transport(Arc::new(OneImage)).env(env).build()?;
+//! let batches = engine.session().sql("SELECT label FROM linode.images.images").await?.read_all().await?;
+//! assert_eq!(batches[0].num_rows(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Inside another `DataFusion`
+//!
+//! [`install`] puts the tables into a session of your own, beside your tables.
+//!
+//! ## What is heard outside
+//!
+//! Nothing is printed and nothing global is kept. With `tracing`, every statement is a span (`skyql::statement`), and every
+//! call a span inside it (`skyql::http`) with its method, URL, status, bytes and milliseconds.
+//!
 //! # Where to look
 //!
 //! * [`engine`]: [`Engine`], [`Session`] and [`QueryResult`], all that most programs need.
@@ -36,6 +185,8 @@
 //! * [`http::Transport`]: answer requests yourself, in tests or behind your own gateway.
 //! * [`import`]: any OpenAPI document as provider documents, and checks of provider documents.
 //! * [`provider`]: the documents' model, and where documents are looked for.
+//! * [`sql::template`]: scripts as templates.
+//! * [`scan::report_of`]: the report of a plan in somebody else's session.
 //!
 //! The other modules are the rooms of the program; `docs/architecture.md` has the map.
 
@@ -60,7 +211,13 @@ pub mod sql;
 pub mod store;
 pub mod write;
 
+/// The guide's examples are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/library.md")]
+pub struct LibraryGuide;
+
 pub use config::{ConfigFile, Env, Settings};
-pub use engine::{Engine, EngineBuilder, QueryResult, SandboxOptions, Session};
+pub use engine::{Checked, Engine, EngineBuilder, QueryResult, SandboxOptions, Session, install};
 pub use error::{Error, ErrorKind, Result};
 pub use report::{QueryReport, Verdict};
+pub use sql::Param;

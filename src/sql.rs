@@ -1,9 +1,9 @@
 //! Text → Statement.
 //!
-//! *Owns*: the dialect, splitting scripts into statements, our own statements (SHOW, DESCRIBE, USE, SET, EXPLAIN, EXEC, PLAN, APPLY, RESUME), positions
-//! of syntax errors, headings of expressions.
+//! *Owns*: the dialect, templates, splitting scripts into statements, our own statements (SHOW, DESCRIBE, USE, SET, EXPLAIN, EXEC, PLAN, APPLY, RESUME, PREPARE, EXECUTE), positions
+//! of syntax errors, values for placeholders, headings of expressions.
 //! *Does not own*: what names mean (`engine`), queries' planning (`scan` and `DataFusion`).
-//! *Invariants*: knows sqlparser only; what we recognise by leading words never reaches the general parser, which would
+//! *Invariants*: knows sqlparser only, and minijinja in `template`; what we recognise by leading words never reaches the general parser, which would
 //! give some of it another meaning.
 
 mod copy;
@@ -12,15 +12,20 @@ mod dialect;
 mod heading;
 mod hint;
 mod metadata;
+mod params;
 mod parse;
+mod prepare;
 mod split;
+pub mod template;
 mod write;
 
 pub use copy::Copy;
 pub use define::{Create, Define, OwnKind};
 pub(crate) use heading::shown_heading;
 pub use metadata::{List, Listed, Template};
-pub use parse::{Describe, Show, Statement, parse, parse_items, parse_query};
+pub use params::Param;
+pub use parse::{Describe, Show, Statement, parse, parse_items, parse_query, parse_with};
+pub use prepare::Prepared;
 pub use split::{Piece, is_complete, split};
 pub(crate) use write::number;
 pub use write::{Change, Exec, FromFile, Insert, Verb, Write};

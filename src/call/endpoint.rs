@@ -26,9 +26,11 @@ pub struct EndpointOptions {
 }
 
 /// Resolves servers and credentials.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Endpoints {
     env: Env,
+    /// Whether calls get no credential, as nothing is sent.
+    unsigned: bool,
     base_urls: BTreeMap<String, Url>,
     allowed_origins: BTreeMap<String, Vec<String>>,
     variables: BTreeMap<String, BTreeMap<String, String>>,
@@ -47,10 +49,17 @@ impl Endpoints {
         let lower = |map: BTreeMap<String, Vec<String>>| map.into_iter().map(|(k, v)| (k.to_lowercase(), v)).collect();
         Ok(Self {
             env,
+            unsigned: false,
             base_urls,
             allowed_origins: lower(options.allowed_origins),
             variables: options.variables.into_iter().map(|(k, v)| (k.to_lowercase(), v)).collect(),
         })
+    }
+
+    /// The same for requests that are built and not sent: they need no credential and nothing of the environment.
+    #[must_use]
+    pub fn unsigned(&self) -> Self {
+        Self { unsigned: true, ..self.clone() }
     }
 
     /// The server's URL for one call: the document's with its variables filled in, and the one actually used, which
@@ -128,6 +137,9 @@ impl Endpoints {
         {
             return Ok(value);
         }
+        if self.unsigned && parameter.env.is_some() {
+            return Ok(parameter.default.as_ref().map_or_else(|| "unsigned".to_owned(), literal_text));
+        }
         parameter.default.as_ref().map(literal_text).ok_or_else(|| {
             let error = Error::new(ErrorKind::MissingParameter, format!("`{}` has no value", parameter.name));
             match &parameter.env {
@@ -174,6 +186,7 @@ impl Endpoints {
         restricted: Option<&[String]>,
     ) -> Result<Option<Arc<Authorizer>>> {
         let scheme = match auth {
+            _ if self.unsigned => return Ok(None),
             Auth::None => return Ok(None),
             Auth::Bearer { variable, prefix, optional } => match self.required(provider, variable) {
                 Ok(token) => AuthScheme::Bearer { prefix: prefix.clone(), token },

@@ -13,6 +13,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 use super::answer::{self, Verdict as AnswerVerdict};
 use super::endpoint::Server;
@@ -23,6 +24,7 @@ use super::request;
 use super::send::outgoing;
 use super::shape::ReadPlan;
 use super::shared::answer_once;
+use super::tape::Asked;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Authorizer, HeaderMap, Url};
@@ -43,7 +45,8 @@ pub(super) struct Task<T>(JoinHandle<T>);
 
 impl<T: Send + 'static> Task<T> {
     pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(future))
+        // A task of its own, inside the statement's span all the same.
+        Self(tokio::spawn(future.instrument(Span::current())))
     }
 
     async fn join(mut self) -> Result<T> {
@@ -128,7 +131,7 @@ pub(super) struct Pager {
 
 impl Pager {
     pub(super) fn new(context: Arc<ReadContext>, plan: Arc<ReadPlan>, call: BoundCall) -> Result<Self> {
-        let server = context.endpoints.server(&plan.provider, &plan.method, &call.call.arguments)?;
+        let server = context.server(&plan.provider, &plan.method, &call.call)?;
         let authorizer =
             context.endpoints.authorizer(&plan.provider, &plan.method.auth, &server, plan.restricted.as_deref())?;
         let own_page = plan.is_own_page(&call.call);
@@ -160,7 +163,7 @@ impl Pager {
     /// Sends the first request, so that independent calls overlap.
     pub(super) fn start(&mut self) {
         if self.started.is_none() && matches!(self.stage, Stage::First) {
-            self.started = Some(self.ask(Ask::Values(self.plan.first_values(&self.call.call))));
+            self.started = Some(self.ask(1, Ask::Values(self.plan.first_values(&self.call.call))));
         }
     }
 
@@ -188,7 +191,7 @@ impl Pager {
                     self.numbered(next, last, per_page, in_flight, window).await
                 }
                 Stage::Chained { ask, number, prefetched } => {
-                    let task = prefetched.unwrap_or_else(|| self.ask(ask));
+                    let task = prefetched.unwrap_or_else(|| self.ask(number, ask));
                     (number, Step::Chained(task.join().await))
                 }
             };
@@ -248,7 +251,7 @@ impl Pager {
             && needed.is_none_or(|needed| (in_flight.len() as u64) < needed)
         {
             let values = self.numbered_values(next, last.map(|_| per_page));
-            in_flight.push_back((next, self.ask(Ask::Values(values))));
+            in_flight.push_back((next, self.ask(next, Ask::Values(values))));
             next += 1;
         }
         let Some((number, task)) = in_flight.pop_front() else {
@@ -532,7 +535,7 @@ impl Pager {
     /// Goes on with `ask`; from the second page on its request leaves at once, unless the reader has enough.
     fn chain(&mut self, ask: Ask, number: u64) {
         let enough = self.plan.limit.is_some_and(|limit| self.rows >= limit);
-        let prefetched = (number > 1 && !enough).then(|| self.ask(ask.clone()));
+        let prefetched = (number > 1 && !enough).then(|| self.ask(number + 1, ask.clone()));
         self.stage = Stage::Chained { ask, number: number + 1, prefetched };
     }
 
@@ -561,13 +564,13 @@ impl Pager {
         values
     }
 
-    fn ask(&self, ask: Ask) -> PageTask {
+    fn ask(&self, page: u64, ask: Ask) -> PageTask {
         let context = Arc::clone(&self.context);
         let plan = Arc::clone(&self.plan);
         let call = Arc::clone(&self.call);
         let server = self.server.clone();
         let authorizer = self.authorizer.clone();
-        Task::spawn(async move { fetch(&context, &plan, &call, &server, authorizer, ask).await })
+        Task::spawn(async move { fetch(&context, &plan, &call, &server, authorizer, page, ask).await })
     }
 
     /// A part could not be read: fails the statement, or goes on with a warning.
@@ -707,19 +710,21 @@ async fn fetch(
     call: &BoundCall,
     server: &Server,
     authorizer: Option<Arc<Authorizer>>,
+    page: u64,
     ask: Ask,
 ) -> Result<Fetched> {
     let method = &plan.method;
     let timeout = context.settings.timeout;
-    let request = match ask {
-        Ask::Values(extra) => request::build(method, &call.call, server, &extra, timeout)?,
-        Ask::Url(url) => {
-            let mut request = request::build(method, &call.call, server, &[], timeout)?;
-            request.url = url;
-            request
-        }
+    let (values, link) = match &ask {
+        Ask::Values(values) => (values.as_slice(), None),
+        Ask::Url(url) => (&[][..], Some(url)),
     };
-    let outgoing = outgoing(context, method, request, authorizer);
+    let mut request = request::build(method, &call.call, server, values, timeout)?;
+    if let Some(link) = link {
+        request.url = link.clone();
+    }
+    let asked = Asked { call: &call.call, page, values, link, server };
+    let outgoing = outgoing(context, method, &asked, request, authorizer);
     let answer = answer_once(context, plan, &outgoing).await?;
     let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
     let url = outgoing.request.url.clone();

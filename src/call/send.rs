@@ -12,6 +12,7 @@ use super::endpoint::Endpoints;
 use super::kept::Changing;
 use super::read::ReadContext;
 use super::request::{self, shown_url};
+use super::tape::Asked;
 use super::transfer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
@@ -62,10 +63,13 @@ pub struct ShownRequest {
 pub(super) fn outgoing(
     context: &ReadContext,
     method: &Method,
+    asked: &Asked<'_>,
     request: Request,
     authorizer: Option<Arc<Authorizer>>,
 ) -> Outgoing {
+    let label = context.label(method, asked, &request, authorizer.as_ref());
     Outgoing {
+        label,
         request,
         authorizer,
         secret_query: secret_query(method),
@@ -101,13 +105,14 @@ pub async fn send_call(
     if let Some(into) = &call.into {
         return transfer::download(context, method, call, restricted, into).await;
     }
-    let server = context.endpoints.server(&call.provider, method, &call.arguments)?;
+    let server = context.server(&call.provider, method, call)?;
     let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
     let mut request = request::build(method, call, &server, &[], context.settings.timeout)?;
     if let [file, ..] = call.files.as_slice() {
         request = transfer::watched(&context.report, request, file.name());
     }
-    let outgoing = outgoing(context, method, request, authorizer);
+    let asked = Asked { call, page: 1, values: &[], link: None, server: &server };
+    let outgoing = outgoing(context, method, &asked, request, authorizer);
     let answer = send(context, method, &outgoing).await?;
     let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())
         .map_err(|error| doubtful(error, method, answer.status))?;

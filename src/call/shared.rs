@@ -166,7 +166,8 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
 
 async fn kept_or_sent(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing, key: &AnswerKey) -> Result<Answer> {
     let oldest = context.settings.cache;
-    if oldest.is_zero() {
+    // How old an answer is depends on the hour, and a record must not.
+    if oldest.is_zero() || context.client.tape().is_some() {
         return send(context, &plan.method, outgoing).await;
     }
     if let Some((answer, age)) = context.kept.find(key, oldest) {

@@ -15,6 +15,7 @@ use super::endpoint::Server;
 use super::read::ReadContext;
 use super::request::{self, insert_header, shown_url};
 use super::send::{Answered, doubtful, locate, outgoing};
+use super::tape::Asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::ArrivingFile;
 use crate::http::{
@@ -44,7 +45,11 @@ pub(super) async fn download(
     restricted: Option<&[String]>,
     into: &str,
 ) -> Result<Answered> {
-    let server = context.endpoints.server(&call.provider, method, &call.arguments)?;
+    if context.is_beyond_record(method, "what its answer writes into a file is in no record") {
+        let message = format!("`{}` writes its answer into a file, and a replay has none of it", method.name);
+        return Err(Error::new(ErrorKind::Unsupported, message));
+    }
+    let server = context.server(&call.provider, method, call)?;
     let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
     let mut request = request::build(method, call, &server, &[], context.settings.timeout)?;
     // Packed on the way, its length would not be known.
@@ -53,7 +58,8 @@ pub(super) async fn download(
         request = watched(&context.report, request, file.name());
     }
     let file = ArrivingFile::begin(into, context.settings.on_existing).await?;
-    let first = outgoing(context, method, request, authorizer);
+    let asked = Asked { call, page: 1, values: &[], link: None, server: &server };
+    let first = outgoing(context, method, &asked, request, authorizer);
     let Followed { outgoing, response, attempts, led } = follow(context, method, first).await?;
     let status = response.status;
     let request_id = answer::request_id(&response.headers);
@@ -75,7 +81,8 @@ pub(super) async fn download(
     Ok(Answered { status: status.as_u16(), value, request_id, missing: None })
 }
 
-/// Sends a file to the URL that `answer` names. It is not the API's: no credential goes there.
+/// Sends a file to the URL that `answer` names. It is not the API's: no credential goes there. The URL opens that place, so
+/// it is in no record, and a replay leaves this step out.
 ///
 /// # Errors
 /// `state: unknown` in any case, as the call's first step is done; the message says both.
@@ -87,6 +94,9 @@ pub(super) async fn second_step(
     answer: &Value,
     server: &Server,
 ) -> Result<()> {
+    if context.is_beyond_record(method, "what became of the file that it uploads is in no record") {
+        return Ok(());
+    }
     put(context, step, file, answer, server).await.map_err(|error| {
         let message =
             format!("`{}` was done, but `{}` was not uploaded: {}", method.name, file.name(), error.message());
@@ -172,6 +182,7 @@ impl BodySource for Watched {
 /// A request to a host that an answer named: nothing of ours goes there, and its query, which opens it, is not shown.
 fn foreign(context: &ReadContext, request: Request, repeat: Repeat) -> Outgoing {
     Outgoing {
+        label: None,
         secret_query: request.url.query_pairs().map(|(name, _)| name.into_owned()).collect(),
         request,
         authorizer: None,

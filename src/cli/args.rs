@@ -22,6 +22,10 @@ Examples:
   Run a script and keep the rows:
     skyql -o csv --outfile images.csv script.sql
 
+  Run a template, after a look at what is wrong with it:
+    skyql check --var region=us-east script.sql
+    skyql --var region=us-east script.sql
+
   Ask any API that has an OpenAPI document, or keep it as a provider:
     skyql --openapi ./openapi.yaml -c 'SHOW SERVICES IN api'
     skyql provider import ./openapi.yaml --name acme
@@ -43,6 +47,10 @@ pub(super) struct Typed {
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
+    /// Run the statements of this file, as FILE does
+    #[arg(short = 'f', long = "file", value_name = "FILE", action = ArgAction::Append)]
+    pub(super) named_files: Vec<PathBuf>,
+
     /// Run these statements
     #[arg(short = 'c', long = "command", value_name = "SQL", action = ArgAction::Append, allow_hyphen_values = true)]
     pub(super) commands: Vec<String>,
@@ -55,7 +63,7 @@ pub(super) struct Typed {
     #[arg(long, value_name = "FILE")]
     pub(super) outfile: Option<PathBuf>,
 
-    /// Leave out the names of the columns (table and csv)
+    /// Leave out the names of the columns
     #[arg(long)]
     pub(super) no_header: bool,
 
@@ -67,7 +75,7 @@ pub(super) struct Typed {
     #[arg(short, long, conflicts_with = "dry_run")]
     pub(super) yes: bool,
 
-    /// Show the requests of writes and send none; the plan is stored for `APPLY`
+    /// Plan every statement and send nothing that changes: EXPLAIN of queries, requests of writes
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -83,6 +91,14 @@ pub(super) struct Typed {
     #[arg(long, hide = true)]
     pub(super) unreleased_writes: bool,
 
+    /// Write every call and its answer into this file, without secrets
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(super) record: Option<PathBuf>,
+
+    /// Answer every call from this file, which `--record` wrote; nothing is sent
+    #[arg(long, value_name = "FILE", conflicts_with = "sandbox")]
+    pub(super) replay: Option<PathBuf>,
+
     /// Use the API that an OpenAPI document describes, without importing it: its name in SQL is `api`
     #[arg(long, value_name = "[NAME=]FILE|URL")]
     pub(super) openapi: Vec<String>,
@@ -97,7 +113,7 @@ pub(super) struct Typed {
     #[command(subcommand)]
     pub(super) subcommand: Option<Subcommands>,
 
-    /// For each of `commands` and then each of `files`: where it stood in the command line
+    /// For each of `commands`, of `files` and of `named_files`: where it stood in the command line
     #[arg(skip)]
     pub(super) order: Vec<usize>,
 }
@@ -124,6 +140,18 @@ pub(super) struct Shared {
     /// Keep what is written to the sandbox in this file, for the next run
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) state: Option<PathBuf>,
+
+    /// A name of templates in the statements, `{{ NAME }}`, and its text
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = pair)]
+    pub(super) vars: Vec<(String, String)>,
+
+    /// Names of templates from a JSON, YAML or TOML file
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) data: Vec<PathBuf>,
+
+    /// Take every text of statements for a template
+    #[arg(long, global = true)]
+    pub(super) template: bool,
 
     /// The configuration file, in place of the user's
     #[arg(long, value_name = "FILE", global = true)]
@@ -156,6 +184,13 @@ pub(super) enum When {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Subcommands {
+    /// Find what is wrong with scripts: every name and parameter is looked up, and no call is made
+    Check {
+        /// The scripts; `-` is stdin, as is none
+        #[arg(value_name = "FILE")]
+        scripts: Vec<PathBuf>,
+    },
+
     /// Serve imitations of the APIs on loopback, for any HTTP client
     Sandbox {
         /// The provider to imitate; all of them when not given
@@ -231,7 +266,7 @@ pub(super) enum ProviderCommands {
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, clap::Error> {
     let matches = Typed::command().try_get_matches_from(arguments)?;
     let mut typed = Typed::from_arg_matches(&matches)?;
-    for name in ["commands", "files"] {
+    for name in ["commands", "files", "named_files"] {
         typed.order.extend(matches.indices_of(name).into_iter().flatten());
     }
     Ok(typed)

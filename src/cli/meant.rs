@@ -21,6 +21,16 @@ pub(super) struct Meant {
     /// Whether stderr is a terminal that shows how far a file is.
     pub(super) progress: bool,
     pub(super) writes: Writes,
+    pub(super) templates: Templates,
+}
+
+/// What templates in the statements are rendered with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Templates {
+    pub(super) vars: Vec<(String, String)>,
+    pub(super) data: Vec<PathBuf>,
+    /// Every text is one.
+    pub(super) always: bool,
 }
 
 /// What is done with statements that change something.
@@ -38,6 +48,8 @@ pub(super) enum Writes {
 pub(super) enum Action {
     /// Run statements, in this order.
     Run(Vec<Source>),
+    /// Find what is wrong with statements.
+    Check(Vec<Source>),
     /// Ask for statements.
     Prompt,
     /// Serve the sandbox.
@@ -53,6 +65,12 @@ pub(super) enum Source {
     Argument(String),
     File(PathBuf),
     Stdin,
+}
+
+impl Source {
+    fn of_file(path: PathBuf) -> Self {
+        if path.as_os_str() == "-" { Self::Stdin } else { Self::File(path) }
+    }
 }
 
 /// How much is said beside the data.
@@ -90,6 +108,9 @@ pub(super) struct EngineChoices {
     pub(super) unreleased_writes: bool,
     /// OpenAPI documents to use as they are: provider name, source.
     pub(super) openapi: Vec<(String, String)>,
+    /// Where calls are recorded, or answered from.
+    pub(super) record: Option<PathBuf>,
+    pub(super) replay: Option<PathBuf>,
 }
 
 /// The configuration file.
@@ -137,10 +158,11 @@ impl Meant {
             here.stderr_is_terminal && notes != Notes::Quiet && here.env.get("TERM").as_deref() != Some("dumb");
         let seeded = shared.seed.is_some();
         let dry_run = typed.dry_run;
+        let templates = Templates { vars: shared.vars.clone(), data: shared.data.clone(), always: shared.template };
         let action = action(typed, here)?;
         let sandbox = match action {
             Action::Sandbox { .. } => Some(shared.seed.unwrap_or(USUAL_SEED)),
-            Action::Run(_) | Action::Prompt | Action::Provider(_) => engine.sandbox,
+            Action::Run(_) | Action::Check(_) | Action::Prompt | Action::Provider(_) => engine.sandbox,
         };
         if seeded && sandbox.is_none() {
             return Err(Error::new(
@@ -162,7 +184,7 @@ impl Meant {
             (false, false) => Writes::Send,
         };
         let engine = EngineChoices { sandbox, ..engine };
-        Ok(Self { action, engine, output, outfile, notes, color_messages, progress, writes })
+        Ok(Self { action, engine, output, outfile, notes, color_messages, progress, writes, templates })
     }
 }
 
@@ -180,6 +202,11 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
     if typed.force {
         settings.push(("on_existing".to_owned(), "replace".to_owned()));
     }
+    let apart = |dir: &PathBuf| match (typed.sandbox, &typed.replay) {
+        (true, _) => dir.join("sandbox"),
+        (false, Some(_)) => dir.join("replay"),
+        (false, None) => dir.clone(),
+    };
     EngineChoices {
         config,
         providers_dirs,
@@ -189,11 +216,13 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         settings,
         sandbox: typed.sandbox.then(|| shared.seed.unwrap_or(USUAL_SEED)),
         sandbox_state: shared.state.clone(),
-        // What was done in a sandbox is nothing to be reminded of among real writes.
-        state_dir: here.state_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
+        // What was done in a sandbox, or again from a record, is nothing to be reminded of among real writes.
+        state_dir: here.state_dir.as_ref().map(apart),
         // Nor are its rows to be taken for real ones later.
-        data_dir: here.data_dir.as_ref().map(|dir| if typed.sandbox { dir.join("sandbox") } else { dir.clone() }),
+        data_dir: here.data_dir.as_ref().map(apart),
         cache_dir: here.cache_dir.clone(),
+        record: typed.record.clone(),
+        replay: typed.replay.clone(),
         read_only: typed.read_only,
         unreleased_writes: typed.unreleased_writes,
         openapi: typed.openapi.iter().map(|text| named_document(text)).collect(),
@@ -231,8 +260,7 @@ fn doing(command: ProviderCommands) -> Doing {
 
 fn action(typed: Typed, here: &Surroundings) -> Result<Action> {
     let commands = typed.commands.into_iter().map(Source::Argument);
-    let files =
-        typed.files.into_iter().map(|file| if file.as_os_str() == "-" { Source::Stdin } else { Source::File(file) });
+    let files = typed.files.into_iter().chain(typed.named_files).map(Source::of_file);
     let mut sources: Vec<(usize, Source)> = typed.order.into_iter().zip(commands.chain(files)).collect();
     sources.sort_by_key(|(place, _)| *place);
     let sources: Vec<Source> = sources.into_iter().map(|(_, source)| source).collect();
@@ -247,6 +275,12 @@ fn action(typed: Typed, here: &Surroundings) -> Result<Action> {
             Err(Error::new(ErrorKind::InvalidArgument, "`skyql provider` runs no statements"))
         }
         Some(Subcommands::Provider(command)) => Ok(Action::Provider(doing(command))),
+        Some(Subcommands::Check { .. }) if !sources.is_empty() => {
+            Err(Error::new(ErrorKind::InvalidArgument, "`skyql check` runs no statements")
+                .hint("name the scripts behind it: `skyql check FILE …`"))
+        }
+        Some(Subcommands::Check { scripts }) if scripts.is_empty() => Ok(Action::Check(vec![Source::Stdin])),
+        Some(Subcommands::Check { scripts }) => Ok(Action::Check(scripts.into_iter().map(Source::of_file).collect())),
         None if !sources.is_empty() => Ok(Action::Run(sources)),
         None if here.stdin_is_terminal => Ok(Action::Prompt),
         None => Ok(Action::Run(vec![Source::Stdin])),

@@ -43,9 +43,7 @@ impl<'a> Place<'a> {
 
     /// A statement's position as one of the whole text.
     fn absolute(&self, position: Position) -> Position {
-        let line = self.start.line + position.line.saturating_sub(1);
-        let before = if position.line <= 1 { self.start.column.saturating_sub(1) } else { 0 };
-        Position { line, column: position.column.max(1) + before }
+        position.within(self.start)
     }
 }
 

@@ -6,12 +6,13 @@ use std::io::Write;
 use futures::StreamExt;
 
 use crate::cli::meant::Writes;
-use crate::cli::message::{Messages, Place};
+use crate::cli::message::Messages;
 use crate::cli::progress;
+use crate::cli::script::Script;
 use crate::cli::secret::supply;
 use crate::cli::source::Text;
 use crate::clock::SystemClock;
-use crate::config::Env;
+use crate::config::{Env, OnError};
 use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output::{self, Format, not_broken, write_stream};
@@ -61,15 +62,20 @@ impl Runner {
         &mut self.messages
     }
 
-    /// Runs all texts in order, up to the first statement that fails.
-    pub(super) async fn texts(&mut self, texts: &[Text]) -> Ended {
-        for text in texts {
-            let ended = self.text(text).await;
-            if ended != Ended::Well {
-                return ended;
+    /// Runs all scripts in order, up to the first statement that fails, or past it where the session's settings say so.
+    pub(super) async fn scripts(&mut self, scripts: &[Script]) -> Ended {
+        let mut all = Ended::Well;
+        for script in scripts {
+            match self.script(script).await {
+                Ended::Well => {}
+                Ended::Failed if self.goes_on() => all = Ended::Failed,
+                ended => return ended,
             }
         }
-        self.end_of_texts()
+        match self.end_of_texts() {
+            Ended::Well => all,
+            ended => ended,
+        }
     }
 
     /// A script that forgets its COMMIT has not done what it says.
@@ -85,34 +91,49 @@ impl Runner {
         Ended::Failed
     }
 
-    /// Runs the statements of one text in order, up to the first that fails. Dropping the future cancels the
-    /// statement that runs.
-    pub(super) async fn text(&mut self, Text { name, text }: &Text) -> Ended {
-        let pieces = match sql::split(text) {
+    /// Runs the statements of one text, as [`Runner::scripts`] does. Dropping the future cancels the statement that runs.
+    pub(super) async fn text(&mut self, text: &Text) -> Ended {
+        self.script(&Script::plain(text.clone())).await
+    }
+
+    async fn script(&mut self, script: &Script) -> Ended {
+        let pieces = match sql::split(script.text()) {
             Ok(pieces) => pieces,
             Err(error) => {
-                self.messages.error(&error, Some(Place::whole(name, text)));
+                script.tell(&error, &mut self.messages);
                 return Ended::Failed;
             }
         };
+        let mut all = Ended::Well;
         for piece in &pieces {
             match self.statement(piece).await {
                 Ok(Ended::Well) => {}
                 Ok(ended) => return ended,
                 Err(error) => {
-                    self.messages.error(&error, Some(Place { name, text, start: piece.start }));
-                    return Ended::Failed;
+                    script.tell(&error.moved(piece.start), &mut self.messages);
+                    all = Ended::Failed;
+                    if !self.goes_on() {
+                        return all;
+                    }
                 }
             }
         }
-        Ended::Well
+        all
+    }
+
+    fn goes_on(&self) -> bool {
+        self.session.settings().on_error == OnError::Continue
     }
 
     async fn statement(&mut self, piece: &Piece) -> Result<Ended> {
         supply(&mut self.session, &piece.text, &self.env, self.writes == Writes::Ask).await?;
-        let mut result = match self.session.plan_write(&piece.text).await? {
-            Some(pending) => self.write(pending).await?,
-            None => self.session.sql(&piece.text).await?,
+        let mut result = if self.writes == Writes::Show {
+            self.session.dry_run(&piece.text).await?
+        } else {
+            match self.session.plan_write(&piece.text).await? {
+                Some(pending) => self.write(pending).await?,
+                None => self.session.sql(&piece.text).await?,
+            }
         };
         if let Some(message) = result.message().map(str::to_owned) {
             while let Some(batch) = result.next().await {
@@ -168,6 +189,7 @@ impl Runner {
     async fn write(&mut self, mut pending: PendingWrite) -> Result<QueryResult> {
         let asks = pending.asks(self.session.settings().confirm);
         match self.writes {
+            // A dry run asks for no pending write.
             Writes::Show => return self.session.store_plan(pending).await,
             Writes::Send => pending.check_confirmed(self.session.settings())?,
             Writes::Ask => {
@@ -199,6 +221,23 @@ async fn typed() -> String {
         std::io::stdin().read_line(&mut line).map(|_| line)
     });
     answer.await.ok().and_then(std::io::Result::ok).unwrap_or_default().trim().to_lowercase()
+}
+
+/// Says what is wrong with the scripts, all of it; no call is made.
+pub(super) async fn check(session: &Session, scripts: &[Script], mut messages: Messages) -> Ended {
+    let (mut problems, mut statements) = (0, 0);
+    for script in scripts {
+        let found = session.check(script.text()).await;
+        for problem in &found.problems {
+            script.tell(problem, &mut messages);
+        }
+        problems += found.problems.len();
+        statements += found.statements;
+    }
+    let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let (problems_said, statements_said) = (counted(problems, "problem"), counted(statements, "statement"));
+    messages.note(&format!("{problems_said} in {statements_said}"));
+    if problems == 0 { Ended::Well } else { Ended::Failed }
 }
 
 /// Serves imitations of one provider or all until Ctrl-C. Each address stands on a line of its own in `out`, after its

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::cli::meant::{Action, Source};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Position, Result};
 
 /// A text of statements and what messages call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct Text {
 /// `NameNotFound` for a file that cannot be read, `InvalidArgument` for one that is not UTF-8.
 pub(super) fn read_all(action: &Action) -> Result<Vec<Text>> {
     match action {
-        Action::Run(sources) => sources.iter().map(read).collect(),
+        Action::Run(sources) | Action::Check(sources) => sources.iter().map(read).collect(),
         Action::Prompt | Action::Sandbox { .. } | Action::Provider(_) => Ok(Vec::new()),
     }
 }
@@ -52,11 +52,20 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn decode(name: String, bytes: Vec<u8>) -> Result<Text> {
+    let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
         let line = valid.matches('\n').count() + 1;
-        Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not UTF-8 text")).with("line", line.to_string())
+        let error = Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not UTF-8 text"))
+            .with("line", line.to_string());
+        if utf16 { error.hint("it looks like UTF-16; save it as UTF-8") } else { error }
     })?;
+    if let Some(at) = text.find('\0') {
+        let place = Position::of_byte(&text, at);
+        return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not text: it holds a NUL"))
+            .with("line", place.line.to_string())
+            .with("column", place.column.to_string()));
+    }
     // Editors on Windows put a byte order mark first.
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     Ok(Text { name, text })
@@ -72,6 +81,10 @@ mod tests {
         assert_eq!(text, Text { name: "a.sql".into(), text: "SELECT 1".into() });
         let error = decode("a.sql".into(), b"-- one\n-- caf\xe9".to_vec()).unwrap_err();
         assert_eq!(error.to_string(), "`a.sql` is not UTF-8 text (line: 2)");
+        let error = decode("a.sql".into(), b"\xff\xfeS\0".to_vec()).unwrap_err();
+        assert!(error.hint_text().unwrap().contains("UTF-16"));
+        let error = decode("a.sql".into(), b"SELECT 1;\nSEL\0".to_vec()).unwrap_err();
+        assert_eq!(error.to_string(), "`a.sql` is not text: it holds a NUL (line: 2, column: 4)");
     }
 
     #[test]

@@ -61,6 +61,12 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
         let state = choices.sandbox_state.clone();
         builder = builder.sandbox(SandboxOptions { seed, state, ..SandboxOptions::default() });
     }
+    if let Some(file) = &choices.record {
+        builder = builder.record(file.clone());
+    }
+    if let Some(file) = &choices.replay {
+        builder = builder.replay(file.clone());
+    }
     if let Some(dir) = &choices.state_dir {
         builder = builder.state_dir(dir.clone());
     }

@@ -11,7 +11,7 @@ use crate::call::{EndpointOptions, Endpoints, KeptAnswers, Lengths};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{ConfigFile, Env, Settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Client, Ledger, LiveOptions, LiveTransport, Transport};
+use crate::http::{Client, Closed, Ledger, LiveOptions, LiveTransport, Tape, Transport};
 use crate::provider::{DirectorySource, DocumentSource, EmbeddedSource, Registry};
 use crate::scan::ScanCore;
 use crate::store::{DataDirectory, DigestDirectory};
@@ -30,10 +30,18 @@ pub struct EngineBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<SharedClock>,
     sandbox: Option<SandboxOptions>,
+    tape: Option<TapeChoice>,
     writes: WriteOptions,
     data: Option<PathBuf>,
     local_files: bool,
     digests: Option<PathBuf>,
+}
+
+/// What is done with a record of calls.
+#[derive(Debug)]
+enum TapeChoice {
+    Record(PathBuf),
+    Replay(PathBuf),
 }
 
 impl EngineBuilder {
@@ -108,6 +116,21 @@ impl EngineBuilder {
         self
     }
 
+    /// Writes every call and its answer into this file, as JSON lines without secrets; a file that is there is replaced.
+    #[must_use]
+    pub fn record(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tape = Some(TapeChoice::Record(file.into()));
+        self
+    }
+
+    /// Answers every call from this file, which [`EngineBuilder::record`] wrote: nothing is sent and no credential is
+    /// read. A call that is not in it is an error that names it. No sandbox is served.
+    #[must_use]
+    pub fn replay(mut self, file: impl Into<PathBuf>) -> Self {
+        self.tape = Some(TapeChoice::Replay(file.into()));
+        self
+    }
+
     /// The directory for the journal of writes and for stored plans; made when the first write needs it.
     ///
     /// Without one, and without [`EngineBuilder::no_journal`], statements that change something are refused.
@@ -166,9 +189,19 @@ impl EngineBuilder {
     /// Puts the engine together.
     ///
     /// # Errors
-    /// `InvalidArgument` for a base URL, setting or directory that cannot be used; `Network` when the HTTP client cannot
-    /// be set up.
-    pub fn build(self) -> Result<Engine> {
+    /// `InvalidArgument` for a base URL, setting, directory or record that cannot be used; `Network` when the HTTP client
+    /// cannot be set up.
+    pub fn build(mut self) -> Result<Engine> {
+        let tape = match self.tape.take() {
+            Some(TapeChoice::Record(path)) => Some(Arc::new(Tape::record(&path)?)),
+            Some(TapeChoice::Replay(path)) => Some(Arc::new(Tape::replay(&path)?)),
+            None => None,
+        };
+        let replaying = tape.as_ref().is_some_and(|tape| tape.is_replay());
+        if replaying {
+            self.sandbox = None;
+            self.transport = Some(Arc::new(Closed::new("a replay sends no request")));
+        }
         let config = self.config.unwrap_or_default();
         let settings = match self.settings {
             Some(settings) => settings,
@@ -204,6 +237,7 @@ impl EngineBuilder {
         }
         // Everything goes to the sandbox, and nothing elsewhere.
         let mut writes = self.writes;
+        writes.sending |= replaying;
         writes.sending |= self.sandbox.is_some() && base_urls.is_empty() && self.transport.is_none();
         let mut env = self.env.unwrap_or_default();
         let sandboxes = Sandboxes::new(Arc::clone(&clock), self.sandbox.clone().unwrap_or_default());
@@ -219,8 +253,10 @@ impl EngineBuilder {
             Some(transport) => transport,
             None => Arc::new(LiveTransport::new(LiveOptions::default())?),
         };
-        let endpoints = Arc::new(Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?);
+        let endpoints = Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?;
+        let endpoints = Arc::new(if replaying { endpoints.unsigned() } else { endpoints });
         let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
+        let client = tape.into_iter().fold(client, Client::with_tape);
         let kept = Arc::new(KeptAnswers::new(Arc::clone(&clock)));
         let lengths = Arc::new(Lengths::default());
         let core = Arc::new(ScanCore { registry, client, endpoints, clock, settings, kept, lengths });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use sqlparser::ast::{self, Ident};
 
 use super::Session;
@@ -11,6 +12,7 @@ use super::planner::Planner;
 use super::result::QueryResult;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::report::{QueryReport, Report, Verdict};
+use crate::scan::from_datafusion;
 use crate::sql::{self, Create, Define, OwnKind};
 use crate::store::time_text;
 
@@ -70,6 +72,7 @@ impl Session {
         };
         let said = match &object {
             Object::View(_) => format!("{} `{name}` is made", kind.name()),
+            Object::Rows(_) if planner.own.is_trial() => planned_said(kind, &name),
             Object::Rows(snapshot) => rows_said(kind, &name, snapshot),
         };
         let own = Arc::clone(&planner.own);
@@ -98,14 +101,22 @@ impl Session {
         // Its names are whole, whatever USE says now.
         let planner = planner.without_use();
         let snapshot = self.snapshot(&planner, query, sql, OwnKind::Materialized).await?;
+        if planner.own.is_trial() {
+            // The rows that it has are as good as any.
+            return Ok(planned_said(OwnKind::Materialized, &name));
+        }
         let said = rows_said(OwnKind::Materialized, &name, &snapshot);
         let own = Arc::clone(&planner.own);
         blocking(move || own.put(&name, Object::Rows(Arc::new(snapshot)), temporary)).await?;
         Ok(said)
     }
 
-    /// Reads a query to its end.
+    /// Reads a query to its end; on trial it is only planned.
     async fn snapshot(&self, planner: &Planner, query: ast::Statement, sql: String, kind: OwnKind) -> Result<Snapshot> {
+        if planner.own.is_trial() {
+            let about = About { kind, sql, taken: String::new(), verdict: Verdict::Complete.name().to_owned() };
+            return Ok(Snapshot { about, schema: planned_schema(planner, query).await?, batches: Vec::new() });
+        }
         let mut result = self.read(planner, query).await?;
         let batches = result.read_all().await?;
         let seen = result.report();
@@ -131,6 +142,18 @@ pub(super) fn check_whole(seen: &QueryReport) -> Result<()> {
         Some(part) => error.with("table", &part.table).with("reason", &part.reason),
         None => error,
     })
+}
+
+/// The columns of a query, which is planned to its end.
+async fn planned_schema(planner: &Planner, query: ast::Statement) -> Result<SchemaRef> {
+    let context = planner.context()?;
+    let plan = planner.plan(&context, query).await?;
+    let physical = context.state().create_physical_plan(&plan).await.map_err(|error| from_datafusion(&error))?;
+    Ok(physical.schema())
+}
+
+fn planned_said(kind: OwnKind, name: &str) -> String {
+    format!("{} `{name}` is planned: its rows are not read", kind.name())
 }
 
 fn rows_said(kind: OwnKind, name: &str, snapshot: &Snapshot) -> String {

@@ -3,7 +3,7 @@
 //! *Owns*: what a name of the user's own stands for, and where it is. *Does not own*: running queries (`define`,
 //! `planner`), files (`store`).
 //! *Invariants*: what is temporary hides what is kept under the same name; a file that cannot be read breaks its own
-//! name only, when it is used. Everything here may wait for the disk: call it where blocking is allowed.
+//! name only, when it is used; on trial nothing is written. Everything here may wait for the disk: call it where blocking is allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -34,7 +34,11 @@ const VERDICT_KEY: &str = "skyql.verdict";
 pub(super) struct Own {
     temporary: Mutex<BTreeMap<String, Object>>,
     kept: Option<DataDirectory>,
+    trial: Option<Trial>,
 }
+
+/// What would be kept if it were no trial; nothing for a name whose meaning would be taken away.
+type Trial = Mutex<BTreeMap<String, Option<Object>>>;
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -86,7 +90,19 @@ impl fmt::Debug for Own {
 
 impl Own {
     pub(super) fn new(kept: Option<DataDirectory>) -> Self {
-        Self { temporary: Mutex::new(BTreeMap::new()), kept }
+        Self { temporary: Mutex::new(BTreeMap::new()), kept, trial: None }
+    }
+
+    /// The same, to go on from in a check or a dry run: what is defined there stays there, and no file changes.
+    pub(super) fn on_trial(&self) -> Self {
+        let tried = self.tried().map_or_else(BTreeMap::new, |tried| BTreeMap::clone(&tried));
+        let temporary = self.temporary().clone();
+        Self { temporary: Mutex::new(temporary), kept: self.kept.clone(), trial: Some(Mutex::new(tried)) }
+    }
+
+    /// Whether what is defined is no more than tried: no rows are read for it.
+    pub(super) fn is_trial(&self) -> bool {
+        self.trial.is_some()
     }
 
     /// Whether something can be kept beyond the session.
@@ -98,8 +114,34 @@ impl Own {
         self.temporary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tried(&self) -> Option<MutexGuard<'_, BTreeMap<String, Option<Object>>>> {
+        self.trial.as_ref().map(|trial| trial.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a name stands for whatever is kept, and whether for this session only; the name may have been taken away on
+    /// trial.
+    fn nearer(&self, name: &str) -> Option<(Option<Object>, bool)> {
+        if let Some(object) = self.temporary().get(name) {
+            return Some((Some(object.clone()), true));
+        }
+        let tried = self.tried()?.get(name)?.clone();
+        Some((tried, false))
+    }
+
+    /// What is kept, but for what stands for something else on trial.
     fn kept_list(&self) -> Result<Vec<(String, Kept)>> {
-        self.kept.as_ref().map_or_else(|| Ok(Vec::new()), DataDirectory::list)
+        let mut list = self.kept.as_ref().map_or_else(|| Ok(Vec::new()), DataDirectory::list)?;
+        if let Some(tried) = self.tried() {
+            list.retain(|(name, _)| !tried.contains_key(name));
+        }
+        Ok(list)
+    }
+
+    /// What would be kept if it were no trial.
+    fn tried_list(&self) -> Vec<(String, Object)> {
+        let tried = self.tried();
+        let all = tried.iter().flat_map(|tried| tried.iter());
+        all.filter_map(|(name, object)| Some((name.clone(), object.clone()?))).collect()
     }
 
     /// All names, sorted.
@@ -108,6 +150,7 @@ impl Own {
     /// `InvalidArgument` when the data directory cannot be read.
     pub(super) fn names(&self) -> Result<BTreeSet<String>> {
         let mut names = self.temporary_names();
+        names.extend(self.tried_list().into_iter().map(|(name, _)| name));
         names.extend(self.kept_list()?.into_iter().map(|(name, _)| name));
         Ok(names)
     }
@@ -122,11 +165,11 @@ impl Own {
     /// # Errors
     /// `InvalidArgument` or `Decode`, naming the file, when it cannot be read.
     pub(super) fn find(&self, name: &str) -> Result<Option<Object>> {
-        if let Some(object) = self.temporary().get(name) {
-            return Ok(Some(object.clone()));
+        if let Some((found, _)) = self.nearer(name) {
+            return Ok(found);
         }
         let Some(kept) = &self.kept else { return Ok(None) };
-        let found = kept.list()?.into_iter().find(|(known, _)| known == name);
+        let found = self.kept_list()?.into_iter().find(|(known, _)| known == name);
         found.map(|(name, what)| read(kept, &name, what)).transpose()
     }
 
@@ -140,11 +183,11 @@ impl Own {
     /// # Errors
     /// As [`Own::find`]; a table whose file cannot be read is a table.
     pub(super) fn kind(&self, name: &str) -> Result<Option<(OwnKind, bool)>> {
-        if let Some(kind) = self.temporary_kind(name) {
-            return Ok(Some((kind, true)));
+        if let Some((found, temporary)) = self.nearer(name) {
+            return Ok(found.map(|object| (object.kind(), temporary)));
         }
         let Some(kept) = &self.kept else { return Ok(None) };
-        let found = kept.list()?.into_iter().find(|(known, _)| known == name);
+        let found = self.kept_list()?.into_iter().find(|(known, _)| known == name);
         Ok(found.map(|(name, what)| match what {
             Kept::View => (OwnKind::View, false),
             Kept::Rows => (about_kept(kept, &name).map_or(OwnKind::Table, |(about, _)| about.kind), false),
@@ -160,6 +203,10 @@ impl Own {
             self.temporary().insert(name.to_owned(), object);
             return Ok(());
         };
+        if let Some(mut tried) = self.tried() {
+            tried.insert(name.to_owned(), Some(object));
+            return Ok(());
+        }
         match &object {
             Object::View(sql) => {
                 let text = format!("CREATE VIEW {} AS\n{sql};\n", Ident::with_quote('"', name));
@@ -182,6 +229,10 @@ impl Own {
             return Ok(());
         }
         let Some(kept) = &self.kept else { return Ok(()) };
+        if let Some(mut tried) = self.tried() {
+            tried.insert(name.to_owned(), None);
+            return Ok(());
+        }
         kept.remove(name, Kept::View)?;
         kept.remove(name, Kept::Rows)
     }
@@ -193,8 +244,13 @@ impl Own {
     pub(super) fn list(&self) -> Result<Vec<Listed>> {
         let mut listed: Vec<Listed> =
             self.temporary().iter().map(|(name, object)| listed(name, Ok(object.about()), true)).collect();
+        for (name, object) in self.tried_list() {
+            if !listed.iter().any(|known| known.name == name) {
+                listed.push(self::listed(&name, Ok(object.about()), false));
+            }
+        }
         if let Some(kept) = &self.kept {
-            for (name, what) in kept.list()? {
+            for (name, what) in self.kept_list()? {
                 if listed.iter().any(|known| known.name == name) {
                     continue;
                 }
@@ -219,14 +275,14 @@ impl Own {
     /// # Errors
     /// As [`Own::find`].
     pub(super) fn rows_schema(&self, name: &str) -> Result<Option<SchemaRef>> {
-        if let Some(object) = self.temporary().get(name) {
-            return Ok(match object {
-                Object::Rows(snapshot) => Some(Arc::clone(&snapshot.schema)),
-                Object::View(_) => None,
+        if let Some((found, _)) = self.nearer(name) {
+            return Ok(match found {
+                Some(Object::Rows(snapshot)) => Some(Arc::clone(&snapshot.schema)),
+                Some(Object::View(_)) | None => None,
             });
         }
         match &self.kept {
-            Some(kept) if kept.list()?.contains(&(name.to_owned(), Kept::Rows)) => {
+            Some(kept) if self.kept_list()?.contains(&(name.to_owned(), Kept::Rows)) => {
                 about_kept(kept, name).map(|(_, schema)| Some(schema))
             }
             _ => Ok(None),

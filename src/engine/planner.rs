@@ -26,7 +26,7 @@ use super::journal::blocking;
 use super::metadata::{FactSchema, INFORMATION_SCHEMA, SKYQL};
 use super::names::{NameScope, unknown_table};
 use super::own::{self, Object, Own};
-use super::resolve::resolve;
+use super::resolve::{first, resolve};
 use super::session::{session_config, session_state};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
@@ -130,22 +130,22 @@ impl Planner {
         let planner = self.clone();
         let query = tokio::task::spawn_blocking(move || {
             let mut query = query;
-            resolve(&registry, &planner.scope(Vec::new()), &mut query).map(|()| query)
+            resolve(&registry, &planner.scope(Vec::new()), &mut query).map(|()| query).map_err(first)
         })
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;
         let state = context.state();
         match state.statement_to_plan(DfStatement::Statement(Box::new(query))).await {
             Ok(plan) => Ok(plan),
-            Err(error) => self.explain_unknown_table(from_datafusion(&error)).await,
+            Err(error) => Err(self.explain_unknown_table(from_datafusion(&error)).await),
         }
     }
 
     /// The planner says only that a table is not there.
-    async fn explain_unknown_table<T>(&self, error: Error) -> Result<T> {
+    pub(super) async fn explain_unknown_table(&self, error: Error) -> Error {
         let Some(rest) = error.message().strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"))
         else {
-            return Err(error);
+            return error;
         };
         let name = rest.strip_prefix(&format!("{}.{}.", own::CATALOG, own::SCHEMA)).unwrap_or(rest).to_owned();
         let planner = self.clone();
@@ -153,11 +153,12 @@ impl Planner {
             let names = planner.own.names().unwrap_or_default();
             Ok(unknown_table(&planner.engine.core().registry, &names, &name))
         })
-        .await?;
-        Err(match error.position() {
-            Some(position) => better.at(position),
-            None => better,
-        })
+        .await;
+        match (better, error.position()) {
+            (Ok(better), Some(position)) => better.at(position),
+            (Ok(better), None) => better,
+            (Err(failed), _) => failed,
+        }
     }
 
     /// What a view's query gives; its names are whole.
@@ -174,7 +175,7 @@ impl Planner {
             let query = ast::Statement::Query(Box::new(sql::parse_query(sql)?));
             planner.plan(&planner.context()?, query).await
         };
-        plan.await.map_err(|error| in_view(&error, name))
+        plan.await.map_err(|error| error.without_place().with("view", name))
     }
 
     /// The columns of all views and tables of the user's own; what cannot be planned or read is warned of.
@@ -216,17 +217,6 @@ impl Planner {
 fn reads_itself(name: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, format!("the view `{name}` reads itself, or nests too deeply"))
         .hint("`SHOW VIEWS` shows what each one reads")
-}
-
-fn in_view(error: &Error, name: &str) -> Error {
-    let mut told = Error::new(error.kind(), error.message());
-    for (key, value) in error.context() {
-        told = told.with(key, value.clone());
-    }
-    if let Some(hint) = error.hint_text() {
-        told = told.hint(hint);
-    }
-    told.with("view", name)
 }
 
 fn sql_type(data_type: &DataType) -> String {

@@ -8,8 +8,10 @@ use arrow::array::{RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
+use tracing::Span;
 
 use super::limits;
+use super::spans::record_end;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
@@ -30,6 +32,7 @@ pub struct QueryResult {
     /// The same answer for programs, where text for people is not the best form.
     program_form: Option<RecordBatch>,
     ended: Option<QueryReport>,
+    span: Span,
 }
 
 impl std::fmt::Debug for QueryResult {
@@ -53,7 +56,17 @@ impl QueryResult {
                     .map_err(|error| Error::new(ErrorKind::Internal, "rows are not of their schema").caused_by(error))
             })
             .boxed();
-        Self { schema, report, clock, message: None, note: None, rows, program_form: None, ended: None }
+        Self {
+            schema,
+            report,
+            clock,
+            message: None,
+            note: None,
+            rows,
+            program_form: None,
+            ended: None,
+            span: Span::none(),
+        }
     }
 
     /// The rows as far as the user's budgets go: then an error that says how far it got.
@@ -63,10 +76,26 @@ impl QueryResult {
         self
     }
 
+    /// Reads its rows inside this span, which says at the end what came of them.
+    pub(super) fn spanned(mut self, span: Span) -> Self {
+        self.span = span;
+        self
+    }
+
     pub(super) fn batch(batch: RecordBatch, report: Report, clock: SharedClock) -> Self {
         let schema = batch.schema();
         let rows = stream::iter([Ok(batch)]).boxed();
-        Self { schema, report, clock, message: None, note: None, rows, program_form: None, ended: None }
+        Self {
+            schema,
+            report,
+            clock,
+            message: None,
+            note: None,
+            rows,
+            program_form: None,
+            ended: None,
+            span: Span::none(),
+        }
     }
 
     /// Text rows under these headings.
@@ -100,6 +129,7 @@ impl QueryResult {
             rows: stream::empty().boxed(),
             program_form: None,
             ended: None,
+            span: Span::none(),
         }
     }
 
@@ -177,6 +207,8 @@ impl Stream for QueryResult {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        let span = this.span.clone();
+        let _inside = span.enter();
         let polled = this.rows.poll_next_unpin(cx);
         match &polled {
             Poll::Ready(Some(Ok(batch))) => this.report.add_rows(batch.num_rows() as u64, this.clock.now()),
@@ -187,6 +219,19 @@ impl Stream for QueryResult {
             }
             _ => {}
         }
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            span.record("error", error.kind().name());
+        }
         polled
+    }
+}
+
+impl Drop for QueryResult {
+    /// Whether it was read to its end or not: its calls are over.
+    fn drop(&mut self) {
+        let span = self.span.clone();
+        let _inside = span.enter();
+        self.rows = stream::empty().boxed();
+        record_end(&span, &self.report());
     }
 }

@@ -8,6 +8,7 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::Analyzer;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use sqlparser::ast;
+use tracing::Instrument;
 
 use super::Engine;
 use super::explain::explain;
@@ -16,7 +17,9 @@ use super::metadata;
 use super::names::used_name;
 use super::own::{self, Own};
 use super::planner::Planner;
+use super::prepared::Meant;
 use super::result::QueryResult;
+use super::spans::statement_span;
 use super::transaction::Transaction;
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -26,7 +29,7 @@ use crate::http::Secret;
 use crate::provider::Registry;
 use crate::report::{ProgressListener, Report};
 use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, from_datafusion};
-use crate::sql::{self, Statement};
+use crate::sql::{self, Param, Prepared, Statement};
 
 /// Settings, views and the last report of one user.
 #[derive(Debug)]
@@ -34,8 +37,12 @@ pub struct Session {
     engine: Engine,
     settings: Settings,
     own: Arc<Own>,
+    /// What dry runs defined, since the last statement that was none.
+    trial: Option<Arc<Own>>,
     /// What `USE` puts before names.
     current: Vec<String>,
+    /// Prepared statements, by their names in small letters.
+    pub(super) prepared: BTreeMap<String, Prepared>,
     last: Option<Report>,
     pub(super) transaction: Option<Transaction>,
     /// Secrets that APPLY and RESUME ask for again, by label.
@@ -51,12 +58,31 @@ impl Session {
             engine,
             settings,
             own,
+            trial: None,
             current: Vec::new(),
+            prepared: BTreeMap::new(),
             last: None,
             transaction: None,
             supplied: BTreeMap::new(),
             listener: None,
         }
+    }
+
+    /// A session of another engine that begins with what this one has: what is defined there stays there.
+    pub(super) fn fork(&self, engine: Engine) -> Self {
+        let mut fork = Self::new(engine);
+        fork.settings = self.settings.clone();
+        fork.own = Arc::new(self.own.on_trial());
+        fork.current.clone_from(&self.current);
+        fork.prepared.clone_from(&self.prepared);
+        fork
+    }
+
+    /// The session with its views and tables on trial, for a dry run: what one defines counts for the next.
+    pub(super) fn on_trial(&mut self) -> OnTrial<'_> {
+        let trial = self.trial.get_or_insert_with(|| Arc::new(self.own.on_trial()));
+        let own = std::mem::replace(&mut self.own, Arc::clone(trial));
+        OnTrial { session: self, own }
     }
 
     /// The settings in force.
@@ -80,26 +106,46 @@ impl Session {
     /// Every kind: what is wrong with the statement, its names or parameters is found here; what goes wrong while calls
     /// are made comes with the rows.
     pub async fn sql(&mut self, text: &str) -> Result<QueryResult> {
-        let statement = self.parse(text)?;
+        self.sql_with(text, &[]).await
+    }
+
+    /// Runs exactly one statement with values for its placeholders `$1`, `$2` …, which may stand wherever a value may.
+    ///
+    /// ```no_run
+    /// # async fn example(session: &mut skyql::Session) -> skyql::Result<()> {
+    /// let wanted = skyql::params!["Debian 12", true];
+    /// let sql = "SELECT id FROM linode.images.images WHERE label = $1 AND is_public = $2";
+    /// let result = session.sql_with(sql, &wanted).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::sql`]; `MissingParameter` for a placeholder without a value, `InvalidArgument` for a value without a
+    /// placeholder.
+    pub async fn sql_with(&mut self, text: &str, params: &[Param]) -> Result<QueryResult> {
+        let statement = parse_one_with(text, |text| {
+            // Without values a placeholder is the planner's to refuse.
+            if params.is_empty() { sql::parse(text) } else { sql::parse_with(text, params) }
+        });
+        self.trial = None;
+        let meant = statement.and_then(|statement| self.meant(statement));
+        let Meant { statement, places } = self.or_spoiled(meant)?;
         // What ends a transaction may be said again.
         let is_part = !matches!(statement, Statement::Begin | Statement::Commit | Statement::Rollback);
-        let done = self.run(statement).await;
-        if done.is_err() && is_part {
-            self.spoil_transaction();
+        let span = statement_span(&statement);
+        // On the heap: the future of a statement stays small.
+        let result = Box::pin(self.run(statement)).instrument(span.clone()).await;
+        let result = result.map_err(|error| places.told(error));
+        match if is_part { self.or_spoiled(result) } else { result } {
+            Ok(result) => Ok(result.spanned(span)),
+            Err(error) => {
+                span.record("error", error.kind().name());
+                Err(error)
+            }
         }
-        done
     }
 
-    /// Reads exactly one statement; between BEGIN and COMMIT, one that cannot be read is missing there.
-    pub(super) fn parse(&mut self, text: &str) -> Result<Statement> {
-        let parsed = parse_one(text);
-        if parsed.is_err() {
-            self.spoil_transaction();
-        }
-        parsed
-    }
-
-    async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
+    pub(super) async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
         let clock = Arc::clone(&self.engine.core().clock);
         let report = Report::new(clock.now());
         match statement {
@@ -121,6 +167,17 @@ impl Session {
             Statement::Template(wanted) => Box::pin(self.template(wanted, report)).await,
             Statement::Describe(what) => Box::pin(self.describe(what, report)).await,
             Statement::Define(define) => Box::pin(self.define(define, report)).await,
+            Statement::Prepare { name, statement } => {
+                self.keep_prepared(&name, *statement);
+                Ok(QueryResult::command("PREPARE", report, clock))
+            }
+            Statement::Execute { .. } => {
+                Err(Error::new(ErrorKind::Internal, "EXECUTE reached a place where only what it means has one"))
+            }
+            Statement::Deallocate(name) => {
+                self.deallocate(name.as_deref())?;
+                Ok(QueryResult::command("DEALLOCATE", report, clock))
+            }
             Statement::Copy(copy) => Box::pin(self.copy(*copy, report)).await,
             Statement::Use(name) => Box::pin(self.use_name(name, report)).await,
             Statement::Set { name, value } => {
@@ -145,13 +202,13 @@ impl Session {
             Statement::Commit => {
                 let pending = self.prepare_commit(report).await?;
                 pending.check_confirmed(&self.settings)?;
-                self.apply(pending).await
+                self.send(pending).await
             }
             Statement::Write(write) if self.in_transaction() => self.queue(*write, report).await,
             Statement::Write(write) => {
                 let pending = self.prepare(*write, report).await?;
                 pending.check_confirmed(&self.settings)?;
-                self.apply(pending).await
+                self.send(pending).await
             }
             Statement::Plan(write) => {
                 let pending = self.prepare(*write, report).await?;
@@ -164,12 +221,12 @@ impl Session {
             Statement::Apply(id) => {
                 let pending = self.prepare_stored(&id, report).await?;
                 pending.check_confirmed(&self.settings)?;
-                self.apply(pending).await
+                self.send(pending).await
             }
             Statement::Resume(id) => {
                 let pending = self.prepare_resume(&id, report).await?;
                 pending.check_confirmed(&self.settings)?;
-                self.apply(pending).await
+                self.send(pending).await
             }
         }
     }
@@ -253,8 +310,24 @@ impl Session {
     }
 }
 
+/// A session whose views and tables are on trial until this is let go, in whatever way.
+pub(super) struct OnTrial<'a> {
+    pub(super) session: &'a mut Session,
+    own: Arc<Own>,
+}
+
+impl Drop for OnTrial<'_> {
+    fn drop(&mut self) {
+        self.session.own = Arc::clone(&self.own);
+    }
+}
+
 /// Reads exactly one statement.
 pub(super) fn parse_one(text: &str) -> Result<Statement> {
+    parse_one_with(text, sql::parse)
+}
+
+fn parse_one_with(text: &str, parse: impl FnOnce(&str) -> Result<Statement>) -> Result<Statement> {
     // Editors on Windows put a byte order mark first.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let pieces = sql::split(text)?;
@@ -264,7 +337,7 @@ pub(super) fn parse_one(text: &str) -> Result<Statement> {
             Error::new(ErrorKind::Syntax, said).hint("give exactly one, or split the text with `skyql::sql::split`")
         );
     };
-    sql::parse(&piece.in_place())
+    parse(&piece.in_place())
 }
 
 pub(super) fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {

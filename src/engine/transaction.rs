@@ -74,11 +74,12 @@ impl Session {
         Err(Error::new(ErrorKind::InvalidArgument, why).hint("nothing was sent; plan COMMIT again"))
     }
 
-    /// Between BEGIN and COMMIT, what could not be done spoils the whole: what is queued is not all that was meant.
-    pub(super) fn spoil_transaction(&mut self) {
-        if let Some(transaction) = &mut self.transaction {
+    /// Between BEGIN and COMMIT, what failed spoils the whole: what is queued is not all that was meant.
+    pub(super) fn or_spoiled<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let (Err(_), Some(transaction)) = (&result, &mut self.transaction) {
             transaction.failed = true;
         }
+        result
     }
 
     /// # Errors
@@ -98,7 +99,7 @@ impl Session {
             _ => self.prepare(write, report).await,
         };
         let pending = match prepared {
-            Ok(pending) if !pending.planned.changes() => return self.apply(pending).await,
+            Ok(pending) if !pending.planned.changes() => return self.send(pending).await,
             Ok(pending) if pending.planned.parts.iter().any(|part| part.returning.is_some()) => {
                 Err(nothing_to_return())
             }

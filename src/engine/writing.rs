@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use sqlparser::ast;
+use tracing::Instrument;
 
 use super::Session;
 use super::journal::{JournalRecorder, Running, blocking};
 use super::names::complete_write;
 use super::pending::{Origin, PendingWrite, to_be_sent};
+use super::prepared::Meant;
 use super::result::QueryResult;
 use super::source::SessionRows;
 use crate::error::{Error, ErrorKind, Result};
@@ -52,6 +54,11 @@ impl WriteOptions {
             JournalChoice::Off | JournalChoice::NotChosen => None,
         }
     }
+
+    /// For planning alone: nothing is noted and nothing sent.
+    pub(super) fn of_check(known: &Self) -> Self {
+        Self { journal: JournalChoice::Off, sending: false, ..known.clone() }
+    }
 }
 
 impl Session {
@@ -65,7 +72,9 @@ impl Session {
     /// As [`Session::sql`].
     pub async fn plan_write(&mut self, text: &str) -> Result<Option<PendingWrite>> {
         let report = Report::new(self.clock().now());
-        match self.parse(text)? {
+        let meant = super::session::parse_one(text).and_then(|statement| self.meant(statement));
+        let Meant { statement, places } = self.or_spoiled(meant)?;
+        let pending = match statement {
             // In a transaction it is queued, and COMMIT is what is planned.
             Statement::Write(_) if self.in_transaction() => Ok(None),
             Statement::Write(write) => self.prepare(*write, report).await.map(Some),
@@ -73,7 +82,8 @@ impl Session {
             Statement::Apply(id) => self.prepare_stored(&id, report).await.map(Some),
             Statement::Resume(id) => self.prepare_resume(&id, report).await.map(Some),
             _ => Ok(None),
-        }
+        };
+        pending.map_err(|error| places.told(error))
     }
 
     /// Plans a write.
@@ -87,15 +97,7 @@ impl Session {
         if planned.changes() && self.engine().writes().journal == JournalChoice::NotChosen {
             return Err(no_journal_chosen());
         }
-        for Part { method, resource, returning, .. } in &planned.parts {
-            let Some(items) = returning else { continue };
-            // What is wrong with it is better found before the calls than after them. Fields that the document does not
-            // name are not known yet.
-            let nothing = answers_batch(method, &[])?;
-            if unanswered(items, &nothing).is_empty() {
-                rows.returning(items.clone(), &resource.name, nothing).await?;
-            }
-        }
+        check_returning(&rows, &planned).await?;
         Ok(self.pending(planned, report, Origin::Statement))
     }
 
@@ -154,7 +156,7 @@ impl Session {
     /// # Errors
     /// `NameNotFound` when there is no such plan or statement.
     pub async fn secrets_needed(&self, text: &str) -> Result<Vec<SecretField>> {
-        let (stored, id) = match super::session::parse_one(text)? {
+        let (stored, id) = match self.meant(super::session::parse_one(text)?)?.statement {
             Statement::Apply(id) => (true, id),
             Statement::Resume(id) => (false, id),
             _ => return Ok(Vec::new()),
@@ -192,9 +194,9 @@ impl Session {
         check_unchanged(&self.plan_context(&rows, report, &clock), planned).await
     }
 
-    fn plan_context<'a>(
+    pub(super) fn plan_context<'a>(
         &'a self,
-        rows: &'a SessionRows<'a>,
+        rows: &'a dyn write::RowSource,
         report: &'a Report,
         clock: &'a crate::clock::SharedClock,
     ) -> PlanContext<'a> {
@@ -227,6 +229,16 @@ impl Session {
     /// The first call's that failed, with the count of all calls in `calls`. With RETURNING, the rows of the calls that
     /// were done come first, and the error after them. The journal's, before any call.
     pub async fn apply(&mut self, pending: PendingWrite) -> Result<QueryResult> {
+        let span = super::spans::span("write");
+        let result = Box::pin(self.send(pending)).instrument(span.clone()).await;
+        if let Err(error) = &result {
+            span.record("error", error.kind().name());
+        }
+        result.map(|result| result.spanned(span))
+    }
+
+    /// As [`Session::apply`], inside the span of the statement that the write is.
+    pub(super) async fn send(&mut self, pending: PendingWrite) -> Result<QueryResult> {
         let PendingWrite { planned, report, origin, core } = pending;
         if !Arc::ptr_eq(&core, self.engine().core()) {
             return Err(Error::new(ErrorKind::InvalidArgument, "the write was planned by another engine")
@@ -386,6 +398,19 @@ impl Session {
             (Err(error), None) => Err(error.with("calls", Summary::of(results).text())),
         }
     }
+}
+
+/// Plans RETURNING over no answers: what is wrong with it is better found before the calls than after them. Fields that the
+/// document does not name are not known yet.
+pub(super) async fn check_returning(rows: &SessionRows<'_>, planned: &Planned) -> Result<()> {
+    for Part { method, resource, returning, .. } in &planned.parts {
+        let Some(items) = returning else { continue };
+        let nothing = answers_batch(method, &[])?;
+        if unanswered(items, &nothing).is_empty() {
+            rows.returning(items.clone(), &resource.name, nothing).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What EXEC gives without RETURNING: the columns that its method answers with.

@@ -7,11 +7,14 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::auth::{Authorizer, SignTarget};
 use super::ledger::{Ledger, LedgerKey, Outcome, Permit, Published};
 use super::origin::host;
 use super::retry::{asked_too_long, asked_wait, back_off, passes};
+use super::tape::{Label, Tape};
 use super::{HeaderMap, Request, Response, StatusCode, Transport, Url};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +31,7 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     ledger: Arc<Ledger>,
     clock: SharedClock,
+    tape: Option<Arc<Tape>>,
 }
 
 /// A request and how it may be sent.
@@ -49,6 +53,8 @@ pub struct Outgoing {
     pub retries: u32,
     /// The longest single wait an API may ask for.
     pub max_wait: Duration,
+    /// What it is called in a record of calls; without one it is in none.
+    pub label: Option<Arc<Label>>,
 }
 
 /// Whether a request may be sent again when nobody knows whether the API acted on it.
@@ -105,7 +111,18 @@ impl CallBudget {
 impl Client {
     /// A client over a transport; clients that share a ledger share its limits.
     pub fn new(transport: Arc<dyn Transport>, ledger: Arc<Ledger>, clock: SharedClock) -> Self {
-        Self { transport, ledger, clock }
+        Self { transport, ledger, clock, tape: None }
+    }
+
+    /// The same with a record, which is written, or which answers in place of the transport.
+    #[must_use]
+    pub fn with_tape(self, tape: Arc<Tape>) -> Self {
+        Self { tape: Some(tape), ..self }
+    }
+
+    /// The record that is written or that answers.
+    pub fn tape(&self) -> Option<&Tape> {
+        self.tape.as_deref()
     }
 
     /// Sends the request, again where that is safe and may help, and reads the whole answer.
@@ -118,6 +135,38 @@ impl Client {
     /// `max_wait`; `Budget` when the statement's calls are used up; `Auth` and `InvalidArgument` when the request
     /// cannot be signed or sent there.
     pub async fn fetch(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Answer> {
+        let span = call_span(outgoing);
+        let answered = self.fetch_inside(outgoing, report, budget).instrument(span.clone()).await;
+        match &answered {
+            Ok(answer) => {
+                record_answer(&span, answer.status, Some(answer.body.len()), answer.latency, answer.attempts);
+            }
+            Err(error) => {
+                span.record("error", error.kind().name());
+            }
+        }
+        answered
+    }
+
+    async fn fetch_inside(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Answer> {
+        let Some((tape, label)) = self.tape.as_ref().zip(outgoing.label.as_deref()) else {
+            return self.fetch_live(outgoing, report, budget).await;
+        };
+        if tape.is_replay() {
+            budget.check(report.calls().saturating_add(1))?;
+            budget.check(report.add_call())?;
+            let answer = tape.answer(label)?;
+            report.add_bytes(answer.body.len() as u64);
+            return Ok(answer);
+        }
+        let answered = self.fetch_live(outgoing, report, budget).await;
+        if let Err(error) = tape.note(label, &answered).await {
+            report.warn("record", "record", error.to_string());
+        }
+        answered
+    }
+
+    async fn fetch_live(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Answer> {
         let taken = self.run(outgoing, report, *budget, read_whole).await?;
         let Whole { status, headers, body } = taken.value;
         Ok(Answer { status, headers, body, attempts: taken.attempts, latency: taken.latency })
@@ -128,7 +177,9 @@ impl Client {
     /// # Errors
     /// As [`Client::fetch`].
     pub async fn open(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Opened> {
-        let taken = self.run(outgoing, report, *budget, read_on_demand).await?;
+        let span = call_span(outgoing);
+        let taken = self.run(outgoing, report, *budget, read_on_demand).instrument(span.clone()).await?;
+        record_answer(&span, taken.value.status, None, taken.latency, taken.attempts);
         Ok(Opened { response: taken.value, attempts: taken.attempts })
     }
 
@@ -348,6 +399,30 @@ fn log(outgoing: &Outgoing, status: Option<StatusCode>, bytes: Option<u64>, took
         attempt,
         note,
     );
+}
+
+/// The span of a call: its attempts are events inside it.
+fn call_span(outgoing: &Outgoing) -> Span {
+    tracing::debug_span!(
+        target: "skyql::http",
+        "call",
+        method = %outgoing.request.method,
+        url = %shown(outgoing),
+        status = Empty,
+        bytes = Empty,
+        milliseconds = Empty,
+        attempts = Empty,
+        error = Empty,
+    )
+}
+
+fn record_answer(span: &Span, status: StatusCode, bytes: Option<usize>, took: Duration, attempts: u32) {
+    span.record("status", status.as_u16());
+    if let Some(bytes) = bytes {
+        span.record("bytes", bytes as u64);
+    }
+    span.record("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    span.record("attempts", attempts);
 }
 
 fn shown(outgoing: &Outgoing) -> Url {

@@ -51,6 +51,17 @@ pub fn from_datafusion(error: &DataFusionError) -> Error {
     }
 }
 
+/// All that `DataFusion` found wrong at once.
+pub fn all_from_datafusion(error: &DataFusionError) -> Vec<Error> {
+    match error {
+        DataFusionError::Collection(all) if !all.is_empty() => all.iter().flat_map(all_from_datafusion).collect(),
+        DataFusionError::Context(_, inner) if matches!(**inner, DataFusionError::Collection(_)) => {
+            all_from_datafusion(inner)
+        }
+        other => vec![from_datafusion(other)],
+    }
+}
+
 fn find_own(error: &DataFusionError) -> Option<Error> {
     match error {
         DataFusionError::External(inner) => inner

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::catalog::{
-    CatalogProvider, CatalogProviderList, MemoryCatalogProviderList, SchemaProvider, TableProvider,
-};
+use datafusion::catalog::{CatalogProvider, CatalogProviderList, SchemaProvider, TableProvider};
 use datafusion::error::DataFusionError;
 use serde_json::Value;
 
@@ -33,12 +31,12 @@ pub fn encode_arguments(resource: &str, arguments: &BTreeMap<String, Value>) -> 
 pub struct CatalogList {
     core: Arc<ScanCore>,
     settings: Settings,
-    own: Arc<MemoryCatalogProviderList>,
+    own: Arc<dyn CatalogProviderList>,
 }
 
 impl CatalogList {
     /// The list for one statement: provider tables with its settings, and the session's own catalogues.
-    pub fn new(core: Arc<ScanCore>, settings: Settings, own: Arc<MemoryCatalogProviderList>) -> Self {
+    pub fn new(core: Arc<ScanCore>, settings: Settings, own: Arc<dyn CatalogProviderList>) -> Self {
         Self { core, settings, own }
     }
 }

@@ -22,6 +22,7 @@ use serde_json::Value;
 use super::border::to_datafusion;
 use super::count::counted_rows;
 use super::explained::{Expected, ExplainedScan, constant_rows as constant_list_rows, explained};
+use super::foreign::ForeignStatement;
 use super::joining::{BindJoinType, JoinParts, joined_rows};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
@@ -53,6 +54,8 @@ pub struct CallExec {
     counts: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
+    /// What the operators of a plan share in somebody else's session.
+    statement: Option<Arc<ForeignStatement>>,
 }
 
 impl CallExec {
@@ -87,7 +90,22 @@ impl CallExec {
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         let (properties, metrics) = (Arc::new(properties), ExecutionPlanMetricsSet::new());
-        Self { core, spec, outer, fetch, counts: false, properties, metrics }
+        Self { core, spec, outer, fetch, counts: false, properties, metrics, statement: None }
+    }
+
+    /// The same operator as a part of a statement.
+    pub(super) fn within(&self, statement: &Arc<ForeignStatement>) -> Self {
+        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+        let whole = Self::assemble(core, spec, self.outer.clone(), self.fetch, self.schema());
+        Self { counts: self.counts, statement: Some(Arc::clone(statement)), ..whole }
+    }
+
+    pub(super) fn core(&self) -> &Arc<ScanCore> {
+        &self.core
+    }
+
+    pub(super) fn statement(&self) -> Option<&Arc<ForeignStatement>> {
+        self.statement.as_ref()
     }
 
     /// What EXPLAIN says of it: the method, the request, the calls, what is sent, what is checked, how pages follow.
@@ -176,13 +194,9 @@ impl ExecutionPlan for CallExec {
             (Some(outer), Some(input)) if children.is_empty() => {
                 let outer = Outer { input, ..outer.clone() };
                 let schema = self.schema();
-                Ok(Arc::new(Self::assemble(
-                    Arc::clone(&self.core),
-                    Arc::clone(&self.spec),
-                    Some(outer),
-                    self.fetch,
-                    schema,
-                )))
+                let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+                let whole = Self::assemble(core, spec, Some(outer), self.fetch, schema);
+                Ok(Arc::new(Self { statement: self.statement.clone(), ..whole }))
             }
             _ => internal_err!("a scan got the wrong number of inputs"),
         }
@@ -202,13 +216,9 @@ impl ExecutionPlan for CallExec {
             return None;
         }
         let schema = self.schema();
-        Some(Arc::new(Self::assemble(
-            Arc::clone(&self.core),
-            Arc::clone(&self.spec),
-            self.outer.clone(),
-            fetch,
-            schema,
-        )))
+        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+        let whole = Self::assemble(core, spec, self.outer.clone(), fetch, schema);
+        Some(Arc::new(Self { statement: self.statement.clone(), ..whole }))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -219,7 +229,11 @@ impl ExecutionPlan for CallExec {
         if partition != 0 {
             return internal_err!("a scan has one partition, not {partition}");
         }
-        let statement = self.core.statement(context.session_config());
+        let statement = match &self.statement {
+            Some(shared) => Arc::clone(shared.context()),
+            None => self.core.statement(context.session_config()),
+        };
+        let kept = self.statement.clone();
         let schema = self.schema();
         let rows = match &self.outer {
             None if self.counts => counted_rows(&self.core, &self.spec, &statement, &schema),
@@ -243,6 +257,8 @@ impl ExecutionPlan for CallExec {
         let limited = limit(rows, self.fetch);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
         let counted = limited.map(move |batch| {
+            // The statement says its last word when the last of its streams is let go.
+            let _kept = &kept;
             let batch = batch.map_err(to_datafusion);
             if let Ok(batch) = &batch {
                 baseline.record_output(batch.num_rows());

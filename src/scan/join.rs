@@ -27,6 +27,7 @@ use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, Phy
 use super::border::to_datafusion;
 use super::count::{CountFromTotal, counts_rows, total_tells};
 use super::exec::{CallExec, Outer};
+use super::foreign;
 use super::joining::BindJoinType;
 use super::predicate::never_holds;
 use super::table::{RestTable, StatementContext};
@@ -41,15 +42,17 @@ pub struct SkyQueryPlanner;
 #[async_trait]
 impl QueryPlanner for SkyQueryPlanner {
     async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let plan = find_bind_joins(plan.clone())?;
-        let physical = DefaultPhysicalPlanner::with_extension_planners(vec![
-            Arc::new(BindJoinPlanner),
-            Arc::new(JsonTablePlanner),
-        ])
-        .create_physical_plan(&plan, session)
-        .await?;
-        if let Some(statement) = session.config().get_extension::<StatementContext>() {
-            expect_readers(&physical, 1, &statement.shared);
+        let foreign = foreign::is_foreign(session.config());
+        let plan = if foreign { foreign::relax(plan.clone())? } else { plan.clone() };
+        let plan = find_bind_joins(plan)?;
+        let planners: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
+            vec![Arc::new(BindJoinPlanner), Arc::new(JsonTablePlanner)];
+        let physical =
+            DefaultPhysicalPlanner::with_extension_planners(planners).create_physical_plan(&plan, session).await?;
+        match session.config().get_extension::<StatementContext>() {
+            Some(statement) => expect_readers(&physical, 1, &statement.shared),
+            // Its answers are not shared: a plan of somebody else's may run again, and asks again.
+            None => return foreign::share_statement(physical, session.config()),
         }
         Ok(physical)
     }

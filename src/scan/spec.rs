@@ -65,6 +65,8 @@ pub(super) struct ScanParts<'a> {
     pub(super) projection: &'a [usize],
     /// Columns whose values come from another table's rows.
     pub(super) outer: &'a [usize],
+    /// Parameters that are NULL where no value is bound to them.
+    pub(super) unbound_as_null: &'a [usize],
     pub(super) settings: Settings,
     pub(super) restricted: Option<Vec<String>>,
 }
@@ -83,7 +85,7 @@ impl ScanSpec {
     /// # Errors
     /// As [`bind`]; `InvalidArgument` when a parameter without a value is selected.
     pub(super) fn new(parts: ScanParts<'_>) -> Result<Self> {
-        let ScanParts { table, arguments, filters, projection, outer, settings, restricted } = parts;
+        let ScanParts { table, arguments, filters, projection, outer, unbound_as_null, settings, restricted } = parts;
         let predicates: Vec<_> = filters.iter().map(|expr| translate(&table, expr)).collect();
         let binding = bind(&table, &predicates, outer, arguments, settings.max_calls)?;
 
@@ -109,7 +111,9 @@ impl ScanSpec {
         };
         for column in &needed {
             let known = &table.columns[*column];
-            let has_value = binding.bound_column(*column).is_some() || binding.fixed.contains_key(&known.name);
+            let has_value = binding.bound_column(*column).is_some()
+                || binding.fixed.contains_key(&known.name)
+                || unbound_as_null.contains(column);
             if known.role == ColumnRole::Parameter && !has_value && default_of(&binding.method, &known.name).is_none() {
                 return Err(unbound(&table, &known.name));
             }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::border::to_datafusion;
 use super::exec::CallExec;
+use super::foreign::SkyOptions;
 use super::predicate::never_holds;
 use super::spec::{ScanParts, ScanSpec, table_schema};
 use crate::bind::Table;
@@ -27,7 +28,7 @@ use crate::provider::Registry;
 use crate::report::Report;
 
 /// What all tables of an engine share.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ScanCore {
     /// The provider documents.
     pub registry: Arc<Registry>,
@@ -80,9 +81,10 @@ impl ScanCore {
 
     /// The context of a statement that came without one: in somebody else's session.
     pub(super) fn statement(&self, config: &datafusion::prelude::SessionConfig) -> Arc<StatementContext> {
-        config
-            .get_extension::<StatementContext>()
-            .unwrap_or_else(|| Arc::new(StatementContext::new(Report::new(self.clock.now()), self.settings.clone())))
+        config.get_extension::<StatementContext>().unwrap_or_else(|| {
+            let settings = SkyOptions::of(config).unwrap_or(&self.settings).clone();
+            Arc::new(StatementContext::new(Report::new(self.clock.now()), settings))
+        })
     }
 }
 
@@ -94,6 +96,8 @@ pub struct RestTable {
     arguments: BTreeMap<String, Value>,
     settings: Settings,
     schema: SchemaRef,
+    /// Parameters that are NULL in the rows where nothing is bound to them.
+    unbound_as_null: Vec<usize>,
 }
 
 impl RestTable {
@@ -103,7 +107,19 @@ impl RestTable {
     /// As [`Table::new`].
     pub fn new(core: Arc<ScanCore>, table: Arc<Table>, arguments: BTreeMap<String, Value>, settings: Settings) -> Self {
         let schema = Arc::new(table_schema(&table, settings.timestamps));
-        Self { core, table, arguments, settings, schema }
+        Self { core, table, arguments, settings, schema, unbound_as_null: Vec::new() }
+    }
+
+    /// The same with parameters, by index, that may be selected without a value.
+    pub(super) fn with_unbound_as_null(&self, columns: Vec<usize>) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            table: Arc::clone(&self.table),
+            arguments: self.arguments.clone(),
+            settings: self.settings.clone(),
+            schema: Arc::clone(&self.schema),
+            unbound_as_null: columns,
+        }
     }
 
     /// The table as SQL sees it.
@@ -126,6 +142,7 @@ impl RestTable {
             filters,
             projection,
             outer,
+            unbound_as_null: &self.unbound_as_null,
             settings: self.settings.clone(),
             restricted: self.core.registry.is_shadowing(&self.table.provider),
         })

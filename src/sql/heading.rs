@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement as Ast, VisitMut, VisitorMut,
+    Distinct, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement as Ast, Value, VisitMut,
+    VisitorMut, visit_expressions,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
@@ -198,6 +199,7 @@ impl Source<'_> {
         let mut depth = 0_usize;
         let mut spaced = false;
         let mut before = [None, None];
+        let mut place = None;
         for token in self.tokens.get(start..).unwrap_or_default() {
             match &token.token {
                 Token::Whitespace(_) => {
@@ -220,7 +222,10 @@ impl Source<'_> {
                 item.push(' ');
             }
             spaced = false;
-            item.push_str(self.slice(token.span.start, token.span.end));
+            // A number below zero that was given for a placeholder is several tokens in its place.
+            if place.replace(token.span) != Some(token.span) {
+                item.push_str(self.slice(token.span.start, token.span.end));
+            }
             let keyword = match &token.token {
                 Token::Word(word) => Some(word.keyword),
                 _ => None,
@@ -321,9 +326,18 @@ fn heading(expr: &Expr, text: Option<&String>) -> String {
             let parsed = parser.parse_expr()?;
             parser.expect_token(&Token::EOF).map(|_| parsed)
         });
-        parsed.is_ok_and(|parsed| parsed == *expr)
+        // A value that was given for a placeholder is not what was typed.
+        parsed.is_ok_and(|parsed| parsed == *expr || has_placeholder(&parsed))
     };
     text.filter(is_its_text).cloned().unwrap_or_else(|| expr.to_string())
+}
+
+fn has_placeholder(expr: &Expr) -> bool {
+    let is_placeholder = |part: &Expr| match part {
+        Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    visit_expressions(expr, is_placeholder).is_break()
 }
 
 fn differing(heading: &str, again: Again, taken: &HashSet<String>) -> String {

@@ -11,6 +11,8 @@ use super::define::{self, Define};
 use super::heading::head;
 use super::hint::no_hints;
 use super::metadata::{self, List, Template};
+use super::params::{Param, substitute};
+use super::prepare::{self, Prepared};
 use super::split::{lower_first, tokenize};
 use super::write::{Write, is_write, parse_write};
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -47,6 +49,22 @@ pub enum Statement {
     Template(Template),
     /// CREATE, DROP and REFRESH of the user's own views and tables.
     Define(Define),
+    /// `PREPARE name AS statement`
+    Prepare {
+        /// What it is called.
+        name: String,
+        /// The statement, which takes values.
+        statement: Box<Prepared>,
+    },
+    /// `EXECUTE name (value, …)`
+    Execute {
+        /// The prepared statement.
+        name: String,
+        /// Its values.
+        values: Vec<Param>,
+    },
+    /// `DEALLOCATE name`; all of them without one.
+    Deallocate(Option<String>),
     /// `COPY … TO 'file'`.
     Copy(Box<Copy>),
     /// `USE provider[.service]`; nothing for `USE DEFAULT`.
@@ -107,13 +125,25 @@ pub enum Describe {
 /// # Errors
 /// `Syntax` with its place; `Unsupported` when it is a statement that SkyQL does not have.
 pub fn parse(text: &str) -> Result<Statement> {
-    let tokens = tokenize(text)?;
-    let mut statement = told_apart(&tokens)?;
-    head(text, &tokens, &mut statement);
+    parse_tokens(text, &tokenize(text)?)
+}
+
+/// Reads one statement with values for its placeholders `$1`, `$2` …
+///
+/// # Errors
+/// As [`parse`]; `MissingParameter` and `InvalidArgument` where placeholders and values do not meet.
+pub fn parse_with(text: &str, params: &[Param]) -> Result<Statement> {
+    parse_tokens(text, &substitute(&tokenize(text)?, params)?)
+}
+
+/// Reads one statement from its tokens; `text` is what they stand in.
+pub(super) fn parse_tokens(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
+    let mut statement = told_apart(text, tokens)?;
+    head(text, tokens, &mut statement);
     Ok(statement)
 }
 
-fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
+fn told_apart(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
     let mut words = Words::new(tokens);
     let first = words.word();
     match first.as_deref() {
@@ -138,9 +168,12 @@ fn told_apart(tokens: &[TokenWithSpan]) -> Result<Statement> {
         }
         Some(word @ ("CREATE" | "DROP" | "REFRESH")) => define::define(word, &mut words, tokens),
         Some("COPY") => copy::copy(&mut words),
+        Some("PREPARE") => prepare::prepare(text, &mut words, tokens),
+        Some("EXECUTE") if prepare::is_execute(&words) => prepare::execute(&mut words, tokens),
+        Some("DEALLOCATE") => prepare::deallocate(&mut words),
         Some("SET") => set(&mut words, tokens),
         Some("RESET") => {
-            let name = words.name(1, "a setting")?;
+            let name = words.name(1, "a setting, or ALL")?;
             let all = name.first().is_some_and(|name| name.eq_ignore_ascii_case("all"));
             words.end()?;
             Ok(Statement::Reset(if all { None } else { name.into_iter().next() }))
@@ -229,7 +262,7 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
                 format!("{} is not supported", word.unwrap_or("this statement")),
             )
             .hint(
-                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, COPY, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, COPY, PREPARE, EXECUTE, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
             );
             Err(match at {
                 Some(at) => error.at(at),

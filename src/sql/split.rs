@@ -1,6 +1,6 @@
 //! A script → its statements.
 
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, TokenizerError};
 
 use super::DIALECT;
 use super::hint::hint;
@@ -29,33 +29,62 @@ impl Piece {
 /// # Errors
 /// `Syntax`, with its place, when a string or comment is not closed.
 pub fn split(text: &str) -> Result<Vec<Piece>> {
-    let tokens = tokenize(text)?;
-    let offsets = LineOffsets::new(text);
     let mut pieces = Vec::new();
-    let mut open: Option<Location> = None;
-    // A hint before the first word belongs to the statement.
-    let mut hinted: Option<Location> = None;
-    for token in &tokens {
-        match &token.token {
-            Token::SemiColon => {
-                hinted = None;
-                if let Some(start) = open.take() {
-                    pieces.push(piece(text, &offsets, start, offsets.byte(token.span.start)));
+    let mut windows = Windows::new(text);
+    while let Some(window) = windows.next()? {
+        let mut open: Option<Place> = None;
+        // A hint before the first word belongs to the statement.
+        let mut hinted: Option<Place> = None;
+        let mut place = window.start;
+        for token in &window.tokens {
+            match &token.token {
+                Token::SemiColon => {
+                    hinted = None;
+                    if let Some(start) = open.take() {
+                        place = place.forward(text, window.absolute(token.span.start));
+                        pieces.push(piece(text, start, place.byte));
+                    }
+                }
+                _ if open.is_some() => {}
+                whitespace if hint(whitespace).is_some() => {
+                    place = place.forward(text, window.absolute(token.span.start));
+                    hinted.get_or_insert(place);
+                }
+                Token::Whitespace(_) | Token::EOF => {}
+                _ => {
+                    place = place.forward(text, window.absolute(token.span.start));
+                    open = Some(hinted.take().unwrap_or(place));
                 }
             }
-            whitespace if hint(whitespace).is_some() => {
-                hinted.get_or_insert(token.span.start);
-            }
-            Token::Whitespace(_) | Token::EOF => {}
-            _ => {
-                open.get_or_insert(hinted.take().unwrap_or(token.span.start));
-            }
+        }
+        if let Some(start) = open {
+            pieces.push(piece(text, start, text.len()));
         }
     }
-    if let Some(start) = open {
-        pieces.push(piece(text, &offsets, start, text.len()));
-    }
     Ok(pieces)
+}
+
+/// Whether `{{` or `{%` stands outside strings, quoted names and comments. What follows an open string does not count.
+pub(super) fn has_template_marks(text: &str) -> bool {
+    if !(text.contains("{{") || text.contains("{%")) {
+        return false;
+    }
+    let marked = |tokens: &[TokenWithSpan]| {
+        tokens.windows(2).any(|pair| {
+            pair[0].token == Token::LBrace
+                && matches!(pair[1].token, Token::LBrace | Token::Mod)
+                && pair[0].span.end == pair[1].span.start
+        })
+    };
+    let mut windows = Windows::new(text);
+    loop {
+        match windows.next() {
+            Ok(Some(window)) if marked(&window.tokens) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) => return false,
+            Err(_) => return marked(&tokens_before_an_error(&text[windows.place.byte..]).0),
+        }
+    }
 }
 
 /// Whether a prompt's text is a whole statement: it ends with `;` outside strings and comments.
@@ -65,19 +94,18 @@ pub fn is_complete(text: &str) -> bool {
     last.is_some_and(|token| token.token == Token::SemiColon)
 }
 
-fn piece(text: &str, offsets: &LineOffsets<'_>, start: Location, end: usize) -> Piece {
-    let from = offsets.byte(start);
+fn piece(text: &str, start: Place, end: usize) -> Piece {
     Piece {
-        text: text[from..end.max(from)].trim_end().to_owned(),
+        text: text[start.byte..end.max(start.byte)].trim_end().to_owned(),
         start: Position { line: start.line, column: start.column },
     }
 }
 
 pub(super) fn tokenize(text: &str) -> Result<Vec<TokenWithSpan>> {
-    Tokenizer::new(&DIALECT, text).tokenize_with_location().map_err(|error| {
-        let at = Position { line: error.location.line.max(1), column: error.location.column.max(1) };
-        Error::new(ErrorKind::Syntax, lower_first(&error.message)).at(at)
-    })
+    match tokens_before_an_error(text) {
+        (tokens, None) => Ok(tokens),
+        (_, Some(error)) => Err(error),
+    }
 }
 
 pub(super) fn lower_first(text: &str) -> String {
@@ -108,6 +136,109 @@ impl<'a> LineOffsets<'a> {
         let column = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);
         self.text[start..].char_indices().nth(column).map_or(self.text.len(), |(offset, _)| start + offset)
     }
+}
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    byte: usize,
+    line: u64,
+    column: u64,
+}
+
+impl Place {
+    const START: Self = Self { byte: 0, line: 1, column: 1 };
+
+    /// The place `at`, which is not before this one: the tokenizer counts lines and characters.
+    fn forward(self, text: &str, at: Location) -> Self {
+        let mut place = self;
+        for letter in text[self.byte..].chars() {
+            if (place.line, place.column) >= (at.line, at.column) {
+                break;
+            }
+            place.byte += letter.len_utf8();
+            (place.line, place.column) =
+                if letter == '\n' { (place.line + 1, 1) } else { (place.line, place.column + 1) };
+        }
+        place
+    }
+}
+
+/// A script's tokens, as many statements at a time as fit a window: tokens are thirty times as long as their text.
+struct Windows<'a> {
+    text: &'a str,
+    /// What is read.
+    place: Place,
+    /// In bytes; it grows where one statement does not fit.
+    width: usize,
+}
+
+/// The tokens of whole statements.
+struct Window {
+    tokens: Vec<TokenWithSpan>,
+    start: Place,
+}
+
+impl Window {
+    /// A place in the window as one of the text.
+    fn absolute(&self, at: Location) -> Location {
+        let column = if at.line <= 1 { at.column + self.start.column - 1 } else { at.column };
+        Location { line: at.line.max(1) + self.start.line - 1, column }
+    }
+}
+
+impl<'a> Windows<'a> {
+    const WIDTH: usize = 1 << 18;
+
+    fn new(text: &'a str) -> Self {
+        Self { text, place: Place::START, width: Self::WIDTH }
+    }
+
+    fn next(&mut self) -> Result<Option<Window>> {
+        let start = self.place;
+        while start.byte < self.text.len() {
+            let end = self.text.floor_char_boundary(start.byte.saturating_add(self.width));
+            let (mut tokens, error) = tokens_before_an_error(&self.text[start.byte..end]);
+            if end == self.text.len() {
+                if let Some(error) = error {
+                    return Err(error.moved(Position { line: start.line, column: start.column }));
+                }
+                self.place.byte = end;
+                return Ok(Some(Window { tokens, start }));
+            }
+            // The last two tokens may go on behind the window.
+            tokens.truncate(tokens.len().saturating_sub(2));
+            let Some(last) = tokens.iter().rposition(|token| token.token == Token::SemiColon) else {
+                self.width = self.width.saturating_mul(2);
+                continue;
+            };
+            tokens.truncate(last + 1);
+            let behind = tokens[last].span.end;
+            let window = Window { tokens, start };
+            self.place = start.forward(self.text, window.absolute(behind));
+            return Ok(Some(window));
+        }
+        Ok(None)
+    }
+}
+
+fn tokens_before_an_error(text: &str) -> (Vec<TokenWithSpan>, Option<Error>) {
+    let mut tokens = Vec::new();
+    let read = Tokenizer::new(&DIALECT, text).tokenize_with_location_into_buf(&mut tokens);
+    let error = read.err().map(|error| wrong_token(&error, tokens.last()));
+    (tokens, error)
+}
+
+/// What is not closed is told where it opens: behind the last whole token. The tokenizer tells some of it where the text
+/// ends.
+fn wrong_token(error: &TokenizerError, last: Option<&TokenWithSpan>) -> Error {
+    let open = last.map_or(Location { line: 1, column: 1 }, |token| token.span.end);
+    let (at, message) = match error.message.as_str() {
+        message if message.contains("multi-line comment") => (open, "the comment is not closed".to_owned()),
+        message if message.starts_with("Unterminated") => (open, lower_first(message)),
+        message => (error.location, lower_first(message)),
+    };
+    Error::new(ErrorKind::Syntax, message).at(Position { line: at.line.max(1), column: at.column.max(1) })
 }
 
 #[cfg(test)]
@@ -151,6 +282,50 @@ mod tests {
         let error = split("SELECT 1;\nSELECT 'abc").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Syntax);
         assert_eq!(error.position(), Some(Position { line: 2, column: 8 }));
+    }
+
+    #[test]
+    fn what_is_not_closed_is_told_where_it_opens() {
+        for (text, line, column) in [
+            ("SELECT 1;\n SELECT $$abc\n;", 2, 9),
+            ("SELECT $a$ b $b$", 1, 8),
+            ("SELECT 1 /* a /* b */\n", 1, 10),
+            ("/* a", 1, 1),
+            ("SELECT \"a\n", 1, 8),
+            ("SELECT 'a", 1, 8),
+            ("SELECT E'a\\'", 1, 8),
+            ("SELECT 1 + `a", 1, 12),
+        ] {
+            let error = split(text).unwrap_err();
+            assert_eq!(error.position(), Some(Position { line, column }), "{text}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_is_longer_than_a_window_is_split_as_a_short_one() {
+        let statements =
+            ["SELECT 'a;b' AS ü", "-- c;\nSELECT /* ; */ 1", "SELECT E'\\';' || $$;$$", "  \r\n SELECT \"x;y\"", ""];
+        let mut script = String::new();
+        let mut wanted = Vec::new();
+        for (index, text) in statements.iter().cycle().take(40_000).enumerate() {
+            script.push_str(text);
+            script.push(';');
+            if index % 3 == 0 {
+                script.push('\n');
+            }
+            let text = text.trim().trim_start_matches("-- c;\n");
+            wanted.extend((!text.is_empty()).then_some(text));
+        }
+        script.extend(["SELECT '", &"long;".repeat(200_000), "'; SELECT 2"]);
+        let pieces = split(&script).unwrap();
+        assert!(pieces.iter().map(|piece| piece.text.as_str()).zip(&wanted).all(|(a, b)| a == *b));
+        assert_eq!(pieces.len(), wanted.len() + 2);
+        for piece in pieces.iter().step_by(997).chain(&pieces[pieces.len() - 2..]) {
+            assert!(script[piece.start.byte_in(&script)..].starts_with(&piece.text), "{:?}", piece.start);
+        }
+        script.push_str(";\n SELECT 'open");
+        let error = split(&script).unwrap_err();
+        assert_eq!(error.position().map(|at| at.byte_in(&script)), Some(script.len() - "'open".len()));
     }
 
     #[test]

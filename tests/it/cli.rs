@@ -6,83 +6,16 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::support::documents::{Paging, STATED_TOTAL, acme_dir, paged, provider_dir, widgets, widgets_service};
+use crate::support::program::{Home, Ran, skyql};
 use crate::support::server::{Reply, Server};
 
 const FIRST_QUERY: &str =
     "SELECT id, label, vendor, size FROM linode.images.images WHERE is_public = true ORDER BY size DESC LIMIT 5";
-
-/// A home without any files.
-struct Home(TempDir);
-
-impl Home {
-    fn new() -> Self {
-        Self(TempDir::new().unwrap())
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_skyql"));
-        command.args(arguments).env_clear().env("HOME", self.0.path()).current_dir(self.0.path());
-        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
-            command.env(name, self.0.path().join(name));
-        }
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        Ran::of(&mut self.command(arguments))
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.0.path().join(name), text).unwrap();
-    }
-}
-
-fn skyql(arguments: &[&str]) -> Ran {
-    Home::new().run(arguments)
-}
-
-/// What a run gave.
-#[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn of(command: &mut Command) -> Self {
-        Self::from(command.output().unwrap())
-    }
-
-    fn with_input(command: &mut Command, input: &str) -> Self {
-        // A file, not a pipe: nobody has to write while the program reads.
-        let mut file = tempfile::tempfile().unwrap();
-        std::io::Write::write_all(&mut file, input.as_bytes()).unwrap();
-        std::io::Seek::rewind(&mut file).unwrap();
-        Self::of(command.stdin(file))
-    }
-
-    /// The rows of a run that went well.
-    #[track_caller]
-    fn rows(self) -> String {
-        assert_eq!(self.code, Some(0), "{self:?}");
-        self.out
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
 
 /// Stderr, with times as `N ms`.
 fn without_times(text: &str) -> String {
@@ -176,7 +109,7 @@ fn rows_go_to_the_outfile_and_the_rest_to_stderr() {
     let ran =
         home.run(&["--sandbox", "-o", "csv", "--outfile", "rows.csv", "-c", "SELECT id FROM linode.images.images"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), ""));
-    let file = fs::read_to_string(home.0.path().join("rows.csv")).unwrap();
+    let file = fs::read_to_string(home.path("rows.csv")).unwrap();
     assert_eq!(file.lines().count(), 321);
     assert_eq!(without_times(&ran.err), "(320 rows · 1 call · N ms)");
     let ran = home.run(&["-q", "--sandbox", "-c", "SELECT id FROM linode.images.images LIMIT 1"]);
@@ -360,7 +293,7 @@ async fn the_configuration_file_is_obeyed() {
         server.url()
     );
     home.write("config.toml", &text);
-    let usual = home.0.path().join("XDG_CONFIG_HOME/skyql");
+    let usual = home.path("XDG_CONFIG_HOME/skyql");
     fs::create_dir_all(&usual).unwrap();
     fs::write(usual.join("config.toml"), &text).unwrap();
     let sql = "SELECT label FROM linode.images.images; SHOW max_calls";
@@ -417,7 +350,7 @@ async fn provider_directories_come_from_the_flag_the_environment_and_home() {
     assert!(nowhere.err.starts_with("error: no provider `acme`\n"), "{}", nowhere.err);
     assert_eq!(server.requests().len(), 2);
 
-    let usual = home.0.path().join("XDG_DATA_HOME/skyql");
+    let usual = home.path("XDG_DATA_HOME/skyql");
     fs::create_dir_all(&usual).unwrap();
     fs::rename(dir.path(), usual.join("providers")).unwrap();
     fs::create_dir(dir.path()).unwrap();
@@ -609,7 +542,7 @@ async fn what_would_change_something_is_refused_without_a_call() {
         assert!(ran.err.starts_with("error: ") && !ran.err.to_lowercase().contains("internal"), "{sql}: {}", ran.err);
     }
     assert_eq!(server.connections(), 0);
-    assert!(!home.0.path().join("x.csv").exists());
+    assert!(!home.path("x.csv").exists());
     let ran =
         skyql(&["--sandbox", "--read-only", "-c", "DELETE FROM linode.images.images WHERE imageId = 'private/1'"]);
     assert_eq!(

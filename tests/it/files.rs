@@ -5,6 +5,7 @@
 mod downloads;
 mod memory;
 mod program;
+mod records;
 mod uploads;
 
 use std::path::Path;

@@ -29,18 +29,24 @@ use crate::sql::Copy;
 const WAITING: usize = 4;
 
 impl Session {
+    /// What can be said of a copy without its rows.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a format that is not known; as the engine's leave for files.
+    pub(in crate::engine) fn check_copy(&self, copy: &Copy) -> Result<()> {
+        check_leave(self.engine().local_files())?;
+        format_of(copy).map(drop)
+    }
+
     /// Runs a query and writes its rows into a file, which is there only when all of them are.
     ///
     /// # Errors
     /// Of the query; `Partial` when its answer is not whole; `InvalidArgument` when the file cannot be written, or is there
     /// already and may not be replaced.
     pub(in crate::engine) async fn copy(&mut self, copy: Copy, report: Report) -> Result<QueryResult> {
-        check_leave(self.engine().local_files())?;
+        self.check_copy(&copy)?;
+        let format = format_of(&copy)?;
         let place = PathBuf::from(&copy.file);
-        let format = match &copy.format {
-            Some(name) => FileFormat::named(name)?,
-            None => FileFormat::of(&place)?,
-        };
         let planner = self.planner(&report);
         self.remember(&report);
         // Before any call is made.
@@ -81,6 +87,13 @@ impl Session {
         let noun = if seen.rows == 1 { "row" } else { "rows" };
         let said = format!("{} {noun} are in `{}`", seen.rows, place.display());
         Ok(QueryResult::command(&said, report, self.clock()))
+    }
+}
+
+fn format_of(copy: &Copy) -> Result<FileFormat> {
+    match &copy.format {
+        Some(name) => FileFormat::named(name),
+        None => FileFormat::of(Path::new(&copy.file)),
     }
 }
 

@@ -29,6 +29,7 @@ fn outgoing(repeat: Repeat) -> Outgoing {
         published: Published::default(),
         retries: 4,
         max_wait: 60 * SECOND,
+        label: None,
     }
 }
 

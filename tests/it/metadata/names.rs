@@ -35,6 +35,29 @@ async fn use_shortens_every_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn values_of_prepared_statements_reach_the_api() {
+    let server = Server::start(paged(widgets(9), 20, 100, true)).await;
+    let mut db = Db::new(shop(&server.url()));
+    db.rows("PREPARE Parts AS SELECT id FROM acme.shop.parts WHERE widget_id IN ($1, $2) ORDER BY id LIMIT $3").await;
+    assert_eq!(db.rows("EXECUTE parts (2, 5, 3)").await.ids(), [21, 22, 51]);
+    let mut paths: Vec<String> = server.requests().iter().map(|seen| seen.path.clone()).collect();
+    paths.sort();
+    assert_eq!(paths, ["/widgets/2/parts", "/widgets/5/parts"]);
+    db.rows("PREPARE colored AS SELECT id FROM acme.shop.widgets(color => $1) WHERE name <> $2").await;
+    assert_eq!(db.rows("EXECUTE colored ('red', 'x'' OR 1=1 --')").await.ids(), [3, 6, 9]);
+    assert_eq!(db.rows("EXECUTE colored ('none', NULL)").await.rows.len(), 0);
+    let error = db.error("EXECUTE parts (1)").await;
+    assert_eq!(error.message(), "the statement takes 3 values, not 1");
+    assert_eq!(db.error("EXECUTE part (1)").await.hint_text(), Some("did you mean `parts`?"));
+    db.rows("PREPARE lister AS SHOW RESOURCES IN acme.shop LIKE $1").await;
+    assert_eq!(db.rows("EXECUTE lister ('p%')").await.column(0), ["parts"]);
+    db.rows("DEALLOCATE parts").await;
+    assert_eq!(db.error("EXECUTE parts (1, 2, 3)").await.kind(), skyql::ErrorKind::NameNotFound);
+    db.rows("DEALLOCATE ALL").await;
+    assert_eq!(db.error("EXECUTE lister ('p%')").await.kind(), skyql::ErrorKind::NameNotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn use_of_what_is_not_there_changes_nothing() {
     let server = Server::start(paged(widgets(3), 20, 100, true)).await;
     let mut db = Db::new(shop(&server.url()));

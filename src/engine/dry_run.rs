@@ -1,0 +1,61 @@
+//! A statement as a plan: what it would send, and nothing of it sent.
+
+use sqlparser::ast;
+
+use super::Session;
+use super::explain::explain;
+use super::prepared::Meant;
+use super::result::QueryResult;
+use super::session::parse_one;
+use crate::error::Result;
+use crate::report::Report;
+use crate::sql::Statement;
+
+impl Session {
+    /// Plans one statement, for a look at what a script would do. A query, also one that COPY names, gives what EXPLAIN says
+    /// of it, a write the rows of PLAN. Settings, USE, PREPARE and lists are the real ones, as what follows may need them. Views and
+    /// tables that are defined, without rows, and dropped are so for further dry runs alone, up to the next statement that
+    /// is run; nothing is kept, and no file is written. Only what planning a write must read is read.
+    ///
+    /// # Errors
+    /// As [`Session::sql`].
+    pub async fn dry_run(&mut self, text: &str) -> Result<QueryResult> {
+        let Meant { statement, places } = self.meant(parse_one(text)?)?;
+        let on_trial = self.on_trial();
+        Box::pin(on_trial.session.planned_only(statement)).await.map_err(|error| places.told(error))
+    }
+
+    async fn planned_only(&mut self, statement: Statement) -> Result<QueryResult> {
+        let report = Report::new(self.clock().now());
+        match statement {
+            Statement::Query(query) | Statement::Explain { query, .. } => self.explained(*query, report).await,
+            Statement::Copy(copy) => {
+                self.check_copy(&copy)?;
+                self.explained(ast::Statement::Query(copy.query), report).await
+            }
+            Statement::Write(write) if !self.in_transaction() => {
+                let pending = self.prepare(*write, report).await?;
+                self.store_plan(pending).await
+            }
+            Statement::Commit => {
+                let pending = self.prepare_commit(report).await?;
+                self.store_plan(pending).await
+            }
+            Statement::Apply(id) => {
+                let pending = self.prepare_stored(&id, report).await?;
+                self.store_plan(pending).await
+            }
+            Statement::Resume(id) => {
+                let pending = self.prepare_resume(&id, report).await?;
+                self.store_plan(pending).await
+            }
+            other => Box::pin(self.run(other)).await,
+        }
+    }
+
+    async fn explained(&self, query: ast::Statement, report: Report) -> Result<QueryResult> {
+        let context = self.context(&report)?;
+        let plan = self.plan(&context, query, &report).await?;
+        explain(&context, plan, false, self.settings(), report, self.clock()).await
+    }
+}
