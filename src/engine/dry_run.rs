@@ -6,7 +6,7 @@ use super::Session;
 use super::explain::explain;
 use super::prepared::Meant;
 use super::result::QueryResult;
-use super::session::parse_one;
+use super::session::{is_part, parse_one};
 use crate::error::Result;
 use crate::report::Report;
 use crate::sql::Statement;
@@ -20,9 +20,12 @@ impl Session {
     /// # Errors
     /// As [`Session::sql`].
     pub async fn dry_run(&mut self, text: &str) -> Result<QueryResult> {
-        let Meant { statement, places } = self.meant(parse_one(text)?)?;
+        let meant = parse_one(text).and_then(|statement| self.meant(statement));
+        let Meant { statement, places } = self.or_spoiled(meant)?;
+        let is_part = is_part(&statement);
         let on_trial = self.on_trial();
-        Box::pin(on_trial.session.planned_only(statement)).await.map_err(|error| places.told(error))
+        let planned = Box::pin(on_trial.session.planned_only(statement)).await.map_err(|error| places.told(error));
+        if is_part { on_trial.session.or_spoiled(planned) } else { planned }
     }
 
     async fn planned_only(&mut self, statement: Statement) -> Result<QueryResult> {

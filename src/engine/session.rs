@@ -111,11 +111,15 @@ impl Session {
 
     /// Runs exactly one statement with values for its placeholders `$1`, `$2` …, which may stand wherever a value may.
     ///
-    /// ```no_run
-    /// # async fn example(session: &mut skyql::Session) -> skyql::Result<()> {
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> skyql::Result<()> {
+    /// # let engine = skyql::Engine::builder().sandbox(skyql::SandboxOptions::default()).build()?;
+    /// # let mut session = engine.session();
     /// let wanted = skyql::params!["Debian 12", true];
     /// let sql = "SELECT id FROM linode.images.images WHERE label = $1 AND is_public = $2";
-    /// let result = session.sql_with(sql, &wanted).await?;
+    /// let batches = session.sql_with(sql, &wanted).await?.read_all().await?;
+    /// assert!(batches.iter().all(|batch| batch.num_columns() == 1));
     /// # Ok(()) }
     /// ```
     ///
@@ -130,8 +134,7 @@ impl Session {
         self.trial = None;
         let meant = statement.and_then(|statement| self.meant(statement));
         let Meant { statement, places } = self.or_spoiled(meant)?;
-        // What ends a transaction may be said again.
-        let is_part = !matches!(statement, Statement::Begin | Statement::Commit | Statement::Rollback);
+        let is_part = is_part(&statement);
         let span = statement_span(&statement);
         // On the heap: the future of a statement stays small.
         let result = Box::pin(self.run(statement)).instrument(span.clone()).await;
@@ -320,6 +323,11 @@ impl Drop for OnTrial<'_> {
     fn drop(&mut self) {
         self.session.own = Arc::clone(&self.own);
     }
+}
+
+/// Whether a statement is a part of the transaction in which it stands: what ends one may be said again.
+pub(super) fn is_part(statement: &Statement) -> bool {
+    !matches!(statement, Statement::Begin | Statement::Commit | Statement::Rollback)
 }
 
 /// Reads exactly one statement.

@@ -14,6 +14,7 @@ use super::names::complete_write;
 use super::pending::{Origin, PendingWrite, to_be_sent};
 use super::prepared::Meant;
 use super::result::QueryResult;
+use super::session::{is_part, parse_one};
 use super::source::SessionRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Secret;
@@ -72,8 +73,9 @@ impl Session {
     /// As [`Session::sql`].
     pub async fn plan_write(&mut self, text: &str) -> Result<Option<PendingWrite>> {
         let report = Report::new(self.clock().now());
-        let meant = super::session::parse_one(text).and_then(|statement| self.meant(statement));
+        let meant = parse_one(text).and_then(|statement| self.meant(statement));
         let Meant { statement, places } = self.or_spoiled(meant)?;
+        let is_part = is_part(&statement);
         let pending = match statement {
             // In a transaction it is queued, and COMMIT is what is planned.
             Statement::Write(_) if self.in_transaction() => Ok(None),
@@ -83,7 +85,8 @@ impl Session {
             Statement::Resume(id) => self.prepare_resume(&id, report).await.map(Some),
             _ => Ok(None),
         };
-        pending.map_err(|error| places.told(error))
+        let pending = pending.map_err(|error| places.told(error));
+        if is_part { self.or_spoiled(pending) } else { pending }
     }
 
     /// Plans a write.
@@ -150,15 +153,15 @@ impl Session {
         PendingWrite { planned, report, origin, core: Arc::clone(self.engine().core()) }
     }
 
-    /// The secret values that `APPLY` or `RESUME` needs again: a stored plan holds none. Empty for any other statement.
-    /// [`Session::supply`] takes them.
+    /// The secret values that `APPLY` or `RESUME` needs again: a stored plan holds none. Empty for any other statement, and
+    /// for what is refused when it is run. [`Session::supply`] takes them.
     ///
     /// # Errors
     /// `NameNotFound` when there is no such plan or statement.
     pub async fn secrets_needed(&self, text: &str) -> Result<Vec<SecretField>> {
-        let (stored, id) = match self.meant(super::session::parse_one(text)?)?.statement {
-            Statement::Apply(id) => (true, id),
-            Statement::Resume(id) => (false, id),
+        let (stored, id) = match parse_one(text).and_then(|statement| self.meant(statement)) {
+            Ok(Meant { statement: Statement::Apply(id), .. }) if !self.in_transaction() => (true, id),
+            Ok(Meant { statement: Statement::Resume(id), .. }) if !self.in_transaction() => (false, id),
             _ => return Ok(Vec::new()),
         };
         let dir = self.state_path()?;

@@ -114,6 +114,22 @@ fn the_first_failure_ends_a_run_unless_on_error_says_otherwise() {
 }
 
 #[test]
+fn what_fails_between_begin_and_commit_keeps_the_rest_from_being_sent() {
+    let home = Home::new();
+    let insert = "INSERT INTO linode.volumes.volumes (label, region, size) VALUES ('half', 'us-east', 12)";
+    for wrong in ["SELEC 1", "SELECT nosuch", "EXECUTE nosuch", "APPLY 'abc'", "SELECT 'a' FROM a.b.c.d.e"] {
+        let script = format!(
+            "SET on_error = 'continue'; BEGIN; {insert}; {wrong}; COMMIT; ROLLBACK;\n\
+             SELECT count(*) AS n FROM linode.volumes.volumes WHERE label = 'half'"
+        );
+        home.write("s.sql", &script);
+        let ran = home.run(&["--sandbox", "--yes", "-q", "-o", "csv", "s.sql"]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), "n\n0\n"), "{wrong}: {ran:?}");
+        assert!(ran.err.contains("a statement of this transaction failed"), "{wrong}: {}", ran.err);
+    }
+}
+
+#[test]
 fn every_setting_is_listed_set_and_reset() {
     let listed = skyql(&["-o", "jsonl", "-q", "-c", "SHOW ALL"]).rows();
     assert!(listed.lines().count() >= 11);
