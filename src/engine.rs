@@ -50,10 +50,12 @@ use crate::store::DataDirectory;
 /// Answers SQL over REST APIs. Cheap to clone; clones share connections, limits and documents.
 ///
 /// ```no_run
-/// # async fn example() -> skyql::error::Result<()> {
+/// # async fn example() -> skyql::Result<()> {
 /// use futures::StreamExt;
+/// use skyql::{Engine, Env};
 ///
-/// let engine = skyql::engine::Engine::builder().env(skyql::config::Env::process()).build()?;
+/// // With the user's own credentials and accounts; the crate's tour uses the sandbox.
+/// let engine = Engine::builder().env(Env::process()).build()?;
 /// let mut session = engine.session();
 /// let mut result = session.sql("SELECT id, label FROM linode.images.images LIMIT 5").await?;
 /// while let Some(batch) = result.next().await {

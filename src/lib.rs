@@ -33,8 +33,25 @@
 //! # }
 //! ```
 //!
+//! ## As much as is wanted
+//!
 //! Rows come while later pages are still on their way. Dropping the result, or the future that reads it, cancels the
 //! statement: calls under way are dropped, and no further one is made.
+//!
+//! ```
+//! # use futures::StreamExt;
+//! # use skyql::{Engine, SandboxOptions};
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! # let engine = Engine::builder().sandbox(SandboxOptions::default()).build()?;
+//! # let mut session = engine.session();
+//! let mut result = session.sql("SELECT * FROM linode.linode.types").await?;
+//! let first = result.next().await.transpose()?;
+//! assert!(first.is_some_and(|batch| batch.num_rows() > 0));
+//! drop(result); // what was still to come is not asked for
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! ## Values
 //!
@@ -96,8 +113,33 @@
 //!
 //! ## Scripts
 //!
-//! [`sql::split`] takes a script apart, [`sql::template::render`] fills it in, and [`Engine::check`] finds all that is
-//! wrong with it without a call.
+//! [`sql::template::render`] fills a script in, [`sql::split`] takes it apart, and [`Error::moved`] turns the place of an
+//! error in a statement into one of the script.
+//!
+//! ```
+//! # use skyql::{Engine, Env, SandboxOptions};
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! # let engine = Engine::builder().sandbox(SandboxOptions::default()).build()?;
+//! # let mut session = engine.session();
+//! use skyql::sql::template::{TemplateData, render};
+//!
+//! let mut data = TemplateData::new(Env::empty());
+//! data.set("label", "it's mine; really");
+//! let script = render("SET max_calls = 5; SELECT {{ label | sql }} AS label", &data)?;
+//! let mut messages = Vec::new();
+//! for piece in skyql::sql::split(&script.text)? {
+//!     let mut result = session.sql(&piece.text).await.map_err(|error| error.moved(piece.start))?;
+//!     messages.push(result.message().map(str::to_owned));
+//!     result.read_all().await?;
+//! }
+//! assert_eq!(messages, [Some("SET".to_owned()), None]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Engine::check`] finds all that is wrong with a script without a call; [`Session::dry_run`] says of one statement what
+//! it would send.
 //!
 //! ```
 //! # use skyql::Engine;
@@ -107,6 +149,10 @@
 //! let found = engine.check("SELECT id FROM linode.images.images;\nSELECT idd FROM linode.images.images").await;
 //! assert_eq!(found.problems.len(), 1);
 //! assert_eq!(found.problems[0].position().map(|place| place.line), Some(2));
+//!
+//! let mut session = engine.session();
+//! let plan = session.dry_run("SELECT id FROM linode.images.images WHERE id = 'linode/debian12'").await?.read_all().await?;
+//! assert!(arrow::util::pretty::pretty_format_batches(&plan).is_ok_and(|text| text.to_string().contains("calls: 1")));
 //! # Ok(())
 //! # }
 //! ```
@@ -163,6 +209,32 @@
 //! let engine = Engine::builder().transport(Arc::new(OneImage)).env(env).build()?;
 //! let batches = engine.session().sql("SELECT label FROM linode.images.images").await?.read_all().await?;
 //! assert_eq!(batches[0].num_rows(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Any OpenAPI document
+//!
+//! [`import::import`] makes a provider of one, and [`EngineBuilder::documents`] takes it as it is.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use skyql::Engine;
+//! use skyql::import::{Bundle, Options, import};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> skyql::Result<()> {
+//! let document = r#"{"openapi": "3.0.3", "info": {"title": "Pets", "version": "1"},
+//!   "servers": [{"url": "https://pets.example"}],
+//!   "paths": {"/pets": {"get": {"operationId": "listPets", "responses": {"200": {"description": "pets", "content":
+//!     {"application/json": {"schema": {"type": "array", "items": {"type": "object", "properties":
+//!       {"id": {"type": "integer"}, "name": {"type": "string"}}}}}}}}}}}}"#;
+//! let options = Options { name: "pets".to_owned(), ..Options::default() };
+//! let imported = import(Bundle::new("pets.json", document.as_bytes())?, &options)?;
+//! let engine = Engine::builder().documents(Arc::new(imported.source())).build()?;
+//! let found = engine.check("SELECT id, name FROM pets.pets.pets").await;
+//! assert!(found.problems.is_empty());
 //! # Ok(())
 //! # }
 //! ```

@@ -211,7 +211,7 @@ mod tests {
             "PREPARE q",
             "PREPARE q AS",
             "PREPARE q (int) AS SELECT $1",
-            "PREPARE q AS SELECT FROM WHERE",
+            "PREPARE q AS SELECT (",
             "PREPARE q AS PREPARE r AS SELECT 1",
             "PREPARE q AS SELECT $0",
             "PREPARE q AS SELECT $99999999",
