@@ -87,10 +87,6 @@ pub(super) struct Typed {
     #[arg(long)]
     pub(super) force: bool,
 
-    /// Send writes to real APIs: for this program's own tests
-    #[arg(long, hide = true)]
-    pub(super) unreleased_writes: bool,
-
     /// Write every call and its answer into this file, without secrets
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     pub(super) record: Option<PathBuf>,

@@ -105,7 +105,6 @@ pub(super) struct EngineChoices {
     /// Where what was read of provider documents is kept.
     pub(super) cache_dir: Option<PathBuf>,
     pub(super) read_only: bool,
-    pub(super) unreleased_writes: bool,
     /// OpenAPI documents to use as they are: provider name, source.
     pub(super) openapi: Vec<(String, String)>,
     /// Where calls are recorded, or answered from.
@@ -224,7 +223,6 @@ fn engine_choices(typed: &Typed, here: &Surroundings) -> EngineChoices {
         record: typed.record.clone(),
         replay: typed.replay.clone(),
         read_only: typed.read_only,
-        unreleased_writes: typed.unreleased_writes,
         openapi: typed.openapi.iter().map(|text| named_document(text)).collect(),
     }
 }

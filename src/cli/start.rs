@@ -77,9 +77,6 @@ pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilde
     if let Some(dir) = &choices.cache_dir {
         builder = builder.cache_dir(dir.clone());
     }
-    if choices.unreleased_writes {
-        builder = builder.unreleased_writes();
-    }
     if choices.read_only {
         builder = builder.read_only();
     }

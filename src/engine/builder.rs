@@ -178,14 +178,6 @@ impl EngineBuilder {
         self
     }
 
-    /// Lets statements change real APIs, which this version does for its own tests only: elsewhere they change the
-    /// sandbox.
-    #[must_use]
-    pub fn unreleased_writes(mut self) -> Self {
-        self.writes.sending = true;
-        self
-    }
-
     /// Puts the engine together.
     ///
     /// # Errors
@@ -235,10 +227,6 @@ impl EngineBuilder {
         for (name, origins) in self.allowed_origins {
             allowed_origins.entry(name).or_insert_with(Vec::new).extend(origins);
         }
-        // Everything goes to the sandbox, and nothing elsewhere.
-        let mut writes = self.writes;
-        writes.sending |= replaying;
-        writes.sending |= self.sandbox.is_some() && base_urls.is_empty() && self.transport.is_none();
         let mut env = self.env.unwrap_or_default();
         let sandboxes = Sandboxes::new(Arc::clone(&clock), self.sandbox.clone().unwrap_or_default());
         if self.sandbox.is_some() {
@@ -264,7 +252,7 @@ impl EngineBuilder {
         Ok(Engine {
             core,
             sandboxes: Arc::new(sandboxes),
-            writes: Arc::new(writes),
+            writes: Arc::new(self.writes),
             data,
             local_files: self.local_files,
         })

@@ -110,7 +110,7 @@ fn depot_documents(url: &str) -> TempDir {
 /// Writes to the server without asking and without a journal.
 fn depot(server: &Server) -> Db {
     let env = Env::empty().with("DEPOT_TOKEN", "the-token");
-    Db::with(depot_documents(&server.url()), |builder| builder.env(env).unreleased_writes().no_journal())
+    Db::with(depot_documents(&server.url()), |builder| builder.env(env).no_journal())
 }
 
 fn at(directory: &TempDir, name: &str) -> String {

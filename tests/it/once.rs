@@ -250,7 +250,7 @@ async fn a_write_empties_the_cache_of_its_provider_and_looks_anew() {
     })
     .await;
     let env = skyql::Env::empty().with("LINODE_TOKEN", "t");
-    let builder = Engine::builder().unreleased_writes().no_journal().env(env).base_url("linode", &server.url());
+    let builder = Engine::builder().no_journal().env(env).base_url("linode", &server.url());
     let mut db = Db::of(builder).set("cache", "1h").set("confirm", "never");
     let (images, volumes) = ("SELECT id FROM linode.images.images", "SELECT id FROM linode.volumes.volumes");
     for (sql, calls) in [(images, 1), (volumes, 1), (images, 0), (volumes, 0)] {

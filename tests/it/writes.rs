@@ -322,9 +322,7 @@ async fn a_plan_sends_nothing_and_is_applied_once_as_it_was_shown() {
     assert!(again.message().contains("was applied"), "{again}");
 
     let other = Env::empty().with("LINODE_TOKEN", "another");
-    let mut stranger = Db::of(
-        Engine::builder().unreleased_writes().env(other).base_url("linode", &server.url()).state_dir(dir.path()),
-    );
+    let mut stranger = Db::of(Engine::builder().env(other).base_url("linode", &server.url()).state_dir(dir.path()));
     let mut result = db.start("PLAN DELETE FROM linode.images.images WHERE id = 'private/2'").await.unwrap();
     let id = result.note().unwrap().split('\'').nth(1).unwrap().to_owned();
     result.read_all().await.unwrap();
@@ -454,7 +452,7 @@ async fn program(server: &Server, state: &TempDir, arguments: &[&str]) -> (bool,
         .env("LINODE_TOKEN", "linode-token")
         .env("HOME", state.path())
         .env("XDG_STATE_HOME", state.path())
-        .args(["--unreleased-writes", "--base-url", &format!("linode={}", server.url()), "-o", "csv"])
+        .args(["--base-url", &format!("linode={}", server.url()), "-o", "csv"])
         .args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -487,26 +485,6 @@ async fn the_program_shows_refuses_sends_and_reminds() {
     assert!(!good && said.contains("RESUME"), "{said}");
     let (good, _, said) = program(&server, &state, &["-c", "SELECT 1"]).await;
     assert!(good && said.contains("unfinished: DELETE of linode.images.images"), "{said}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn real_apis_are_not_written_to_unless_the_program_asks_for_it() {
-    let server = Server::start(|_| Reply::json(200, json!({}))).await;
-    let engine = || Engine::builder().env(Env::empty().with("LINODE_TOKEN", "linode-token")).no_journal();
-    let mut db = Db::of(engine().base_url("linode", &server.url()));
-    for sql in [
-        "DELETE FROM linode.images.images WHERE id = 'private/1'",
-        "INSERT INTO linode.volumes.volumes (label, region, size) VALUES ('a', 'us-east', 10)",
-        "EXEC linode.images.images.delete @imageId = 'private/1'",
-    ] {
-        let error = db.error(sql).await;
-        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-        assert!(error.message().contains("not released yet"), "{error}");
-    }
-    let sandbox = engine().sandbox(skyql::SandboxOptions::default()).base_url("linode", &server.url());
-    let error = Db::of(sandbox).error("DELETE FROM linode.images.images WHERE id = 'private/1'").await;
-    assert!(error.message().contains("not released yet"), "{error}");
-    assert!(server.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,9 +82,7 @@ impl Transport for Large {
 
 fn db(transport: Arc<Large>) -> Db {
     let env = Env::empty().with("DEPOT_TOKEN", "the-token");
-    Db::with(depot_documents("http://127.0.0.1:1"), |builder| {
-        builder.env(env).transport(transport).unreleased_writes().no_journal()
-    })
+    Db::with(depot_documents("http://127.0.0.1:1"), |builder| builder.env(env).transport(transport).no_journal())
 }
 
 #[tokio::test(flavor = "multi_thread")]

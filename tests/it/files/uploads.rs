@@ -202,9 +202,7 @@ async fn a_plan_shows_the_file_and_holds_it_to_what_it_was() {
     let (state, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let path = file(&dir, "a.png", b"hush-hush");
     let env = Env::empty().with("DEPOT_TOKEN", "the-token");
-    let mut db = Db::with(depot_documents(&server.url()), |builder| {
-        builder.env(env).unreleased_writes().state_dir(state.path())
-    });
+    let mut db = Db::with(depot_documents(&server.url()), |builder| builder.env(env).state_dir(state.path()));
     let text = format!("PLAN EXEC depot.store.blobs.store @id = '7' FROM '{path}'");
     let mut result = db.start(&text).await.unwrap();
     let id = result.note().unwrap().split('\'').nth(1).unwrap().to_owned();

@@ -83,7 +83,7 @@ async fn use_of_what_is_not_there_changes_nothing() {
 async fn writes_take_short_names_too() {
     let server = Server::start(|_| Reply::json(200, serde_json::json!({"id": "private/1", "label": "x"}))).await;
     let env = skyql::Env::empty().with("LINODE_TOKEN", "token");
-    let builder = skyql::Engine::builder().unreleased_writes().no_journal().env(env).base_url("linode", &server.url());
+    let builder = skyql::Engine::builder().no_journal().env(env).base_url("linode", &server.url());
     let mut db = Db::of(builder).set("confirm", "never");
     db.rows("USE linode.images").await;
     db.rows("INSERT INTO images (disk_id) VALUES (1)").await;

@@ -15,9 +15,7 @@ pub(crate) fn builder(server: &Server) -> EngineBuilder {
         .with("LUNANODE_API_KEY", "k".repeat(128));
     ["digitalocean", "linode", "lunanode"]
         .iter()
-        .fold(Engine::builder().unreleased_writes().env(env), |builder, provider| {
-            builder.base_url(provider, &server.url())
-        })
+        .fold(Engine::builder().env(env), |builder, provider| builder.base_url(provider, &server.url()))
 }
 
 /// The same without a journal, for writes that nobody is asked about.

@@ -40,7 +40,7 @@ async fn kill_at(killed_at: usize) {
         .env("LINODE_TOKEN", "linode-token")
         .env("HOME", state.path())
         .env("XDG_STATE_HOME", state.path())
-        .args(["--unreleased-writes", "--base-url", &format!("linode={}", server.url()), "--yes", "-c", &text])
+        .args(["--base-url", &format!("linode={}", server.url()), "--yes", "-c", &text])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

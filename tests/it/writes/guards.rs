@@ -57,7 +57,7 @@ fn documents(server: &Server, mode: &str) -> TempDir {
 
 fn engine(documents: &TempDir, state: &TempDir) -> Engine {
     let builder = Engine::builder().env(Env::empty()).providers_dir(documents.path()).state_dir(state.path());
-    builder.unreleased_writes().build().unwrap()
+    builder.build().unwrap()
 }
 
 /// The name of a plan or statement in what was said of it.

@@ -144,13 +144,8 @@ async fn a_secret_is_in_no_file_and_asked_for_again() {
     let documents =
         provider_dir("acme", "v1", &[("shop", &SERVERS.replace("SERVER", &server.url()))], "type: null_auth");
     let state = TempDir::new().unwrap();
-    let engine = Engine::builder()
-        .env(Env::empty())
-        .providers_dir(documents.path())
-        .state_dir(state.path())
-        .unreleased_writes()
-        .build()
-        .unwrap();
+    let engine =
+        Engine::builder().env(Env::empty()).providers_dir(documents.path()).state_dir(state.path()).build().unwrap();
     let mut session = engine.session();
     let text = "PLAN INSERT INTO acme.shop.servers (label, root_pass) VALUES ('a', 's3cr3t-0451') RETURNING id, label";
     let mut plan = session.sql(text).await.unwrap();

@@ -85,7 +85,7 @@ components:
 async fn hosts(handler: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> (Server, Db) {
     let server = Server::start(handler).await;
     let dir = provider_dir("acme", "v1", &[("shop", &HOSTS.replace("SERVER", &server.url()))], "type: null_auth");
-    let db = Db::with(dir, |builder| builder.env(Env::empty()).no_journal().unreleased_writes());
+    let db = Db::with(dir, |builder| builder.env(Env::empty()).no_journal());
     (server, db.set("confirm", "never"))
 }
 
