@@ -22,7 +22,7 @@ pub use answers::{answers_batch, unanswered, with_nulls};
 pub use apply::{Applied, CallResult, Recorder, Summary, apply, failure, ids_of};
 pub use compare::check_unchanged;
 pub use exec::sent_note;
-pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, plan};
+pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, check_budget, plan};
 pub use poll::wait_for;
 pub use restore::{check_files, restore};
 pub use wait::Wait;

@@ -31,6 +31,7 @@ pub(super) fn build(
     extra: &[(TokenPlace, Value)],
     timeout: Duration,
 ) -> Result<Request> {
+    check_required(method, call)?;
     // Conditions in the API's own words are no parameter of the document.
     let filter = method.pushdown.as_ref().and_then(|pushdown| {
         let declared = method.parameters.iter().any(|parameter| parameter.name == pushdown.place.key);
@@ -94,6 +95,22 @@ pub fn describe_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> 
     Ok(format!("{} {}", request.method, request.url))
 }
 
+/// Refuses a call that gives nothing for what the API needs: left out, it would mean more than was said.
+fn check_required(method: &Method, call: &Call) -> Result<()> {
+    let needs =
+        method.parameters.iter().filter(|p| p.required && !matches!(p.location, Location::Body | Location::Server));
+    let is_null = |parameter: &&Parameter| {
+        call.arguments.get(&parameter.name).is_some_and(Value::is_null) && parameter.default.is_none()
+    };
+    match needs.into_iter().find(is_null) {
+        Some(parameter) => Err(Error::new(
+            ErrorKind::MissingParameter,
+            format!("`{}` needs `{}`, which is NULL here", method.name, parameter.name),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// The parameters of one location with their values: given ones, and defaults that must be sent.
 fn values<'a>(
     method: &'a Method,
@@ -133,7 +150,8 @@ fn fill_path(method: &Method, call: &Call) -> Result<String> {
             _ => simple(&value, parameter.explode, &encode),
         };
         let plain = literal_text(&value);
-        if plain.is_empty() || plain == "." || plain == ".." {
+        // An empty list is no text either.
+        if text.is_empty() || plain.is_empty() || plain == "." || plain == ".." {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!("`{}` cannot be `{plain}`: it would change the path of the request", parameter.name),

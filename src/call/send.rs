@@ -100,6 +100,8 @@ pub async fn send_call(
     restricted: Option<&[String]>,
 ) -> Result<Answered> {
     let safe = method.effect == Effect::Read;
+    // What is wrong with a path is better found before the call than after it.
+    let success = method.success.as_ref().map(|rule| ItemPath::parse(&rule.path)).transpose()?;
     // Whatever becomes of a call that changes something, answers from before it are of no use.
     let _changing = (!safe).then(|| Changing { kept: &context.kept, provider: &call.provider });
     if let Some(into) = &call.into {
@@ -124,8 +126,7 @@ pub async fn send_call(
         Verdict::Empty => Ok(Answered { status, value: Value::Null, request_id, missing: None }),
         Verdict::Good => {
             let value = body_value(&answer.body);
-            if let Some(rule) = &method.success {
-                let path = ItemPath::parse(&rule.path)?;
+            if let (Some(rule), Some(path)) = (&method.success, &success) {
                 match path.select(&value).first() {
                     Some(said) if **said != rule.equals => {
                         let authorizer = outgoing.authorizer.as_deref();

@@ -103,6 +103,9 @@ impl Messages {
         for (id, left) in stopped.iter().take(SHOWN) {
             self.note(&format!("unfinished: {left}; `RESUME '{id}'` goes on"));
         }
+        for error in engine.unreadable_journals().unwrap_or_default().iter().take(SHOWN) {
+            self.note(&format!("a journal cannot be read: {error}"));
+        }
         if stopped.len() > SHOWN {
             self.note(&format!("and {} more: `SHOW JOURNAL`", stopped.len() - SHOWN));
         }

@@ -67,6 +67,7 @@ async fn until_interrupted(runner: &mut Runner, text: &Text) -> Ended {
     runner.messages().new_line();
     let error = Error::new(ErrorKind::Cancelled, "the statement was cancelled");
     runner.messages().error(&error, None);
+    runner.cut_off(&text.text);
     Ended::Failed
 }
 

@@ -58,6 +58,12 @@ impl Runner {
         Self { env: env.clone(), ..self }
     }
 
+    /// After a text was cut off: a transaction lacks what was cut off, and a write may have stopped half-way.
+    pub(super) fn cut_off(&mut self, text: &str) {
+        self.session.failed(text);
+        self.messages.unfinished(self.session.engine());
+    }
+
     pub(super) fn messages(&mut self) -> &mut Messages {
         &mut self.messages
     }
@@ -100,6 +106,7 @@ impl Runner {
         let pieces = match sql::split(script.text()) {
             Ok(pieces) => pieces,
             Err(error) => {
+                self.session.failed(script.text());
                 script.tell(&error, &mut self.messages);
                 return Ended::Failed;
             }
@@ -110,6 +117,7 @@ impl Runner {
                 Ok(Ended::Well) => {}
                 Ok(ended) => return ended,
                 Err(error) => {
+                    self.session.failed(&piece.text);
                     script.tell(&error.moved(piece.start), &mut self.messages);
                     all = Ended::Failed;
                     if !self.goes_on() {

@@ -127,6 +127,17 @@ impl Recorder for JournalRecorder {
 }
 
 impl Engine {
+    /// Why journals of writes cannot be read: nobody knows whether their statements stopped half-way. Reads files: call it
+    /// where blocking is allowed.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the state directory cannot be read.
+    pub fn unreadable_journals(&self) -> Result<Vec<Error>> {
+        let super::writing::JournalChoice::In(dir) = &self.writes().journal else { return Ok(Vec::new()) };
+        let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(Vec::new()) };
+        Ok(unfinished(&state)?.unreadable)
+    }
+
     /// Statements that stopped half-way, newest first: each one's id and what is left of it. Those of which nothing is left
     /// but calls that the API refused are not told again: they said so. Nothing where there is no state directory. Reads files: call it where blocking is allowed.
     ///

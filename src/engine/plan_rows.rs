@@ -27,7 +27,10 @@ impl Session {
         match &pending.origin {
             Origin::Statement => {}
             // What is stored now is sent by its name, not by a second COMMIT.
-            Origin::Transaction(committed) => self.end_transaction(committed)?,
+            Origin::Transaction(committed) => {
+                self.check_committed(committed)?;
+                self.transaction = None;
+            }
             Origin::Stored(id) => return Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends this"))),
             Origin::Stopped(running, _) => {
                 let id = running.statement();

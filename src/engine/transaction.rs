@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::Session;
 use super::pending::{Origin, PendingWrite};
 use super::result::QueryResult;
+use super::session::parse_one;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 use crate::sql::Write;
-use crate::write::Planned;
+use crate::write::{Planned, check_budget};
 
 /// The writes between BEGIN and COMMIT.
 #[derive(Debug, Default)]
@@ -55,23 +56,30 @@ impl Session {
         Ok(QueryResult::command(&message, report, self.clock()))
     }
 
-    /// Ends the transaction that is committed.
+    /// Whether what is committed is still what is queued.
     ///
     /// # Errors
-    /// `InvalidArgument` when it has ended, or has got more writes since the COMMIT was planned.
-    pub(super) fn end_transaction(&mut self, committed: &Committed) -> Result<()> {
+    /// `InvalidArgument` when the transaction has ended, or has got more writes since the COMMIT was planned.
+    pub(super) fn check_committed(&self, committed: &Committed) -> Result<()> {
         let now = self.transaction.as_ref().filter(|now| Arc::ptr_eq(&now.token, &committed.token));
         let why = match now {
             None => "the transaction has ended since its COMMIT was planned",
             Some(now) if now.queued.len() != committed.writes || now.failed => {
                 "the transaction has changed since its COMMIT was planned"
             }
-            Some(_) => {
-                self.transaction = None;
-                return Ok(());
-            }
+            Some(_) => return Ok(()),
         };
         Err(Error::new(ErrorKind::InvalidArgument, why).hint("nothing was sent; plan COMMIT again"))
+    }
+
+    /// Says that the statement of this text failed or was cancelled. Between BEGIN and COMMIT that spoils the whole; what
+    /// ends a transaction may be said again.
+    pub(crate) fn failed(&mut self, text: &str) {
+        use crate::sql::Statement::{Begin, Commit, Rollback};
+
+        if !matches!(parse_one(text), Ok(Begin | Commit | Rollback)) {
+            let _spoiled = self.or_spoiled(Err::<(), _>(Error::new(ErrorKind::Cancelled, "")));
+        }
     }
 
     /// Between BEGIN and COMMIT, what failed spoils the whole: what is queued is not all that was meant.
@@ -131,15 +139,8 @@ impl Session {
         }
         let planned = Planned::transaction(transaction.queued.clone());
         let committed = Committed { token: Arc::clone(&transaction.token), writes: transaction.queued.len() };
-        let calls = planned.calls_needed();
-        if calls > self.settings().max_calls {
-            return Err(Error::new(
-                ErrorKind::Budget,
-                format!("the transaction needs {calls} calls, and `max_calls` is {}", self.settings().max_calls),
-            )
-            .hint(format!("`SET max_calls = {calls}` allows it")));
-        }
-        self.check_rows(&planned, &report).await?;
+        self.check_rows(&planned, &report, |_| true).await?;
+        check_budget(self.settings(), &report, &planned, |_| true)?;
         Ok(self.pending(planned, report, Origin::Transaction(committed)))
     }
 }

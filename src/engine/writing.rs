@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::sql::{Statement, Verb, Write};
 use crate::store::{CallState, SecretField, StateDirectory, conceal, resume, reveal, secret_fields};
 use crate::write::{
-    self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_files,
+    self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_budget, check_files,
     check_unchanged, failure, restore, unanswered, with_nulls,
 };
 
@@ -56,7 +56,7 @@ impl WriteOptions {
 
     /// For planning alone: nothing is noted and nothing sent.
     pub(super) fn of_check(known: &Self) -> Self {
-        Self { journal: JournalChoice::Off, sending: false, ..known.clone() }
+        Self { journal: JournalChoice::Off, ..known.clone() }
     }
 }
 
@@ -123,7 +123,8 @@ impl Session {
         let context = self.plan_context(&rows, &report, &clock);
         let planned = restore(&context, plan).await?;
         check_files(&planned, |_| true).await?;
-        check_unchanged(&context, &planned).await?;
+        check_unchanged(&context, &planned, |_| true).await?;
+        check_budget(self.settings(), &report, &planned, |_| true)?;
         Ok(self.pending(planned, report, Origin::Stored(id)))
     }
 
@@ -141,9 +142,14 @@ impl Session {
         .await?;
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
-        let planned = restore(&self.plan_context(&rows, &report, &clock), plan).await?;
+        let context = self.plan_context(&rows, &report, &clock);
+        let planned = restore(&context, plan).await?;
         let states: Vec<CallState> = record.calls.iter().map(crate::store::CallRecord::state).collect();
-        check_files(&planned, |at| to_be_sent(&states, at)).await?;
+        let left = |at: usize| to_be_sent(&states, at);
+        check_files(&planned, left).await?;
+        // Days may lie in between.
+        check_unchanged(&context, &planned, left).await?;
+        check_budget(self.settings(), &report, &planned, left)?;
         Ok(self.pending(planned, report, Origin::Stopped(Box::new(Running::of(journal)), states)))
     }
 
@@ -189,10 +195,15 @@ impl Session {
     }
 
     /// Looks again at the rows that a plan was made from.
-    pub(super) async fn check_rows(&self, planned: &Planned, report: &Report) -> Result<()> {
+    pub(super) async fn check_rows(
+        &self,
+        planned: &Planned,
+        report: &Report,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Result<()> {
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
-        check_unchanged(&self.plan_context(&rows, report, &clock), planned).await
+        check_unchanged(&self.plan_context(&rows, report, &clock), planned, wanted).await
     }
 
     pub(super) fn plan_context<'a>(
@@ -247,14 +258,21 @@ impl Session {
         }
         self.remember(&report);
         self.tell_progress(&report);
-        if let Origin::Transaction(committed) = &origin {
-            self.end_transaction(committed)?;
-        }
+        let commits = if let Origin::Transaction(committed) = &origin {
+            self.check_committed(committed)?;
+            true
+        } else {
+            false
+        };
         if planned.plan.calls.is_empty() {
+            self.transaction = self.transaction.take().filter(|_| !commits);
             let message = format!("{}: nothing to do, 0 calls", planned.plan.verb);
             return Ok(QueryResult::command(&message, report, self.clock()));
         }
         let (running, states) = self.begin(&planned, origin).await?;
+        if commits {
+            self.transaction = None;
+        }
         if let Some(running) = &running {
             running.skip(&states, self.clock().utc()).await?;
         }

@@ -322,8 +322,9 @@ impl Failure {
     fn into_error(self, repeat: Repeat, attempts: u32) -> Error {
         let unsent = self.error.is_retryable()
             || matches!(self.error.kind(), ErrorKind::InvalidArgument | ErrorKind::Auth | ErrorKind::Unsupported);
-        // A 4xx says that nothing was done, even if the rest of it is lost.
-        let told = self.status.map_or(unsent, |status| status.is_client_error());
+        // A 4xx says that nothing was done, even if the rest of it is lost; a time-out of the API's own says nothing.
+        let refuses = |status: StatusCode| status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+        let told = self.status.map_or(unsent, refuses);
         let mut error = self.error;
         if attempts > 1 {
             error = error.with("attempts", attempts.to_string());

@@ -304,14 +304,15 @@ impl<'d> Loader<'d> {
             };
         }
         let serves = |list: &[String]| list.iter().any(|method| method == name);
-        // A POST may be a way to ask; what HTTP itself calls a change is one, whatever SQL verb it is listed under.
+        // A POST may be a way to ask; what HTTP itself calls a change is one, whatever SQL verb it is listed under, and so is
+        // what is listed under a verb that changes something as well.
         let asks = matches!(http_method, "GET" | "HEAD" | "OPTIONS" | "POST");
-        Ok(if serves(&verbs.select) && asks {
-            Effect::Read
-        } else if serves(&verbs.delete) {
+        Ok(if serves(&verbs.delete) {
             Effect::Delete
         } else if serves(&verbs.insert) || serves(&verbs.update) || serves(&verbs.replace) {
             Effect::Write
+        } else if serves(&verbs.select) && asks {
+            Effect::Read
         } else {
             match http_method {
                 "GET" | "HEAD" | "OPTIONS" => Effect::Read,

@@ -11,7 +11,7 @@ use super::document::Node;
 use super::model::{BodyMedia, Location, Parameter, RequestBody, Style, ValueType};
 use super::response::{choose_media, is_json};
 use super::schema::{Additional, ObjectSchema, Schema, Schemas, one_line};
-use super::secrets::tells_secret;
+use super::secrets::{tells_secret, tells_secret_field};
 use super::url_template::{PathKey, is_placeholder, path_key, server_url};
 use crate::error::Result;
 
@@ -130,7 +130,11 @@ fn parameter(schemas: &Schemas<'_>, node: &Node) -> Option<Parameter> {
         secret: format == Some("password")
             || schemas.says(&schema, &["secret", "x-skyql-secret"])
             || node.says("secret")
-            || node.says("x-skyql-secret"),
+            || node.says("x-skyql-secret")
+            // What stands in a path is a name.
+            || (location != Location::Path
+                && tells_secret(wire)
+                && parameter_type(schemas, &schema) != ValueType::Boolean),
         text_only: false,
     })
 }
@@ -428,7 +432,7 @@ fn holds_secret<'d>(schemas: &Schemas<'d>, name: &str, schema: &Schema<'d>, dept
     const DEEPEST: usize = 6;
     if schemas.facet(schema, "format").and_then(Node::text) == Some("password")
         || schemas.says(schema, &["secret", "x-skyql-secret"])
-        || tells_secret(name)
+        || (tells_secret_field(name) && schemas.value_type(schema) != Some(ValueType::Boolean))
     {
         return true;
     }

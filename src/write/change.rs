@@ -8,8 +8,8 @@ use sqlparser::ast::{self, Ident};
 
 use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
 use super::plan::{Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call};
-use crate::bind::{Table, bind_direct, coerce, literal_text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::bind::{ColumnRole, Predicate, Table, bind_direct, coerce, literal_text};
+use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{Call, Keys, Location, Method, Parameter, tells_secret};
 use crate::sql::{Change, Verb, parse_query};
 use crate::store::{Look, PlannedCall};
@@ -250,6 +250,8 @@ async fn by_rows(
         .flat_map(|keys| &keys.columns)
         .filter_map(|(name, column)| key_parameter(&method, name).map(|parameter| (parameter, column.as_str())))
         .collect();
+    let placement = place(&method, names)?;
+    let scope = scope(context, found, statement, &table, &method, (&placement, &keys), selection).await?;
     let looked = looked_columns(&table, &keys, statement, selection, set);
 
     let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
@@ -267,7 +269,6 @@ async fn by_rows(
     let SourceRows { names: headings, rows } = context.source.rows(query).await?;
     check_whole(context)?;
 
-    let placement = place(&method, names)?;
     let mut steps: Vec<PlannedCall> = Vec::with_capacity(rows.len());
     let mut seen: HashMap<String, usize> = HashMap::new();
     for row in &rows {
@@ -275,6 +276,9 @@ async fn by_rows(
         let (identity, rest) = row.split_at(keys.len().min(row.len()));
         let (old, new) = rest.split_at(looked.len().min(rest.len()));
         placement.fill(&mut call, set.constants.as_deref().unwrap_or(new))?;
+        for (parameter, value) in &scope {
+            put(&mut call, parameter, value.clone());
+        }
         for ((parameter, column), value) in keys.iter().zip(identity) {
             if value.is_null() {
                 return Err(Error::new(
@@ -313,6 +317,92 @@ async fn by_rows(
     let keys = keys.iter().map(|(_, column)| (*column).to_owned()).collect();
     let look = Look { select: text, keys, rows: look_rows(&headings, rows) };
     Ok((method, steps, Some(look)))
+}
+
+/// What WHERE says of where and how the API is asked, beside which rows are meant: a server, a project, a version. It holds
+/// for the change as for the look, or rows of one place would be changed in another.
+///
+/// # Errors
+/// `Unsupported` when the method cannot be told it, or it is not one value.
+async fn scope<'a>(
+    context: &PlanContext<'_>,
+    found: &Found,
+    statement: &Change,
+    table: &Table,
+    method: &'a Method,
+    (placement, keys): (&Placement<'_>, &[(&Parameter, &str)]),
+    selection: &ast::Expr,
+) -> Result<Vec<(&'a Parameter, Value)>> {
+    let alias = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
+    let conjuncts = context.source.conjuncts(Arc::new(table.clone()), alias, selection.clone()).await?;
+    let mentioned: Vec<Ident> = identifiers(selection);
+    let is_mentioned = |name: &str| mentioned.iter().any(|ident| fold_name(&ident.value) == fold_name(name));
+    let places = |method: &Method| {
+        method.parameters.iter().filter(|p| p.location == Location::Server).map(|p| p.name.clone()).collect::<Vec<_>>()
+    };
+    for name in table.methods.iter().flat_map(|method| places(method)).filter(|name| is_mentioned(name)) {
+        if !method.parameters.iter().any(|p| p.location == Location::Server && p.name == name) {
+            return Err(not_one_place(statement, &name, &format!("`{}` has no such place", method.name)));
+        }
+    }
+    let mut values = Vec::new();
+    for parameter in method.parameters.iter().filter(|p| p.location != Location::Body) {
+        let is_key = keys.iter().any(|(key, _)| key.name == parameter.name && key.location == parameter.location);
+        let column = table.column(&parameter.name);
+        let is_asked = column.is_some_and(|at| table.columns[at].role != ColumnRole::Field);
+        if is_key || placement.gives(parameter) || !is_asked || !is_mentioned(&parameter.name) {
+            continue;
+        }
+        let known = conjuncts.as_deref().zip(column).and_then(|(conjuncts, column)| only_value(conjuncts, column));
+        let Some(value) = known else {
+            return Err(not_one_place(statement, &parameter.name, "WHERE does not give it one value"));
+        };
+        values.push((parameter, coerce(parameter, value)?));
+    }
+    Ok(values)
+}
+
+/// The one value that all rows have in a column; `None` when it is not one, or a conjunct says more of the column.
+fn only_value(conjuncts: &[Predicate], column: usize) -> Option<&Value> {
+    let mut found: Option<&Value> = None;
+    for conjunct in conjuncts {
+        let value = match conjunct {
+            Predicate::Equals { column: at, value } if *at == column => value,
+            Predicate::In { column: at, values } if *at == column => match values.as_slice() {
+                [value] => value,
+                _ => return None,
+            },
+            Predicate::And(parts) => match only_value(parts, column) {
+                Some(value) => value,
+                None if parts.iter().any(|part| mentions(part, column)) => return None,
+                None => continue,
+            },
+            other if mentions(other, column) => return None,
+            _ => continue,
+        };
+        if found.is_some_and(|known| known != value) {
+            return None;
+        }
+        found = Some(value);
+    }
+    found
+}
+
+fn mentions(predicate: &Predicate, column: usize) -> bool {
+    match predicate {
+        Predicate::Equals { column: at, .. } | Predicate::In { column: at, .. } => *at == column,
+        Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|part| mentions(part, column)),
+        Predicate::Other { columns } => columns.contains(&column),
+    }
+}
+
+fn not_one_place(statement: &Change, name: &str, why: &str) -> Error {
+    let verb = statement.verb.name();
+    Error::new(
+        ErrorKind::Unsupported,
+        format!("`{name}` in WHERE says where the API is asked, and the {verb} would go elsewhere: {why}"),
+    )
+    .hint(format!("nothing was sent; say `{name} = …` with one value, or name the objects by their keys"))
 }
 
 /// Whether the declared keys name every object that the method is about.

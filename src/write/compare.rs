@@ -1,38 +1,66 @@
 //! Whether what a plan was made from is still so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::change::look_rows;
-use super::plan::{PlanContext, Planned, check_whole};
+use super::plan::{Part, PlanContext, Planned, check_whole};
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sql::parse_query;
-use crate::store::Look;
+use crate::store::{Look, PlannedCall};
 
 /// How many differences a message names.
 const SHOWN: usize = 5;
 
 type Row = BTreeMap<String, Value>;
 
-/// Looks at the rows of a plan again. What was planned without looking has nothing that could have changed.
+/// Looks again at the rows of a plan's calls for which `wanted` says so. What was planned without looking has nothing that
+/// could have changed; what a part of its own calls has done already is no change.
 ///
 /// # Errors
 /// `InvalidArgument` that says which rows are new, gone or different; `Partial` when the rows are not known to be all.
-pub async fn check_unchanged(context: &PlanContext<'_>, planned: &Planned) -> Result<()> {
-    for look in planned.plan.looks() {
-        check_look(context, look).await?;
+pub async fn check_unchanged(
+    context: &PlanContext<'_>,
+    planned: &Planned,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<()> {
+    for ((calls, part), planned_part) in planned.ranges().zip(&planned.plan.parts) {
+        let Some(look) = &planned_part.look else { continue };
+        let all = planned.plan.calls.get(calls.clone()).unwrap_or_default();
+        let left: Vec<&PlannedCall> =
+            all.iter().zip(calls).filter(|(_, at)| wanted(*at)).map(|(call, _)| call).collect();
+        if !left.is_empty() {
+            let only = (left.len() < all.len()).then(|| identities(part, look, &left));
+            check_look(context, look, only.as_ref()).await?;
+        }
     }
     Ok(())
 }
 
-async fn check_look(context: &PlanContext<'_>, look: &Look) -> Result<()> {
+/// What the look's keys are in these calls.
+fn identities(part: &Part, look: &Look, calls: &[&PlannedCall]) -> BTreeSet<Vec<String>> {
+    let keys = part.resource.keys.as_ref();
+    let parameter = |column: &String| {
+        keys.into_iter().flat_map(|keys| &keys.columns).find(|(_, known)| *known == column).map(|(name, _)| name)
+    };
+    let value = |call: &PlannedCall, column: &String| Some(literal_text(call.identity.get(parameter(column)?)?));
+    calls.iter().map(|call| look.keys.iter().filter_map(|column| value(call, column)).collect()).collect()
+}
+
+async fn check_look(context: &PlanContext<'_>, look: &Look, only: Option<&BTreeSet<Vec<String>>>) -> Result<()> {
     let rows = context.source.rows(parse_query(&look.select)?).await?;
     check_whole(context)?;
-    let now = look_rows(&rows.names, rows.rows);
     let keys: Vec<&str> = look.keys.iter().map(String::as_str).collect();
-    let changes = differences(&keys, &look.rows, &now);
+    let is_meant = |row: &Row| {
+        only.is_none_or(|only| {
+            only.contains(&keys.iter().filter_map(|key| row.get(*key).map(literal_text)).collect::<Vec<_>>())
+        })
+    };
+    let now: Vec<Row> = look_rows(&rows.names, rows.rows).into_iter().filter(is_meant).collect();
+    let then: Vec<Row> = look.rows.iter().filter(|row| is_meant(row)).cloned().collect();
+    let changes = differences(&keys, &then, &now);
     if changes.is_empty() {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::fill::{check_required, place};
 use super::plan::{Part, PlanContext, Planned, check_whole, choose, find, of_row, planned_call};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Method;
-use crate::sql::{Insert, Verb};
+use crate::sql::{Insert, Verb, parse_query};
 
 pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result<Planned> {
     let found = find(context, &statement.table).await?;
@@ -57,26 +57,28 @@ fn fits(method: &Method, names: &[&str]) -> Result<()> {
     check_required(method, |parameter| placement.gives(parameter))
 }
 
-/// The rows of VALUES that hold literals only: their spelling is kept, whatever the other rows hold.
+/// The rows of VALUES that hold literals only: their spelling is kept, whatever the other rows hold. Anything beside them is
+/// for the engine to evaluate.
 fn literal_rows(query: &ast::Query) -> Option<Vec<Vec<Value>>> {
-    let plain =
-        query.with.is_none() && query.order_by.is_none() && query.limit_clause.is_none() && query.fetch.is_none();
+    let mut bare = parse_query("SELECT 1").ok()?;
     match query.body.as_ref() {
-        ast::SetExpr::Values(values) if plain => {
-            values.rows.iter().map(|row| row.iter().map(super::fill::literal).collect()).collect()
+        ast::SetExpr::Values(values) => {
+            bare.body.clone_from(&query.body);
+            let rows = || values.rows.iter().map(|row| row.iter().map(super::fill::literal).collect()).collect();
+            (bare == *query).then(rows)?
         }
         // `SELECT 'nightly', 5` without a table.
-        ast::SetExpr::Select(select) if plain && select.from.is_empty() && select.selection.is_none() => {
+        ast::SetExpr::Select(select) => {
+            if let ast::SetExpr::Select(bare) = bare.body.as_mut() {
+                bare.projection.clone_from(&select.projection);
+            }
             let items = select.projection.iter().map(|item| match item {
                 ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => {
                     super::fill::literal(expr)
                 }
                 _ => None,
             });
-            let bare = select.group_by == ast::GroupByExpr::Expressions(Vec::new(), Vec::new())
-                && select.having.is_none()
-                && select.distinct.is_none();
-            if bare { items.collect::<Option<Vec<Value>>>().map(|row| vec![row]) } else { None }
+            if bare == *query { items.collect::<Option<Vec<Value>>>().map(|row| vec![row]) } else { None }
         }
         _ => None,
     }

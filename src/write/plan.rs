@@ -100,6 +100,13 @@ impl Part {
     pub fn deletes(&self) -> bool {
         self.verb == Verb::Delete || self.method.effect == Effect::Delete
     }
+
+    /// Whether its calls should say which object they are about: what is removed, and what is changed where there are
+    /// several. An account's settings are one thing, without a key.
+    fn is_of_objects(&self) -> bool {
+        let has_keys = self.resource.keys.as_ref().is_some_and(|keys| keys.declared);
+        self.deletes() || (has_keys && matches!(self.verb, Verb::Update | Verb::Replace))
+    }
 }
 
 impl Planned {
@@ -172,34 +179,59 @@ impl Planned {
         self.ranges().find(|(range, _)| range.contains(&call)).map(|(_, part)| part)
     }
 
-    /// Calls that remove something and do not say which one object: nobody knows how many they remove.
+    /// Calls that remove or change something and do not say which one object: nobody knows how many they are about.
     pub fn sweeps(&self) -> bool {
         self.ranges().any(|(range, part)| {
             let calls = self.plan.calls.get(range).unwrap_or_default();
-            part.deletes() && calls.iter().any(|step| !names_one(part, step))
+            part.is_of_objects() && calls.iter().any(|step| !names_one(part, step))
         })
     }
 
-    /// How many calls it takes at least: what is waited for needs another one per call.
-    pub fn calls_needed(&self) -> u64 {
+    /// How many calls it takes at least to send those for which `wanted` says so: what is waited for needs another one
+    /// per call.
+    fn calls_needed(&self, wanted: impl Fn(usize) -> bool) -> u64 {
         let needed = |(range, part): (Range<usize>, &Part)| {
-            (range.len() as u64).saturating_mul(if part.wait.is_some() { 2 } else { 1 })
+            let calls = range.filter(|at| wanted(*at)).count() as u64;
+            calls.saturating_mul(if part.wait.is_some() { 2 } else { 1 })
         };
         self.ranges().map(needed).fold(0, u64::saturating_add)
     }
+}
+
+/// Refuses a write that could not be sent to its end: half of it is worse than none.
+///
+/// # Errors
+/// `Budget`, when the calls for which `wanted` says so are more than `max_calls` leaves.
+pub fn check_budget(
+    settings: &Settings,
+    report: &Report,
+    planned: &Planned,
+    wanted: impl Fn(usize) -> bool,
+) -> Result<()> {
+    let needed = planned.calls_needed(wanted);
+    let most = settings.max_calls.saturating_sub(report.calls());
+    if needed <= most {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Budget,
+        format!("the statement needs {needed} more calls, and `max_calls` leaves {most}"),
+    )
+    .hint(format!("nothing was sent; `SET max_calls = {}` allows it", report.calls() + needed)))
 }
 
 /// Whether a call is about one object: it gives all that the resource's keys name, or its path ends in a parameter.
 /// A parent's parameter alone (`DELETE /domains/{domainId}/records`) names all that the parent holds.
 fn names_one(part: &Part, step: &PlannedCall) -> bool {
     let declared = part.resource.keys.as_ref().filter(|keys| keys.declared && !keys.columns.is_empty());
-    if declared.is_some_and(|keys| keys.columns.keys().all(|name| step.identity.contains_key(name))) {
+    let is_one = |value: Option<&Value>| value.is_some_and(|value| !value.is_null() && !value.is_array());
+    if declared.is_some_and(|keys| keys.columns.keys().all(|name| is_one(step.identity.get(name)))) {
         return true;
     }
     let path = part.method.path.trim_end_matches('/');
     let last = path.rsplit('/').next().and_then(|last| last.strip_prefix('{')?.strip_suffix('}'));
     let mut in_path = part.method.parameters.iter().filter(|p| p.location == Location::Path);
-    last.is_some_and(|last| in_path.any(|p| p.wire == last && step.call.arguments.contains_key(&p.name)))
+    last.is_some_and(|last| in_path.any(|p| p.wire == last && is_one(step.call.arguments.get(&p.name))))
 }
 
 /// The verb of a plan of several statements.
@@ -229,15 +261,8 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         // A stored plan waits as well.
         planned_part.awaits = part.wait.is_some();
     }
-    let (calls, needed) = (planned.plan.calls.len() as u64, planned.calls_needed());
-    let most = context.settings.max_calls.saturating_sub(context.report.calls());
-    if needed > most {
-        return Err(Error::new(
-            ErrorKind::Budget,
-            format!("the statement needs {needed} more calls, and `max_calls` leaves {most}"),
-        )
-        .hint(format!("`SET max_calls = {}` allows it", context.report.calls() + needed)));
-    }
+    let calls = planned.plan.calls.len() as u64;
+    check_budget(context.settings, context.report, &planned, |_| true)?;
     // Every request is built once: what cannot be sent is found before the first one is.
     let Some(Part { method, restricted, .. }) = planned.parts.first() else { return Ok(planned) };
     let restricted = restricted.as_deref();
@@ -406,8 +431,10 @@ pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
         return refuse(format!("the rows it is about are {}{subject}", seen.verdict()));
     }
     // Values that stand for others: NULL for what did not fit or was not answered, a field for a parameter of its name.
-    let doubtful =
-        seen.warnings.iter().find(|warning| matches!(warning.code, "absent" | "shadowed" | "skipped" | "misfit"));
+    let doubtful = seen
+        .warnings
+        .iter()
+        .find(|warning| matches!(warning.code, "absent" | "shadowed" | "skipped" | "misfit" | "more"));
     if let Some(warning) = doubtful {
         let refused = refuse(format!("of `{}` it reads rows, and {}", warning.subject, warning.message));
         let is_absent = warning.code == "absent";

@@ -6,6 +6,7 @@ mod crash;
 mod guards;
 mod plans;
 mod refusals;
+mod scope;
 mod transactions;
 
 use std::sync::Arc;

@@ -167,6 +167,7 @@ async fn writes_are_repeated_only_when_the_api_did_not_act() {
         (Reply::Fails(timed_out), None),
         (Reply::Answer(201, vec![], vec![Ok("{"), Err(broken())]), Some("201")),
         (Reply::Answer(502, vec![], vec![Err(broken().retryable())]), Some("502")),
+        (Reply::Answer(408, vec![], vec![Err(broken())]), Some("408")),
     ] {
         let ran = run(&outgoing(Repeat::Unsafe), vec![reply]).await;
         let error = ran.result.unwrap_err();

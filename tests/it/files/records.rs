@@ -10,7 +10,7 @@ use crate::support::server::{Reply, Server};
 
 fn db(url: &str, more: impl FnOnce(EngineBuilder) -> EngineBuilder) -> Db {
     let env = Env::empty().with("DEPOT_TOKEN", "the-token");
-    Db::with(depot_documents(url), |builder| more(builder.env(env).unreleased_writes().no_journal()))
+    Db::with(depot_documents(url), |builder| more(builder.env(env).no_journal()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
