@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Session;
 use super::pending::{Origin, PendingWrite};
 use super::result::QueryResult;
-use super::session::parse_one;
+use super::session::{is_part, parse_one};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 use crate::sql::Write;
@@ -75,11 +75,10 @@ impl Session {
     /// Says that the statement of this text failed or was cancelled. Between BEGIN and COMMIT that spoils the whole; what
     /// ends a transaction may be said again.
     pub(crate) fn failed(&mut self, text: &str) {
-        use crate::sql::Statement::{Begin, Commit, Rollback};
-
-        if !matches!(parse_one(text), Ok(Begin | Commit | Rollback)) {
-            let _spoiled = self.or_spoiled(Err::<(), _>(Error::new(ErrorKind::Cancelled, "")));
+        if parse_one(text).is_ok_and(|statement| !is_part(&statement)) {
+            return;
         }
+        let _spoiled = self.or_spoiled(Err::<(), _>(Error::new(ErrorKind::Cancelled, "")));
     }
 
     /// Between BEGIN and COMMIT, what failed spoils the whole: what is queued is not all that was meant.
