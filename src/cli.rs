@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
     let here = Surroundings::of_this_process();
     match run_with(std::env::args_os(), &here) {
         Ended::Well | Ended::ReaderLeft => ExitCode::SUCCESS,
-        Ended::Failed => ExitCode::from(1),
+        Ended::Failed | Ended::FoundProblems => ExitCode::from(1),
         Ended::WrongUsage => ExitCode::from(2),
     }
 }
@@ -169,7 +169,7 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
     // Calls in flight are of no more use; waiting for a connection to close would only keep the user.
     runtime.shutdown_background();
     match (ended, outfile) {
-        (Ended::Well | Ended::ReaderLeft, Some(outfile)) => match outfile.keep() {
+        (Ended::Well | Ended::ReaderLeft | Ended::FoundProblems, Some(outfile)) => match outfile.keep() {
             Ok(()) => ended,
             Err(error) => {
                 Messages::new(Box::new(stderr()), meant.color_messages, meant.notes).error(&error, None);

@@ -60,7 +60,7 @@ pub(super) struct Typed {
     pub(super) output: Format,
 
     /// Write rows to this file in place of stdout
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(super) outfile: Option<PathBuf>,
 
     /// Leave out the names of the columns

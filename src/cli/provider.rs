@@ -244,7 +244,7 @@ async fn run_lint(
     }
     let found = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
     messages.note(&format!("{providers} {plural}, {found}"));
-    Ok(Ended::Failed)
+    Ok(Ended::FoundProblems)
 }
 
 /// The providers that are meant, and where their documents are.

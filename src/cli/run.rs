@@ -24,6 +24,8 @@ pub(super) enum Ended {
     Well,
     /// Whoever read the rows wanted no more of them (`| head`): the end, and no failure.
     ReaderLeft,
+    /// The rows are whole, and what they say is that something is wrong.
+    FoundProblems,
     /// A statement failed; the message is out.
     Failed,
     /// The arguments make no sense; the message is out.

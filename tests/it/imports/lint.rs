@@ -88,6 +88,15 @@ fn each_rule_finds_what_it_is_for() {
             "keys",
             "the parameter `more`, which no method has",
         ),
+        (
+            &[(
+                "      keys: {id: id}\n",
+                "      keys: {id: id}\n      describe: {state: How far it is, nr: Its number}\n",
+            )],
+            "none",
+            "references",
+            "`describe` names `nr`",
+        ),
         (&[("state: {type: string}}}", "state: {type: string}, State: {type: string}}}")], "none", "names", "`State`"),
         (
             &[(
@@ -127,6 +136,26 @@ fn an_exception_needs_a_reason() {
     };
     assert_eq!(lint(&except("the API has never more than ten"), "none").0, Some(0));
     assert_eq!(lint(&except("''"), "none").0, Some(1));
+}
+
+#[test]
+fn the_problems_are_in_the_outfile_too() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("p/acme/v1");
+    std::fs::create_dir_all(dir.join("services")).unwrap();
+    std::fs::write(dir.join("provider.yaml"), PROVIDER.replace("AUTH", "none")).unwrap();
+    std::fs::write(dir.join("services/shop.yaml"), service(&[("      keys: {id: id}\n", "")])).unwrap();
+    let lint = |more: &[&str]| {
+        let place = home.path().join("p");
+        skyql(home.path()).args(["provider", "lint", place.to_str().unwrap(), "-o", "csv"]).args(more).output().unwrap()
+    };
+    let file = home.path().join("problems.csv");
+    let (shown, written) = (lint(&[]), lint(&["--outfile", file.to_str().unwrap()]));
+    assert_eq!((shown.status.code(), written.status.code()), (Some(1), Some(1)));
+    let text = std::fs::read(&file).unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("acme.shop.parcels,keys,"), "{}", String::from_utf8_lossy(&text));
+    assert_eq!(text, shown.stdout);
+    assert!(written.stdout.is_empty());
 }
 
 #[test]
