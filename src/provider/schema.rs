@@ -236,10 +236,15 @@ impl<'d> Schemas<'d> {
     }
 
     /// The value of a key such as `description` or `enum`: the schema's own, else that of a member it is made of, else
-    /// the one written beside its `$ref`.
+    /// the one written beside its `$ref`. Of alternatives, only what all of them say counts, except for texts: what one
+    /// forbids may be right for another.
     pub(super) fn facet(&self, schema: &Schema<'d>, key: &str) -> Option<&'d Node> {
-        let nodes = if schema.union { &schema.nodes[..schema.nodes.len().min(1)] } else { &schema.nodes };
-        nodes.iter().find_map(|node| self.node_facet(node, key, 0))
+        let mut found = schema.nodes.iter().map(|node| self.node_facet(node, key, 0));
+        if !schema.union || key == "description" {
+            return found.flatten().next();
+        }
+        let first = found.next()??;
+        found.all(|other| other == Some(first)).then_some(first)
     }
 
     fn node_facet(&self, node: &'d Node, key: &str, depth: usize) -> Option<&'d Node> {
@@ -256,15 +261,27 @@ impl<'d> Schemas<'d> {
         self.document.follow(node).and_then(within).or_else(|| node.get(key))
     }
 
-    /// Whether any of the keys says `true`.
+    /// Whether any of the keys says `true`; of alternatives, all must say it, but one secret makes all secret.
     pub(super) fn says(&self, schema: &Schema<'d>, keys: &[&str]) -> bool {
-        keys.iter().any(|key| self.facet(schema, key).and_then(Node::bool) == Some(true))
+        let is_true = |node: Option<&Node>| node.and_then(Node::bool) == Some(true);
+        keys.iter().any(|key| {
+            let one_is_enough = key.contains("secret");
+            is_true(self.facet(schema, key))
+                || (one_is_enough && schema.nodes.iter().any(|node| is_true(self.node_facet(node, key, 0))))
+        })
     }
 
-    /// The values of an enumeration.
+    /// The values of an enumeration; of alternatives, those of all, unless one takes any value.
     pub(super) fn values(&self, schema: &Schema<'d>) -> Vec<Value> {
-        let values = self.facet(schema, "enum").map_or(&[][..], Node::items);
-        values.iter().filter(|value| !matches!(value, Node::Null)).map(Node::to_json).collect()
+        let lists: Option<Vec<&Node>> = if schema.union {
+            schema.nodes.iter().map(|node| self.node_facet(node, "enum", 0)).collect()
+        } else {
+            self.facet(schema, "enum").map(|list| vec![list])
+        };
+        let lists = lists.unwrap_or_default();
+        let mut seen = HashSet::new();
+        let values = lists.into_iter().flat_map(Node::items).filter(|value| !matches!(value, Node::Null));
+        values.map(Node::to_json).filter(|value| seen.insert(value.to_string())).collect()
     }
 
     /// The columns of a row that is one such object.
@@ -442,6 +459,23 @@ mod tests {
             let mut required: Vec<&str> = schemas.object(schema).required.into_iter().collect();
             required.sort_unstable();
             assert_eq!(required, ["a", "c", "e"]);
+        });
+    }
+
+    #[test]
+    fn what_one_alternative_forbids_another_may_allow() {
+        let text = "x:\n  oneOf:\n\
+                    \x20 - {properties: {kind: {enum: [udp]}, key: {type: string, readOnly: true}, size: {maximum: 5}, note: {enum: [a]}, at: {readOnly: true}, pass: {}}}\n\
+                    \x20 - {properties: {kind: {enum: [tcp, udp]}, key: {type: string}, size: {maximum: 9}, note: {}, at: {readOnly: true}, pass: {x-skyql-secret: true, description: Said once}}}\n";
+        with_schema(text, |schemas, schema| {
+            let object = schemas.object(schema);
+            let of = |name: &str| &object.properties[name];
+            assert_eq!(schemas.values(of("kind")), [Value::from("udp"), Value::from("tcp")]);
+            assert!(schemas.values(of("note")).is_empty());
+            assert_eq!(["key", "at"].map(|name| schemas.says(of(name), &["readOnly"])), [false, true]);
+            assert!(schemas.facet(of("size"), "maximum").is_none());
+            let pass = schemas.column("pass", of("pass"));
+            assert_eq!((pass.secret, pass.description.as_str()), (true, "Said once"));
         });
     }
 
