@@ -109,6 +109,7 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
     let mut provider = write::provider_document(&api, name, VERSION, &services, auth);
     overlays.apply(overlay::PROVIDER, &mut provider);
     let mut documents: BTreeMap<String, Node> = BTreeMap::new();
+    let mut described: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for service in &services {
         let making = write::Making {
             provider: name,
@@ -120,10 +121,12 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
             descriptions: options.descriptions,
             glossary: overlays.descriptions(service),
         };
-        let (document, lost) = write::service_document(&making);
-        findings.extend(lost);
-        documents.insert(service.clone(), document);
+        let made = write::service_document(&making);
+        findings.extend(made.lost);
+        described.insert(service.clone(), made.described);
+        documents.insert(service.clone(), made.document);
     }
+    findings.extend(overlays.undescribed(&described));
     // What the generated documents say decides the keys; the overlays have the last word on them too.
     let digest = Registry::new(vec![Arc::new(source(name, &provider, &documents))], None);
     for (service, document) in &mut documents {

@@ -331,14 +331,18 @@ fn name_methods(operations: &[Operation], decisions: &mut [Decision], findings: 
             decision.method = free.unwrap_or(first);
             taken.insert(fold_name(&decision.method));
         }
+        // What a person wrote goes before the plain word of any other method.
+        for index in indices {
+            let Some(decision) = decisions.get_mut(*index) else { continue };
+            decision.aliases.retain(|name| !name.is_empty() && taken.insert(fold_name(name)));
+        }
         for index in indices {
             let Some(decision) = decisions.get_mut(*index) else { continue };
             let Some(operation) = operations.get(decision.operation) else { continue };
             let crud = plain_word(decision.verb, operation);
-            let written = decision.aliases.iter().cloned();
-            let fresh: Vec<String> =
-                written.chain([crud]).filter(|name| !name.is_empty() && taken.insert(fold_name(name))).collect();
-            decision.aliases = fresh;
+            if !crud.is_empty() && taken.insert(fold_name(&crud)) {
+                decision.aliases.push(crud);
+            }
         }
     }
 }

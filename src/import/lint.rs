@@ -27,7 +27,7 @@ pub struct Problem {
 /// The rules and what they ask for.
 pub const RULES: [(&str, &str); 9] = [
     ("loads", "the service's document can be read"),
-    ("references", "every `$ref` leads somewhere"),
+    ("references", "every `$ref` leads somewhere, and `describe` names columns and parameters that are there"),
     (
         "request",
         "every method can be called: it has a server, a credential that can be sent and a body that can be written",
@@ -162,6 +162,7 @@ fn resources(resources: &[Arc<Resource>], service: &str, document: &Document, fo
             );
         }
         keys(resource, &place, found);
+        texts(resource, document, &place, found);
         for method in resource.methods.values() {
             let place = format!("{place}.{}", method.name);
             request(method, &place, found);
@@ -169,6 +170,23 @@ fn resources(resources: &[Arc<Resource>], service: &str, document: &Document, fo
                 select(resource, method, &place, found);
                 examples(document, resource, method, &place, found);
             }
+        }
+    }
+}
+
+/// `describe`: a text for what is no longer there was meant for something.
+fn texts(resource: &Resource, document: &Document, place: &str, found: &mut Found) {
+    let said = document.root.at(&["components", "x-stackQL-resources", &resource.name, "describe"]);
+    for (name, _) in said.into_iter().flat_map(Node::entries) {
+        let known = resource.methods.values().any(|method| {
+            method.parameter(name).is_some() || method.response.columns.iter().any(|column| column.name == name)
+        });
+        if !known {
+            found.add(
+                place,
+                "references",
+                format!("`describe` names `{name}`, which no column or parameter is called"),
+            );
         }
     }
 }

@@ -117,6 +117,23 @@ impl Overlays {
         lost.chain(services).collect()
     }
 
+    /// Texts for names that no column or parameter has any more; `described` has the names that were met, by service.
+    pub(super) fn undescribed(&self, described: &BTreeMap<String, BTreeSet<String>>) -> Vec<Finding> {
+        let met = |overlay: &str, name: &str| {
+            described.iter().any(|(service, names)| (overlay == service || overlay == PROVIDER) && names.contains(name))
+        };
+        let mut findings = Vec::new();
+        for (overlay, document) in &self.by_service {
+            for (name, _) in document.root.get("describe").into_iter().flat_map(Node::entries) {
+                if !met(overlay, name) {
+                    let what = format!("`describe` names `{name}`, which the document does not have");
+                    findings.push(Finding::problem(format!("overlay/{overlay}.yaml"), what));
+                }
+            }
+        }
+        findings
+    }
+
     /// What short texts stand for names: the service's own, then the provider's.
     pub(super) fn descriptions(&self, service: &str) -> HashMap<String, String> {
         let mut all = HashMap::new();

@@ -1,6 +1,6 @@
 //! Names as APIs write them → names as SQL writes them.
 //!
-//! *Owns*: snake case, singular and plural of English nouns, words that are written in one piece.
+//! *Owns*: snake case, titles, singular and plural of English nouns, words that are written in one piece.
 //! *Does not own*: which name a thing gets (`naming`).
 
 /// Words whose capitals are not the beginnings of words.
@@ -47,6 +47,62 @@ pub(super) fn snake(text: &str) -> String {
     }
     let name = name.trim_end_matches('_');
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name.to_owned() }
+}
+
+/// Words of names that people write with capitals.
+const CAPITALS: [(&str, &str); 35] = [
+    ("acl", "ACL"),
+    ("api", "API"),
+    ("bgp", "BGP"),
+    ("byoip", "BYOIP"),
+    ("ca", "CA"),
+    ("cdn", "CDN"),
+    ("cpu", "CPU"),
+    ("dns", "DNS"),
+    ("gpu", "GPU"),
+    ("http", "HTTP"),
+    ("id", "ID"),
+    ("ids", "IDs"),
+    ("ip", "IP"),
+    ("ips", "IPs"),
+    ("ipv4", "IPv4"),
+    ("ipv6", "IPv6"),
+    ("kafka", "Kafka"),
+    ("mysql", "MySQL"),
+    ("nat", "NAT"),
+    ("nlb", "NLB"),
+    ("oauth", "OAuth"),
+    ("oauth2", "OAuth2"),
+    ("openai", "OpenAI"),
+    ("opensearch", "OpenSearch"),
+    ("postgresql", "PostgreSQL"),
+    ("sql", "SQL"),
+    ("ssh", "SSH"),
+    ("ssl", "SSL"),
+    ("tcp", "TCP"),
+    ("tls", "TLS"),
+    ("udp", "UDP"),
+    ("url", "URL"),
+    ("urls", "URLs"),
+    ("vpc", "VPC"),
+    ("vpcs", "VPCs"),
+];
+
+/// `node_pools` → `Node pools`, `ssh_keys` → `SSH keys`.
+pub(super) fn title(name: &str) -> String {
+    let mut title = String::with_capacity(name.len());
+    for (index, word) in name.split('_').filter(|word| !word.is_empty()).enumerate() {
+        if index > 0 {
+            title.push(' ');
+        }
+        let mut chars = word.chars();
+        match CAPITALS.iter().find(|(plain, _)| *plain == word) {
+            Some((_, written)) => title.push_str(written),
+            None if index == 0 => title.extend(chars.next().into_iter().flat_map(char::to_uppercase).chain(chars)),
+            None => title.push_str(word),
+        }
+    }
+    title
 }
 
 /// The singular of a noun; a word that is none, or is irregular, stays as it is.
@@ -153,6 +209,19 @@ mod tests {
             assert_eq!(singular(many), one);
         }
         assert_eq!(plural_name("node_pool"), "node_pools");
+    }
+
+    #[test]
+    fn titles_are_for_people() {
+        for (name, expected) in [
+            ("node_pools", "Node pools"),
+            ("ssh_keys", "SSH keys"),
+            ("database_mysql_load", "Database MySQL load"),
+            ("_1_click", "1 click"),
+            ("", ""),
+        ] {
+            assert_eq!(title(name), expected, "{name}");
+        }
     }
 
     #[test]

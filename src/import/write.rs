@@ -13,6 +13,7 @@ use super::answer::{Answer, Kind};
 use super::api::{Api, Operation};
 use super::decide::{Decision, Verb};
 use super::report::Finding;
+use super::words::title;
 use crate::provider::Node;
 
 /// What is kept of the texts of a document.
@@ -39,8 +40,17 @@ pub(super) struct Making<'a> {
     pub(super) glossary: HashMap<String, String>,
 }
 
-/// A service's document, and what could not be kept.
-pub(super) fn service_document(making: &Making<'_>) -> (Node, Vec<Finding>) {
+/// A service's document.
+pub(super) struct Made {
+    pub(super) document: Node,
+    /// What could not be kept.
+    pub(super) lost: Vec<Finding>,
+    /// The names of the glossary that the service has.
+    pub(super) described: BTreeSet<String>,
+}
+
+/// Makes a service's document.
+pub(super) fn service_document(making: &Making<'_>) -> Made {
     let root = &making.api.root;
     let mut copier = Copier {
         root,
@@ -50,6 +60,7 @@ pub(super) fn service_document(making: &Making<'_>) -> (Node, Vec<Finding>) {
         queue: Vec::new(),
         parts: HashMap::new(),
         dangling: BTreeSet::new(),
+        described: BTreeSet::new(),
     };
     let mut paths: IndexMap<String, Node> = IndexMap::new();
     for decision in &making.decisions {
@@ -80,13 +91,13 @@ pub(super) fn service_document(making: &Making<'_>) -> (Node, Vec<Finding>) {
     components.sort_keys();
     components.insert("x-stackQL-resources".to_owned(), resources(making));
     document.insert("components".to_owned(), Node::Map(components));
-    let findings = copier.dangling.into_iter().map(|reference| {
+    let lost = copier.dangling.into_iter().map(|reference| {
         Finding::problem(
             format!("{}.{}", making.provider, making.service),
             format!("`{reference}` is referred to and not in the document: what needs it is taken to be anything"),
         )
     });
-    (Node::Map(document), findings.collect())
+    Made { document: Node::Map(document), lost: lost.collect(), described: copier.described }
 }
 
 /// The resources of a service.
@@ -162,13 +173,6 @@ fn method(making: &Making<'_>, decision: &Decision) -> Node {
     Node::Map(method)
 }
 
-/// `node_pools` → `Node pools`.
-fn title(name: &str) -> String {
-    let words = name.trim_start_matches('_').replace('_', " ");
-    let mut chars = words.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
 /// The provider's own document.
 pub(super) fn provider_document(api: &Api, provider: &str, version: &str, services: &[String], auth: Node) -> Node {
     let entries = services.iter().map(|service| {
@@ -216,8 +220,8 @@ enum Place {
     Object,
     /// Its keys are names that the API gave.
     Names,
-    /// The names are those of properties.
-    Properties,
+    /// Its keys are names that the glossary may know: of properties, of a server's variables.
+    Described,
     /// It is data.
     Literal,
 }
@@ -233,6 +237,7 @@ struct Copier<'a> {
     /// Pointers outside the sections → the schema that holds what they mean.
     parts: HashMap<String, String>,
     dangling: BTreeSet<String>,
+    described: BTreeSet<String>,
 }
 
 impl Copier<'_> {
@@ -292,7 +297,7 @@ impl Copier<'_> {
                         _ => Some(self.copy(value, Place::Object).unwrap_or_else(|| Node::Map(IndexMap::new()))),
                     };
                     let Some(mut copied) = copied else { continue };
-                    if place == Place::Properties {
+                    if place == Place::Described {
                         self.describe(key, &mut copied);
                     }
                     kept.insert(key.clone(), copied);
@@ -320,9 +325,9 @@ impl Copier<'_> {
             "example" | "examples" | "externalDocs" | "callbacks" | "links" | "tags" | "security" | "xml"
             | "$schema" | "title" => None,
             "description" | "summary" => self.described(value),
-            "properties" => self.copy(value, Place::Properties),
+            "properties" | "variables" => self.copy(value, Place::Described),
             "patternProperties" | "definitions" | "$defs" | "dependentSchemas" | "schemas" | "headers" | "content"
-            | "variables" | "encoding" => self.copy(value, Place::Names),
+            | "encoding" => self.copy(value, Place::Names),
             "parameters" | "responses" | "requestBodies" if value.is_map() => self.copy(value, Place::Names),
             "default" | "enum" | "const" | "required" | "mapping" => Some(value.clone()),
             key if key.starts_with("x-skyql-") || key.starts_with("x-stackQL-") => Some(value.clone()),
@@ -331,11 +336,10 @@ impl Copier<'_> {
         }
     }
 
-    fn describe(&self, name: &str, node: &mut Node) {
-        if let (Some(text), Node::Map(map)) = (self.glossary.get(name), node)
-            && !map.contains_key("description")
-        {
-            map.insert("description".to_owned(), Node::Text(text.clone()));
+    fn describe(&mut self, name: &str, node: &mut Node) {
+        if let (Some(text), Node::Map(map)) = (self.glossary.get(name), node) {
+            self.described.insert(name.to_owned());
+            map.entry("description".to_owned()).or_insert_with(|| Node::Text(text.clone()));
         }
     }
 

@@ -131,6 +131,24 @@ fn own<'d>(node: &'d Node, key: &str) -> Option<&'d Node> {
     node.get(key).or_else(|| node.at(&["config", key])).filter(|found| **found != Node::Null)
 }
 
+/// Puts the texts of a resource's `describe` in place of those that its methods' columns and parameters have from their
+/// schemas, which may serve other resources too. What a method says of its own parameters is nearer.
+fn describe(texts: Option<&Node>, said_by_method: &Node, method: &mut Method) {
+    let Some(texts) = texts else { return };
+    let text_of = |name: &str| texts.get(name).map(|text| one_line(Some(text)));
+    for parameter in &mut method.parameters {
+        let nearer = said_by_method.at(&["parameters", &parameter.wire, "description"]);
+        if let (Some(text), None) = (text_of(&parameter.name), nearer) {
+            parameter.description = text;
+        }
+    }
+    for column in &mut method.response.columns {
+        if let Some(text) = text_of(&column.name) {
+            column.description = text;
+        }
+    }
+}
+
 impl<'d> Loader<'d> {
     fn resource(&self, entry: &ServiceEntry, key: &str, node: &'d Node) -> Result<Resource> {
         let text = |wanted: &str| node.get(wanted).and_then(Node::scalar_text).map(std::borrow::Cow::into_owned);
@@ -138,7 +156,9 @@ impl<'d> Loader<'d> {
         let verbs = self.verbs(key, node)?;
         let mut methods = IndexMap::new();
         for (method_key, method) in node.get("methods").into_iter().flat_map(Node::entries) {
-            if let Some(method) = self.method(key, node, method_key, method, &verbs)? {
+            if let Some(mut loaded) = self.method(key, node, method_key, method, &verbs)? {
+                describe(own(node, "describe"), method, &mut loaded);
+                let method = loaded;
                 methods.insert(method_key.to_owned(), Arc::new(method));
             }
         }
@@ -269,7 +289,7 @@ impl<'d> Loader<'d> {
             response: response.shape,
             pagination,
             effect,
-            partial: own(node, "partial").and_then(Node::bool) == Some(true),
+            partial: own(node, "partial").or_else(|| levels.get("partial")).and_then(Node::bool) == Some(true),
             auth: self.auth(&levels)?,
             rate_limit: levels.configured("rateLimit").map(|found| rate_limit(found, &place)).transpose()?,
             success: levels.configured("success").map(|found| success(found, &place)).transpose()?,

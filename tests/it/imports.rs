@@ -191,8 +191,9 @@ fn overlays_survive_the_next_import() {
     };
     assert!(import(&[]).status.success());
     let overlay = home.path().join("data/skyql/providers/acme/v1.0.0/overlay/parcels.yaml");
-    let text = "operations:\n  POST /parcels/{id}/send: {resource: sendings, method: send, verb: insert}\n  DELETE /parcels/{id}: skip\n\
-        components:\n  x-stackQL-resources:\n    parcels:\n      description: What is sent\n";
+    let text = "operations:\n  PATCH /parcels/{id}: {aliases: [list]}\n  POST /parcels/{id}/send: {resource: sendings, method: send, verb: insert}\n  DELETE /parcels/{id}: skip\n\
+        describe: {weight: Weight in kg, colour: Its colour}\n\
+        components:\n  x-stackQL-resources:\n    parcels:\n      description: What is sent\n      describe: {state: Whether it has left}\n";
     std::fs::write(&overlay, text).unwrap();
 
     let refused = import(&[]);
@@ -208,7 +209,33 @@ fn overlays_survive_the_next_import() {
     let send = lines.iter().find(|line| line["method"] == "send").unwrap();
     assert_eq!((&send["resource"], &send["verb"]), (&json!("sendings"), &json!("INSERT")));
     let document = std::fs::read_to_string(overlay.with_file_name("../services/parcels.yaml")).unwrap();
+    // A name that a person gave is not taken by the method that it would usually belong to.
+    assert!(document.contains("aliases: [list, update]"), "{document}");
     assert!(document.contains("description: What is sent"), "{document}");
+    let notes = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(
+        notes.contains("overlay/parcels.yaml: `describe` names `colour`, which the document does not have"),
+        "{notes}"
+    );
+    assert!(!notes.contains("`weight`"), "{notes}");
+
+    let described = skyql(home.path())
+        .args([
+            "-o",
+            "json",
+            "-c",
+            "SELECT name, description FROM skyql.columns WHERE provider = 'acme' AND resource = 'parcels'",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(
+        rows(&described.stdout),
+        json!([
+            {"name": "id", "description": null},
+            {"name": "state", "description": "Whether it has left"},
+            {"name": "weight", "description": "Weight in kg"},
+        ])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,6 +129,8 @@ fn the_nearest_level_gives_a_key_whole() {
     assert_eq!(by_level("", "", "{code: s}"), (None, path("s")));
     // The service's entry in `provider.yaml` comes before the provider itself.
     assert_eq!(by_level("", "", ""), (path("why"), None));
+    assert!(method(LIST, "", "", "x-stackQL-config: {partial: true}\n").unwrap().partial);
+    assert!(!method(LIST, "          partial: false\n", "", "x-stackQL-config: {partial: true}\n").unwrap().partial);
     // The body's spelling counts at the method only.
     let text = "x-stackQL-config: {requestBodyTranslate: {algorithm: naive}}\n";
     assert!(method("#/paths/~1orders/post", "", "", text).unwrap().request.as_ref().unwrap().prefixed);
@@ -186,6 +188,29 @@ fn keys_and_unknown_keys() {
     }
     let error = service(&text("      keys: {order_id: [id]}\n"), "").unwrap_err();
     assert_eq!(error.context_value("line"), Some("18"), "{error}");
+}
+
+#[test]
+fn a_resource_describes_its_own_columns_and_parameters() {
+    let text = |describe: &str| {
+        format!(
+            "    orders:\n{describe}      methods:\n        list: {{operation: {{$ref: '{LIST}'}}, response: {{openAPIDocKey: '200'}}}}\n\
+             \x20       near: {{operation: {{$ref: '{LIST}'}}, parameters: {{limit: {{description: Of this method}}}}}}\n\
+             \x20       create: {{operation: {{$ref: '#/paths/~1orders/post'}}}}\n"
+        )
+    };
+    for describe in
+        ["      describe: {id: Its number, limit: Rows}\n", "      config: {describe: {id: Its number, limit: Rows}}\n"]
+    {
+        let service = service(&text(describe), "").unwrap();
+        let orders = &service.resources["orders"];
+        let of_limit = |method: &str| orders.methods[method].parameter("limit").unwrap().description.as_str();
+        assert_eq!((of_limit("list"), of_limit("near")), ("Rows", "Of this method"));
+        assert_eq!(orders.methods["create"].parameter("id").unwrap().description, "Its number");
+        let columns: Vec<&str> =
+            orders.methods["list"].response.columns.iter().map(|column| column.description.as_str()).collect();
+        assert_eq!(columns, ["Its number", ""]);
+    }
 }
 
 #[test]
