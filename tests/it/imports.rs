@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod lint;
+mod texts;
 
 use std::path::Path;
 
