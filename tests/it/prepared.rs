@@ -65,9 +65,9 @@ async fn a_prepared_write_is_a_write() {
     let batches = session.sql_with(made, &params!["it's; --"]).await.unwrap().read_all().await.unwrap();
     assert_eq!(batches.iter().flat_map(texts).collect::<Vec<_>>(), [["20"]]);
 
-    rows(&mut session, "PREPARE Sized AS SELECT label FROM linode.volumes.volumes WHERE size = $1 AND label <> $2")
+    rows(&mut session, "PREPARE Sized AS SELECT label FROM linode.volumes.volumes WHERE size = $1 AND label = $2")
         .await;
-    let mut result = session.sql_with("EXECUTE sized ($1, $2)", &params![20, "x"]).await.unwrap();
+    let mut result = session.sql_with("EXECUTE sized ($1, $2)", &params![20, "it's; --"]).await.unwrap();
     assert_eq!(result.read_all().await.unwrap().iter().flat_map(texts).collect::<Vec<_>>(), [["it's; --"]]);
     let plan = session.dry_run("EXECUTE sized (20, 'x')").await.unwrap().read_all().await.unwrap();
     assert!(plan.iter().flat_map(texts).any(|row| row[0].contains("linode.volumes.volumes")), "{plan:?}");
