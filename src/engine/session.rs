@@ -127,10 +127,13 @@ impl Session {
     /// As [`Session::sql`]; `MissingParameter` for a placeholder without a value, `InvalidArgument` for a value without a
     /// placeholder.
     pub async fn sql_with(&mut self, text: &str, params: &[Param]) -> Result<QueryResult> {
-        let statement = parse_one_with(text, |text| {
-            // Without values a placeholder is the planner's to refuse.
-            if params.is_empty() { sql::parse(text) } else { sql::parse_with(text, params) }
-        });
+        let statement =
+            parse_one_with(
+                text,
+                |text| {
+                    if params.is_empty() { sql::parse(text) } else { sql::parse_with(text, params) }
+                },
+            );
         self.trial = None;
         let meant = statement.and_then(|statement| self.meant(statement));
         let Meant { statement, places } = self.or_spoiled(meant)?;

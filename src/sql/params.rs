@@ -115,6 +115,18 @@ pub(super) fn substitute(tokens: &[TokenWithSpan], params: &[Param]) -> Result<V
     }
 }
 
+/// # Errors
+/// `MissingParameter` with its place for a placeholder, where nothing gives it a value.
+pub(super) fn no_placeholders(tokens: &[TokenWithSpan]) -> Result<()> {
+    let found = tokens.iter().find(|token| matches!(&token.token, Token::Placeholder(name) if name.starts_with('$')));
+    match found {
+        None => Ok(()),
+        Some(token) => Err(Error::new(ErrorKind::MissingParameter, format!("`{}` has no value", token.token))
+            .at(place(token))
+            .hint("`PREPARE name AS …` keeps the statement, and `EXECUTE name (value, …)` gives the values")),
+    }
+}
+
 /// Whether what follows cannot bind more tightly than a minus sign: then a number below zero needs no parentheses, which
 /// not every place of a number allows.
 fn binds_loosely(rest: &[TokenWithSpan]) -> bool {
@@ -152,7 +164,7 @@ fn value_tokens(value: &Param, bare: bool) -> Result<Vec<Token>> {
 mod tests {
     use serde_json::json;
 
-    use super::super::{Statement, Write, parse_with};
+    use super::super::{Statement, Write, parse, parse_with};
     use super::*;
 
     fn shown(text: &str, params: &[Param]) -> String {
@@ -190,6 +202,19 @@ mod tests {
         assert_eq!((&exec.arguments["x"], &exec.arguments["y"]), (&json!(-5), &json!("z")));
         let set = parse_with("SET max_wait = $1", &params!["5s"]).unwrap();
         assert_eq!(set, Statement::Set { name: "max_wait".into(), value: "5s".into() });
+    }
+
+    #[test]
+    fn only_prepare_may_have_placeholders_without_values() {
+        for text in
+            ["SELECT 1 LIMIT $1", "DELETE FROM a.b.c WHERE x = $1", "EXEC a.b.c.d @x = $1", "SHOW PROVIDERS LIKE $1"]
+        {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.kind(), error.message()), (ErrorKind::MissingParameter, "`$1` has no value"), "{text}");
+            assert_eq!(error.position().map(|at| at.column), Some(text.len() as u64 - 1), "{text}");
+        }
+        assert!(parse("PREPARE q AS SELECT 1 LIMIT $1").is_ok());
+        assert!(parse("SELECT '$1', $$ $1 $$").is_ok());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::define::{self, Define};
 use super::heading::head;
 use super::hint::no_hints;
 use super::metadata::{self, List, Template};
-use super::params::{Param, substitute};
+use super::params::{Param, no_placeholders, substitute};
 use super::prepare::{self, Prepared};
 use super::split::{lower_first, tokenize};
 use super::write::{Write, is_write, parse_write};
@@ -123,9 +123,14 @@ pub enum Describe {
 /// Reads one statement.
 ///
 /// # Errors
-/// `Syntax` with its place; `Unsupported` when it is a statement that SkyQL does not have.
+/// `Syntax` with its place; `Unsupported` when it is a statement that SkyQL does not have; `MissingParameter` for a
+/// placeholder, which only PREPARE may have.
 pub fn parse(text: &str) -> Result<Statement> {
-    parse_tokens(text, &tokenize(text)?)
+    let tokens = tokenize(text)?;
+    if Words::new(&tokens).word().as_deref() != Some("PREPARE") {
+        no_placeholders(&tokens)?;
+    }
+    parse_tokens(text, &tokens)
 }
 
 /// Reads one statement with values for its placeholders `$1`, `$2` …
