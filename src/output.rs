@@ -1,4 +1,4 @@
-//! Batches → table, csv, json, json lines, text, Markdown, HTML, Arrow.
+//! Batches → table, csv, json, json lines, text, Markdown, HTML, Arrow, Parquet.
 //!
 //! *Owns*: how values and rows look, in each format; what is safe to show on a terminal.
 //! *Does not own*: where the bytes go, when a table is asked for, messages and footers (`cli`).
@@ -49,15 +49,23 @@ pub enum Format {
     Html,
     /// An Arrow IPC file.
     Arrow,
+    /// A Parquet file.
+    Parquet,
 }
 
 impl Format {
     /// The names that [`FromStr`] knows, in the order in which they are offered.
-    pub const NAMES: [&'static str; 8] = ["table", "csv", "json", "jsonl", "text", "markdown", "html", "arrow"];
+    pub const NAMES: [&'static str; 9] =
+        ["table", "csv", "json", "jsonl", "text", "markdown", "html", "arrow", "parquet"];
 
     /// Whether the rows of several statements can stand in one file.
     pub fn holds_several(self) -> bool {
-        self != Self::Arrow
+        !self.is_binary()
+    }
+
+    /// Whether it is a file for programs, and no text.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Arrow | Self::Parquet)
     }
 }
 
@@ -76,6 +84,7 @@ impl FromStr for Format {
             "markdown" | "md" => Ok(Self::Markdown),
             "html" => Ok(Self::Html),
             "arrow" => Ok(Self::Arrow),
+            "parquet" => Ok(Self::Parquet),
             _ => Err(Error::new(ErrorKind::InvalidArgument, format!("there is no output format `{name}`")).hint(
                 did_you_mean(name, Self::NAMES).unwrap_or_else(|| format!("it is one of {}", Self::NAMES.join(", "))),
             )),
@@ -131,7 +140,7 @@ pub async fn write_stream(
     out: &mut (dyn Write + Send),
 ) -> Result<Written> {
     let Some(mut encoder) = Encoder::new(schema, options) else {
-        return binary::write_arrow(stream, schema, options, out).await;
+        return binary::write_file(stream, schema, options, out).await;
     };
     let mut bytes = String::new();
     let mut written = Written::default();
@@ -201,7 +210,7 @@ impl Encoder {
             Format::Text => Self::Tabbed(tabbed::Tabbed::new(schema, options)),
             Format::Markdown => Self::Markup(MarkupTable::new(Markup::Markdown, schema, options)),
             Format::Html => Self::Markup(MarkupTable::new(Markup::Html, schema, options)),
-            Format::Arrow => return None,
+            Format::Arrow | Format::Parquet => return None,
         })
     }
 

@@ -7,9 +7,6 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 use sqlparser::ast;
 use tokio::sync::mpsc;
 
@@ -122,29 +119,17 @@ fn write(
     mut arriving: mpsc::Receiver<RecordBatch>,
 ) -> Result<File> {
     let failed = |error: &dyn std::fmt::Display| cannot(place, &error.to_string());
-    match format {
-        FileFormat::Csv | FileFormat::Json | FileFormat::Jsonl | FileFormat::Arrow => {
-            let format = match format {
-                FileFormat::Json => Format::Json,
-                FileFormat::Jsonl => Format::Jsonl,
-                FileFormat::Arrow => Format::Arrow,
-                _ => Format::Csv,
-            };
-            let options = output::Options { format, header, ..output::Options::default() };
-            let mut out = BufWriter::new(file);
-            let rows = futures::stream::poll_fn(move |context| arriving.poll_recv(context)).map(Ok);
-            futures::executor::block_on(write_stream(rows, schema, &options, &mut out))?;
-            out.flush().map_err(|error| failed(&error))?;
-            out.into_inner().map_err(|error| failed(error.error()))
-        }
-        FileFormat::Parquet => {
-            let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-            let mut writer =
-                ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(|error| failed(&error))?;
-            while let Some(batch) = arriving.blocking_recv() {
-                writer.write(&batch).map_err(|error| failed(&error))?;
-            }
-            writer.into_inner().map_err(|error| failed(&error))
-        }
-    }
+    let format = match format {
+        FileFormat::Csv => Format::Csv,
+        FileFormat::Json => Format::Json,
+        FileFormat::Jsonl => Format::Jsonl,
+        FileFormat::Arrow => Format::Arrow,
+        FileFormat::Parquet => Format::Parquet,
+    };
+    let options = output::Options { format, header, ..output::Options::default() };
+    let mut out = BufWriter::new(file);
+    let rows = futures::stream::poll_fn(move |context| arriving.poll_recv(context)).map(Ok);
+    futures::executor::block_on(write_stream(rows, schema, &options, &mut out))?;
+    out.flush().map_err(|error| failed(&error))?;
+    out.into_inner().map_err(|error| failed(error.error()))
 }
