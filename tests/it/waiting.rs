@@ -304,7 +304,7 @@ components:
     )
     .await;
     let documents = provider_dir("acme", "v1", &[("shop", &service(&server.url()))], "type: null_auth");
-    let mut db = Db::with(documents, |builder| builder.no_journal()).set("confirm", "never");
+    let mut db = Db::with(documents, skyql::EngineBuilder::no_journal).set("confirm", "never");
     let answer = db.rows("INSERT /*+ AWAIT */ INTO acme.shop.things (name) VALUES ('x') RETURNING job").await;
     assert_eq!(asked(&server), ["POST /v1/things", "GET /v1/jobs/a%2Fb", "GET /v1/jobs/a%2Fb", "GET /v1/jobs/a%2Fb"]);
     assert_eq!(answer.rows, [[r#"{"id":"a/b"}"#]]);
