@@ -147,6 +147,45 @@ mod tests {
                 }
             }
         }
-        insta::assert_snapshot!(open.into_iter().collect::<Vec<_>>().join("\n"));
+        let known = [
+            "digitalocean.apps.rollbacks: skip_pin",
+            "digitalocean.compute.cdn_endpoints: certificate_id",
+            "digitalocean.compute.certificates: certificate_chain",
+            "digitalocean.compute.certificates: leaf_certificate",
+            "digitalocean.compute.droplets: ssh_keys",
+            "digitalocean.compute.ssh_keys: public_key",
+            "digitalocean.genai.agent_api_keys: api_key_uuid",
+            "digitalocean.genai.agents: anthropic_key_uuid",
+            "digitalocean.genai.agents: max_tokens",
+            "digitalocean.genai.agents: model_provider_key_uuid",
+            "digitalocean.genai.agents: open_ai_key_uuid",
+            "digitalocean.genai.agents: thinking_token_budget",
+            "digitalocean.genai.anthropic_api_keys: api_key_uuid",
+            "digitalocean.genai.custom_models: accept_hf_token_storage",
+            "digitalocean.genai.model_api_keys: api_key_uuid",
+            "digitalocean.genai.openai_api_keys: api_key_uuid",
+            "digitalocean.inference.agent_chat_completions: max_completion_tokens",
+            "digitalocean.inference.agent_chat_completions: max_tokens",
+            "digitalocean.inference.chat_completions: max_completion_tokens",
+            "digitalocean.inference.chat_completions: max_tokens",
+            "digitalocean.inference.messages: max_tokens",
+            "digitalocean.inference.responses: max_output_tokens",
+            "linode.linode.disks: authorized_keys",
+            "linode.linode.disks: authorized_users",
+            "linode.linode.instances: authorized_keys",
+            "linode.linode.instances: authorized_users",
+            "linode.lke.clusters: servicetoken",
+            "linode.nodebalancers.configurations: check_passive",
+            "linode.nodebalancers.configurations: ssl_cert",
+            "linode.object_storage.ssl_certificates: certificate",
+            "linode.profile.profile: authorized_keys",
+            "linode.profile.profile: lish_auth_method",
+            "linode.profile.profile: two_factor_auth",
+            "linode.profile.ssh_keys: ssh_key",
+            "lunanode.ssh_keys.ssh_keys: key_id",
+            "lunanode.ssh_keys.ssh_keys: sshkey",
+            "lunanode.vms.vms: key_id",
+        ];
+        assert_eq!(open.into_iter().collect::<Vec<_>>(), known);
     }
 }
