@@ -153,13 +153,19 @@ impl<'d> Loader<'d> {
     fn resource(&self, entry: &ServiceEntry, key: &str, node: &'d Node) -> Result<Resource> {
         let text = |wanted: &str| node.get(wanted).and_then(Node::scalar_text).map(std::borrow::Cow::into_owned);
         let name = text("name").unwrap_or_else(|| key.to_owned());
-        let verbs = self.verbs(key, node)?;
+        let mut verbs = self.verbs(key, node)?;
         let mut methods = IndexMap::new();
         for (method_key, method) in node.get("methods").into_iter().flat_map(Node::entries) {
             if let Some(mut loaded) = self.method(key, node, method_key, method, &verbs)? {
                 describe(own(node, "describe"), method, &mut loaded);
                 let method = loaded;
                 methods.insert(method_key.to_owned(), Arc::new(method));
+            }
+        }
+        // What leaves alone the fields that it is not given changes what it is given: an UPDATE.
+        for name in &verbs.replace {
+            if methods.get(name).is_some_and(|method| method.partial) && !verbs.update.contains(name) {
+                verbs.update.push(name.clone());
             }
         }
         let selects: Vec<Arc<Method>> = verbs.select.iter().filter_map(|name| methods.get(name).cloned()).collect();

@@ -62,12 +62,7 @@ fn methods_of(found: &Found, verb: Verb) -> Result<Vec<Arc<Method>>> {
         }
         Verb::Delete => Ok(listed(&verbs.delete)),
         _ => {
-            let mut methods = listed(&verbs.update);
-            for method in listed(&verbs.replace) {
-                if method.partial && !methods.iter().any(|known| known.name == method.name) {
-                    methods.push(method);
-                }
-            }
+            let methods = listed(&verbs.update);
             if methods.is_empty() && !verbs.replace.is_empty() {
                 return Err(Error::new(
                     ErrorKind::Unsupported,

@@ -131,6 +131,17 @@ fn the_nearest_level_gives_a_key_whole() {
     assert_eq!(by_level("", "", ""), (path("why"), None));
     assert!(method(LIST, "", "", "x-stackQL-config: {partial: true}\n").unwrap().partial);
     assert!(!method(LIST, "          partial: false\n", "", "x-stackQL-config: {partial: true}\n").unwrap().partial);
+    // Then a PUT is for UPDATE too.
+    let put = |partial: &str| {
+        let text = format!(
+            "    orders:\n      methods:\n        put: {{operation: {{$ref: '#/paths/~1orders~1{{order_id}}/put'}}{partial}}}\n\
+             \x20     sqlVerbs: {{replace: [{{$ref: '#/components/x-stackQL-resources/orders/methods/put'}}]}}\n"
+        );
+        let orders = Arc::clone(&service(&text, "x-stackQL-config: {partial: true}\n").unwrap().resources["orders"]);
+        (orders.verbs.update.clone(), orders.verb_of("put"))
+    };
+    assert_eq!(put(""), (vec!["put".to_owned()], "UPDATE"));
+    assert_eq!(put(", partial: false"), (Vec::new(), "REPLACE"));
     // The body's spelling counts at the method only.
     let text = "x-stackQL-config: {requestBodyTranslate: {algorithm: naive}}\n";
     assert!(method("#/paths/~1orders/post", "", "", text).unwrap().request.as_ref().unwrap().prefixed);
