@@ -198,7 +198,7 @@ pub(super) enum Subcommands {
         port: u16,
     },
 
-    /// Import and check provider documents
+    /// Import and check provider documents, and make pages of them
     #[command(subcommand)]
     Provider(ProviderCommands),
 }
@@ -241,6 +241,21 @@ pub(super) enum ProviderCommands {
         /// How rows are written
         #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
         output: Option<Format>,
+    },
+
+    /// Make pages about a provider: static HTML, searchable, one page per resource
+    Docs {
+        /// The name of a provider, or the directory of one
+        #[arg(value_name = "NAME|DIR")]
+        provider: String,
+
+        /// The directory to write the pages to; open its index.html
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+
+        /// Write into a directory that is not empty without asking; what is there and is no page of ours stays
+        #[arg(long)]
+        force: bool,
     },
 
     /// Check provider documents; the exit code is 1 if there are problems

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cli::Surroundings;
 use crate::cli::args::{ProviderCommands, Subcommands, Typed, When};
-use crate::cli::provider::{Doing, Import};
+use crate::cli::provider::{Docs, Doing, Import};
 use crate::error::{Error, ErrorKind, Result};
 use crate::output;
 
@@ -54,7 +54,7 @@ pub(super) enum Action {
     Prompt,
     /// Serve the sandbox.
     Sandbox { provider: Option<String>, port: u16 },
-    /// Import or check provider documents.
+    /// Import or check provider documents, or make pages of them.
     Provider(Doing),
 }
 
@@ -253,6 +253,7 @@ fn doing(command: ProviderCommands) -> Doing {
             Doing::Import(Import { source, name, out, server, without_texts: no_descriptions, force, compare })
         }
         ProviderCommands::Lint { what, output: _ } => Doing::Lint(what),
+        ProviderCommands::Docs { provider, out, force } => Doing::Docs(Docs { provider, out, force }),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `skyql provider …`: importing and checking provider documents.
+//! `skyql provider …`: importing and checking provider documents, and pages about them.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,12 +16,18 @@ use crate::import::{self, Comparison, Imported, MethodLine, Options};
 use crate::output::{self, not_broken, write_stream};
 use crate::provider::{DirectorySource, DocumentSource, EmbeddedSource, Registry};
 
+mod docs;
+
+pub(super) use docs::Docs;
+
 /// What `skyql provider` is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Doing {
     Import(Import),
     /// Check a directory, a provider by its name, or all there are.
     Lint(Option<String>),
+    /// Write pages about a provider.
+    Docs(Docs),
 }
 
 /// How a document is imported.
@@ -60,6 +66,7 @@ pub(super) async fn run(
     let done = match doing {
         Doing::Import(import) => run_import(import, place, options, &mut *out, &mut messages).await,
         Doing::Lint(what) => run_lint(what.as_deref(), place, options, &mut *out, &mut messages).await,
+        Doing::Docs(docs) => docs::run(docs, place, &mut messages),
     };
     match done {
         Ok(ended) => ended,
@@ -158,9 +165,14 @@ fn may_write(import: &Import, base: &Path, place: &Place<'_>, messages: &mut Mes
     } else {
         return Ok(true);
     };
-    if import.force {
-        return Ok(true);
-    }
+    if import.force { Ok(true) } else { confirmed(&there, place, messages) }
+}
+
+/// Whether the user wants it, knowing what is there.
+///
+/// # Errors
+/// `InvalidArgument` when nobody can be asked.
+fn confirmed(there: &str, place: &Place<'_>, messages: &mut Messages) -> Result<bool> {
     if !place.can_ask {
         return Err(Error::new(ErrorKind::InvalidArgument, there).hint("`--force` writes it all the same"));
     }
@@ -224,7 +236,7 @@ async fn run_lint(
 ) -> Result<Ended> {
     let mut providers = 0;
     let mut problems = Vec::new();
-    for (name, source) in to_lint(what, place)? {
+    for (name, source) in found_providers(what, place)? {
         problems.extend(import::lint(&name, &source)?);
         providers += 1;
     }
@@ -248,7 +260,7 @@ async fn run_lint(
 }
 
 /// The providers that are meant, and where their documents are.
-fn to_lint(what: Option<&str>, place: &Place<'_>) -> Result<Vec<(String, Arc<dyn DocumentSource>)>> {
+fn found_providers(what: Option<&str>, place: &Place<'_>) -> Result<Vec<(String, Arc<dyn DocumentSource>)>> {
     let shipped: Arc<dyn DocumentSource> = Arc::new(EmbeddedSource::shipped());
     let directory = |dir: &Path| -> Arc<dyn DocumentSource> { Arc::new(DirectorySource::new(dir.to_path_buf())) };
     let named = |source: &Arc<dyn DocumentSource>| -> Vec<(String, Arc<dyn DocumentSource>)> {

@@ -464,22 +464,40 @@ fn exec(tokens: &[TokenWithSpan], awaits: bool) -> Result<Exec> {
                 })?;
                 exec.body = Some(body);
             }
-            Token::Word(word) if word.value.starts_with('@') && word.value.len() > 1 => {
+            other => {
+                let Some(name) = argument_name(other, &mut parser) else {
+                    return Err(Error::new(ErrorKind::Syntax, format!("`{other}` does not belong in EXEC"))
+                        .at(place(&token))
+                        .hint("arguments are `@name = value`, a body is `@@json = '{…}'`"));
+                };
                 expect_equals(&mut parser)?;
                 let value = literal(&mut parser)?;
-                let name = word.value.trim_start_matches('@').to_owned();
                 if exec.arguments.insert(name.clone(), value).is_some() {
                     return Err(
                         Error::new(ErrorKind::InvalidArgument, format!("`@{name}` is given twice")).at(place(&token))
                     );
                 }
             }
-            other => {
-                return Err(Error::new(ErrorKind::Syntax, format!("`{other}` does not belong in EXEC"))
-                    .at(place(&token))
-                    .hint("arguments are `@name = value`, a body is `@@json = '{…}'`"));
-            }
         }
+    }
+}
+
+/// The name of `@name` or `@"a name"`.
+fn argument_name(token: &Token, parser: &mut Parser<'_>) -> Option<String> {
+    let bare = match token {
+        Token::AtSign => "",
+        Token::Word(word) => word.value.strip_prefix('@')?,
+        _ => return None,
+    };
+    if !bare.is_empty() {
+        return Some(bare.trim_start_matches('@').to_owned());
+    }
+    match parser.peek_token().token {
+        Token::Word(word) if word.quote_style.is_some() => {
+            parser.next_token();
+            Some(word.value)
+        }
+        _ => None,
     }
 }
 
@@ -616,6 +634,8 @@ mod tests {
         assert_eq!(exec.arguments["imageId"], json!("private/15"));
         assert_eq!(exec.arguments["n"], json!(-2));
         assert_eq!(exec.body, Some(json!({"regions": ["us-mia"]})));
+        let Write::Exec(exec) = read("EXEC a.b.c.d @\"two words\" = 1, @size = 2") else { panic!("an exec") };
+        assert_eq!(exec.arguments.keys().collect::<Vec<_>>(), ["size", "two words"]);
         let Write::Exec(exec) = read("EXEC a.b.c.d @image_id = '1' INTO 'debian.qcow2'") else { panic!("an exec") };
         assert_eq!(exec.into.as_deref(), Some("debian.qcow2"));
         let Write::Exec(exec) = read("exec a.b.c.d @label = 'x' FROM 'disk.img.gz'") else { panic!("an exec") };

@@ -29,6 +29,7 @@ mod report;
 mod rows;
 mod sandboxes;
 mod scripts;
+mod site;
 mod spans;
 mod sql_logic;
 mod support;

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use super::cells::{Cell, Row, count, maybe, some, text};
-use crate::bind::{Table, literal_text};
+use crate::bind::Table;
 use crate::error::Result;
-use crate::provider::{
-    Column, Effect, ItemShape, Location, Method, Parameter, Provider, Resource, Service, ServiceEntry, ValueType,
-};
+use crate::provider::{Effect, Location, Method, Parameter, Provider, Resource, Service, ServiceEntry, ValueType};
+use crate::reference::{by_verb, fields, input_name, inputs, is_needed, listed, shape, shown_default, verbs};
 
 /// A provider whose document is broken is listed all the same.
 pub(super) fn provider(name: &str, known: &Result<Arc<Provider>>, source: &str) -> Row {
@@ -40,18 +39,6 @@ pub(super) fn service(provider: &Provider, entry: &ServiceEntry) -> Row {
 }
 
 pub(super) fn resource(service: &Service, resource: &Resource, rows: &mut Vec<Row>) {
-    let verbs = &resource.verbs;
-    let listed = [
-        ("SELECT", &verbs.select),
-        ("INSERT", &verbs.insert),
-        ("UPDATE", &verbs.update),
-        ("REPLACE", &verbs.replace),
-        ("DELETE", &verbs.delete),
-    ];
-    let mut can: Vec<&str> = listed.iter().filter(|(_, methods)| !methods.is_empty()).map(|(verb, _)| *verb).collect();
-    if resource.methods.keys().any(|method| resource.verb_of(method) == "EXEC") {
-        can.push("EXEC");
-    }
     let keys = resource.keys.as_ref().map(|keys| keys.columns.values().cloned().collect::<Vec<_>>().join(", "));
     rows.push(vec![
         text(&service.provider),
@@ -60,19 +47,10 @@ pub(super) fn resource(service: &Service, resource: &Resource, rows: &mut Vec<Ro
         text(&resource.id),
         some(&resource.title),
         some(&resource.description),
-        text(can.join(", ")),
+        text(verbs(resource).join(", ")),
         count(resource.methods.len()),
         maybe(keys),
     ]);
-}
-
-/// The methods in the order of their verbs, those of one verb by name.
-fn by_verb(resource: &Resource) -> Vec<&Arc<Method>> {
-    const VERBS: [&str; 6] = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "EXEC"];
-    let rank = |method: &Method| VERBS.iter().position(|verb| *verb == resource.verb_of(&method.name));
-    let mut methods: Vec<&Arc<Method>> = resource.methods.values().collect();
-    methods.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
-    methods
 }
 
 fn named(service: &Service, resource: &Resource) -> Row {
@@ -112,31 +90,9 @@ fn required(method: &Method) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// A parameter's name as its document spells it in SQL.
-pub(super) fn input_name(method: &Method, parameter: &Parameter) -> String {
-    let prefixed = method.request.as_ref().is_some_and(|request| request.prefixed);
-    if parameter.location == Location::Body && prefixed {
-        format!("data__{}", parameter.name)
-    } else {
-        parameter.name.clone()
-    }
-}
-
-/// Whether a call must be given the parameter.
-pub(super) fn is_needed(parameter: &Parameter) -> bool {
-    parameter.required && parameter.default.is_none() && parameter.env.is_none()
-}
-
-/// The values of an enumeration, with commas between them.
-pub(super) fn listed(values: &[serde_json::Value]) -> String {
-    values.iter().map(literal_text).collect::<Vec<_>>().join(", ")
-}
-
 pub(super) fn parameters(service: &Service, resource: &Resource, rows: &mut Vec<Row>) {
     for method in by_verb(resource) {
-        let mut inputs: Vec<&Parameter> = method.parameters.iter().collect();
-        inputs.sort_by_key(|parameter| !is_needed(parameter));
-        rows.extend(inputs.into_iter().enumerate().map(|(at, parameter)| {
+        rows.extend(inputs(method).into_iter().enumerate().map(|(at, parameter)| {
             let number = |n: Option<f64>| n.map_or(Cell::Null, Cell::Number);
             let mut row = named(service, resource);
             row.extend([
@@ -147,8 +103,7 @@ pub(super) fn parameters(service: &Service, resource: &Resource, rows: &mut Vec<
                 text(parameter.ty.name()),
                 text(parameter.location.to_string()),
                 Cell::Bool(is_needed(parameter)),
-                // A default of what must never be shown is no default to show.
-                maybe(parameter.default.as_ref().filter(|_| !parameter.secret).map(literal_text)),
+                maybe(shown_default(parameter)),
                 some(&listed(&parameter.values)),
                 number(parameter.minimum),
                 number(parameter.maximum),
@@ -161,33 +116,9 @@ pub(super) fn parameters(service: &Service, resource: &Resource, rows: &mut Vec<
     }
 }
 
-/// The fields of a resource's answers, what a row is called first, each with the methods that give it.
-fn fields(resource: &Resource) -> Vec<(&Column, Vec<&str>)> {
-    let mut fields: Vec<(&Column, Vec<&str>)> = Vec::new();
-    for method in resource.methods_of(&resource.verbs.select) {
-        for column in &method.response.columns {
-            match fields.iter_mut().find(|(known, _)| known.name == column.name) {
-                Some((_, methods)) => methods.push(&method.name),
-                None => fields.push((column, vec![&method.name])),
-            }
-        }
-    }
-    let first = |name: &str| ["id", "name", "description"].iter().position(|first| *first == name).unwrap_or(3);
-    fields.sort_by_key(|(column, _)| first(&column.name));
-    fields
-}
-
 pub(super) fn columns(service: &Service, resource: &Resource, rows: &mut Vec<Row>) {
-    let verbs = &resource.verbs;
-    let writes = verbs.insert.iter().chain(&verbs.update).chain(&verbs.replace);
-    let writes: Vec<&Arc<Method>> = writes.filter_map(|name| resource.methods.get(name)).collect();
-    let written = |name: &str| {
-        let takes = |method: &Method| method.parameters.iter().any(|p| p.location == Location::Body && p.name == name);
-        writes.iter().any(|method| takes(method))
-    };
-    let is_key =
-        |name: &str| resource.keys.as_ref().is_some_and(|keys| keys.columns.values().any(|column| column == name));
-    rows.extend(fields(resource).into_iter().enumerate().map(|(at, (column, methods))| {
+    rows.extend(fields(resource).into_iter().enumerate().map(|(at, field)| {
+        let column = field.column;
         let mut row = named(service, resource);
         row.extend([
             count(at + 1),
@@ -196,10 +127,10 @@ pub(super) fn columns(service: &Service, resource: &Resource, rows: &mut Vec<Row
             maybe(column.format.as_deref()),
             some(&column.description),
             some(&listed(&column.values)),
-            Cell::Bool(is_key(&column.name)),
-            Cell::Bool(!written(&column.name)),
+            Cell::Bool(field.is_key),
+            Cell::Bool(field.read_only),
             Cell::Bool(column.secret),
-            text(methods.join(", ")),
+            text(field.methods.join(", ")),
         ]);
         row
     }));
@@ -207,14 +138,6 @@ pub(super) fn columns(service: &Service, resource: &Resource, rows: &mut Vec<Row
 
 pub(super) fn outputs(service: &Service, resource: &Resource, rows: &mut Vec<Row>) {
     for method in by_verb(resource) {
-        let shape = match method.response.items {
-            ItemShape::List => "row of a list",
-            ItemShape::Object => "object",
-            ItemShape::Map => "row of a map",
-            ItemShape::Scalar => "value",
-            ItemShape::Binary => "bytes",
-            ItemShape::Empty => "nothing",
-        };
         rows.extend(method.response.columns.iter().enumerate().map(|(at, column)| {
             let mut row = named(service, resource);
             row.extend([
@@ -223,7 +146,7 @@ pub(super) fn outputs(service: &Service, resource: &Resource, rows: &mut Vec<Row
                 text(&column.name),
                 text(column.ty.name()),
                 maybe(column.format.as_deref()),
-                text(shape),
+                text(shape(method.response.items)),
                 some(&column.description),
                 some(&listed(&column.values)),
                 Cell::Bool(column.secret),
