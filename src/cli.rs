@@ -1,4 +1,4 @@
-//! The `skyql` program: arguments, scripts, the prompt.
+//! The `skyql` program: arguments, scripts, the shell.
 //!
 //! *Owns*: arguments as typed and as meant, what runs in which order, messages, exit codes.
 //! *Does not own*: what statements do (`engine`) or how rows look (`output`).
@@ -11,34 +11,37 @@ use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 use terminal_size::{Width, terminal_size_of};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Env;
-use crate::engine::{Engine, Session};
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 
 mod args;
+mod ask;
 mod fetch;
 mod meant;
 mod message;
 mod outfile;
+mod pager;
 mod progress;
-mod prompt;
 mod provider;
 mod requests;
 mod run;
+mod screen;
 mod script;
 mod secret;
+mod shell;
 mod source;
 mod start;
-mod waiting;
 
 use meant::{Action, Meant, Notes};
 use message::Messages;
 use outfile::Outfile;
 use run::{Ended, Runner};
+use screen::{ProgressLine, Screen};
 use script::Unrendered;
 
 /// Runs the program with the arguments, the environment and the terminal of this process.
@@ -60,6 +63,8 @@ struct Surroundings {
     /// The width of the terminal that stdout is.
     width: Option<u16>,
     env: Env,
+    /// What `~` means.
+    home: Option<PathBuf>,
     /// The user's own files, where the platform says where they are.
     config_file: Option<PathBuf>,
     providers_dir: Option<PathBuf>,
@@ -82,6 +87,7 @@ impl Surroundings {
             stderr_is_terminal: stderr().is_terminal(),
             width: stdout().is_terminal().then(terminal_width),
             env: Env::process(),
+            home: BaseDirs::new().map(|dirs| dirs.home_dir().to_owned()),
             config_file: dirs.map(|dirs| dirs.config_dir().join("config.toml")),
             providers_dir: dirs.map(|dirs| dirs.data_dir().join("providers")),
             history_file: state_dir.as_ref().map(|dir| dir.join("history")),
@@ -95,11 +101,6 @@ impl Surroundings {
 /// A terminal that does not tell its width, as some in containers, is taken to be as wide as terminals once were.
 fn terminal_width() -> u16 {
     terminal_size_of(stdout()).map(|(Width(width), _)| width).filter(|width| *width > 0).unwrap_or(80)
-}
-
-/// The same of the terminal that stderr is.
-fn terminal_width_of_messages() -> u16 {
-    terminal_size_of(stderr()).map(|(Width(width), _)| width).filter(|width| *width > 0).unwrap_or(80)
 }
 
 fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) -> Ended {
@@ -122,18 +123,27 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>, here: &Surroundings) 
 }
 
 fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
-    let mut messages = Messages::new(Box::new(stderr()), meant.color_messages, meant.notes);
-    if meant.progress {
-        messages = messages.on_terminal(terminal_width_of_messages());
-    }
-    if meant.notes == Notes::Verbose {
-        requests::show(meant.color_messages);
-    }
     let ready = match ready(&meant, here) {
         Ok(ready) => ready,
-        Err(error) => return wrong_usage(messages, &error),
+        Err(error) => {
+            let messages = Messages::new(Box::new(stderr()), meant.color_messages, meant.notes);
+            return wrong_usage(messages, &error);
+        }
     };
-    let Ready { runtime, engine, texts, out, outfile } = ready;
+    let Ready { runtime, engine, texts, out, outfile, history } = ready;
+    let is_shell = meant.action == Action::Prompt;
+    let on_terminal = is_shell && here.stdout_is_terminal && meant.outfile.is_none();
+    let progress = match (meant.progress, meant.color_messages) {
+        (false, _) => ProgressLine::Off,
+        (true, true) => ProgressLine::Dimmed,
+        (true, false) => ProgressLine::Plain,
+    };
+    let screen = Screen::new((!on_terminal).then_some(out), progress);
+    let mut messages = Messages::new(Box::new(screen.messages()), meant.color_messages, meant.notes);
+    if meant.notes == Notes::Verbose {
+        requests::show(meant.color_messages, screen.requests());
+    }
+    let out = Box::new(screen.rows());
     let ended = match &meant.action {
         Action::Provider(doing) => {
             let place = provider::Place {
@@ -154,18 +164,31 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
             }
             Some(scripts) => {
                 messages.unfinished(&engine);
-                let session = session(&engine, meant.notes, here);
-                let mut runner = Runner::new(session, out, meant.output, messages, meant.writes).with_env(&here.env);
-                runtime.block_on(runner.scripts(&scripts))
+                let mut runner =
+                    Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
+                let (watch, asking) = (runner.session().watch(), runner.asking());
+                let running = runner.scripts(&scripts);
+                runtime.block_on(progress::shown(running, &watch, &asking, &screen))
             }
         },
         Action::Prompt => {
             messages.unfinished(&engine);
-            let session = session(&engine, meant.notes, here);
-            let runner = Runner::new(session, out, meant.output, messages, meant.writes).with_env(&here.env);
-            prompt::run(&runtime, runner, here.history_file.as_deref())
+            let choices = shell::Choices {
+                env: here.env.clone(),
+                home: here.home.clone(),
+                history,
+                output: meant.output.clone(),
+                color: meant.color_messages,
+                sandbox: meant.engine.sandbox.is_some(),
+                templates: texts,
+            };
+            let runner = Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
+            shell::run(&runtime, &engine, runner, screen.clone(), choices)
         }
     };
+    screen.finish();
+    // With it goes the last hold on the file of the rows.
+    drop(screen);
     // Calls in flight are of no more use; waiting for a connection to close would only keep the user.
     runtime.shutdown_background();
     match (ended, outfile) {
@@ -180,15 +203,6 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
     }
 }
 
-/// A session that shows on a terminal what takes its time; with `-v` the requests themselves show it.
-fn session(engine: &Engine, notes: Notes, here: &Surroundings) -> Session {
-    let mut session = engine.session();
-    if here.stderr_is_terminal && notes == Notes::Normal {
-        session.on_progress(waiting::listener(Box::new(stderr()), here.width));
-    }
-    session
-}
-
 /// All that must be there before the first statement runs.
 struct Ready {
     runtime: Runtime,
@@ -197,10 +211,14 @@ struct Ready {
     out: Box<dyn Write + Send>,
     /// The file behind `out`, which has its name only when all is well.
     outfile: Option<Outfile>,
+    /// Where what is typed is kept, if it is.
+    history: Option<PathBuf>,
 }
 
 fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
-    let builder = start::builder(&meant.engine, &here.env)?;
+    let config = start::config_file(&meant.engine)?;
+    let history = meant.history.clone().or_else(|| config.history.clone()).or_else(|| here.history_file.clone());
+    let builder = start::builder(&meant.engine, config, &here.env)?;
     let texts = Unrendered::read(&meant.action, &meant.templates, &here.env)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
         Error::new(ErrorKind::Internal, "the program cannot start its threads").with("reason", error.to_string())
@@ -208,7 +226,8 @@ fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
     // Inside the runtime, as a sandbox starts tasks.
     let engine = runtime.block_on(async { start::with_documents(builder, &meant.engine.openapi).await?.build() })?;
     let (out, outfile) = start::output(meant.outfile.as_deref())?;
-    Ok(Ready { runtime, engine, texts, out, outfile })
+    let history = history.filter(|path| !path.as_os_str().is_empty());
+    Ok(Ready { runtime, engine, texts, out, outfile, history })
 }
 
 fn wrong_usage(mut messages: Messages, error: &Error) -> Ended {

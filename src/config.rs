@@ -403,6 +403,8 @@ fn show_duration(d: Duration) -> String {
 pub struct ConfigFile {
     /// Further directories of provider documents.
     pub providers_dirs: Vec<PathBuf>,
+    /// Where the prompt keeps what is typed; nowhere if it is empty.
+    pub history: Option<PathBuf>,
     /// Settings by name.
     pub settings: BTreeMap<String, toml::Value>,
     /// Per provider: where it is and which variables hold its credentials.
@@ -441,7 +443,7 @@ impl ConfigFile {
             Error::new(ErrorKind::InvalidArgument, format!("the configuration file is wrong: {}", error.message()))
                 .with("file", path.display().to_string())
         })?;
-        for dir in &mut file.providers_dirs {
+        for dir in file.providers_dirs.iter_mut().chain(&mut file.history) {
             if let (Ok(rest), Some(base)) = (dir.strip_prefix("~"), directories::BaseDirs::new()) {
                 *dir = base.home_dir().join(rest);
             }

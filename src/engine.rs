@@ -28,6 +28,8 @@ mod session;
 mod source;
 mod spans;
 mod transaction;
+mod typing;
+mod watch;
 mod writing;
 
 pub use crate::sandbox::SandboxOptions;
@@ -38,6 +40,8 @@ pub use install::install;
 pub use pending::{Found, PendingWrite};
 pub use result::QueryResult;
 pub use session::Session;
+pub(crate) use typing::{OwnRelation, metadata_tables};
+pub use watch::Watch;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Batches → table, csv, json, json lines, text, Markdown, HTML, Arrow, Parquet.
+//! Batches → table, expanded, csv, json, json lines, text, Markdown, HTML, Arrow, Parquet.
 //!
 //! *Owns*: how values and rows look, in each format; what is safe to show on a terminal.
 //! *Does not own*: where the bytes go, when a table is asked for, messages and footers (`cli`).
@@ -18,9 +18,11 @@ use markup::{Markup, MarkupTable};
 mod binary;
 mod cell;
 mod csv;
+mod expanded;
 mod json;
 mod markup;
 mod nested;
+mod shown;
 mod tabbed;
 mod table;
 mod temporal;
@@ -35,6 +37,8 @@ pub enum Format {
     /// A box that fits the terminal, for people.
     #[default]
     Table,
+    /// A list of names and values for each row.
+    Expanded,
     /// RFC 4180 with LF line ends: NULL is empty, the empty string is `""`.
     Csv,
     /// One array of objects, one row per line.
@@ -55,8 +59,8 @@ pub enum Format {
 
 impl Format {
     /// The names that [`FromStr`] knows, in the order in which they are offered.
-    pub const NAMES: [&'static str; 9] =
-        ["table", "csv", "json", "jsonl", "text", "markdown", "html", "arrow", "parquet"];
+    pub const NAMES: [&'static str; 10] =
+        ["table", "expanded", "csv", "json", "jsonl", "text", "markdown", "html", "arrow", "parquet"];
 
     /// Whether the rows of several statements can stand in one file.
     pub fn holds_several(self) -> bool {
@@ -66,6 +70,12 @@ impl Format {
     /// Whether it is a file for programs, and no text.
     pub fn is_binary(self) -> bool {
         matches!(self, Self::Arrow | Self::Parquet)
+    }
+
+    /// The name, as [`FromStr`] knows it.
+    pub fn name(self) -> &'static str {
+        let is_own = |name: &&str| name.parse::<Self>().is_ok_and(|format| format == self);
+        Self::NAMES.into_iter().find(is_own).unwrap_or_default()
     }
 }
 
@@ -77,6 +87,7 @@ impl FromStr for Format {
     fn from_str(name: &str) -> Result<Self> {
         match name.to_lowercase().as_str() {
             "table" => Ok(Self::Table),
+            "expanded" => Ok(Self::Expanded),
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
             "jsonl" | "ndjson" => Ok(Self::Jsonl),
@@ -97,7 +108,7 @@ impl FromStr for Format {
 pub struct Options {
     /// The format.
     pub format: Format,
-    /// Whether the names of the columns are written (table, csv, text, Markdown and HTML).
+    /// Whether the names of the columns are written (table, csv, text, Markdown and HTML; alone where expanded has no row).
     pub header: bool,
     /// The width of the terminal that shows the rows, which a table must fit; `None` where no terminal shows them.
     pub width: Option<u16>,
@@ -193,6 +204,7 @@ pub fn not_broken(result: IoResult<()>) -> Result<bool> {
 /// fails before its first row writes nothing.
 enum Encoder {
     Table(table::Table),
+    Expanded(expanded::Expanded),
     Csv(csv::Csv),
     Json(json::Json),
     Tabbed(tabbed::Tabbed),
@@ -204,6 +216,7 @@ impl Encoder {
     fn new(schema: &Schema, options: &Options) -> Option<Self> {
         Some(match options.format {
             Format::Table => Self::Table(table::Table::new(schema, options)),
+            Format::Expanded => Self::Expanded(expanded::Expanded::new(schema, options)),
             Format::Csv => Self::Csv(csv::Csv::new(schema, options)),
             Format::Json => Self::Json(json::Json::array(schema)),
             Format::Jsonl => Self::Json(json::Json::lines(schema)),
@@ -217,6 +230,7 @@ impl Encoder {
     fn rows(&mut self, batch: &RecordBatch, out: &mut String) -> Result<()> {
         match self {
             Self::Table(table) => table.rows(batch, out),
+            Self::Expanded(expanded) => expanded.rows(batch, out),
             Self::Csv(csv) => csv.rows(batch, out),
             Self::Json(json) => json.rows(batch, out),
             Self::Tabbed(tabbed) => tabbed.rows(batch, out),
@@ -227,6 +241,7 @@ impl Encoder {
     fn end(self, out: &mut String) {
         match self {
             Self::Table(table) => table.end(out),
+            Self::Expanded(expanded) => expanded.end(out),
             Self::Csv(csv) => csv.end(out),
             Self::Json(json) => json.end(out),
             Self::Tabbed(tabbed) => tabbed.end(out),

@@ -6,14 +6,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 mod progress;
-
-pub use progress::{Progress, ProgressListener};
 mod transfer;
 
+pub use progress::{Awaited, Progress, Waits};
 pub use transfer::{Direction, Transfer, TransferCount};
 
 use transfer::Watched;
@@ -68,7 +67,7 @@ pub struct Part {
 /// Something the user should know about an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// A short word for programs: `misfit`, `unproved`, `moved`, `failed`, `shadowed`, `not_found`, `absent`.
+    /// A short word for programs: `misfit`, `unproved`, `moved`, `failed`, `cancelled`, `shadowed`, `not_found`, `absent`.
     pub code: &'static str,
     /// What it is about: a table, a column, a page.
     pub subject: String,
@@ -144,7 +143,9 @@ impl QueryReport {
         if self.misfits > 0 {
             said.push(format!("{} did not fit", count(self.misfits, "value")));
         }
-        if self.verdict() > Verdict::Truncated {
+        if self.is_cancelled() {
+            said.push("CANCELLED".to_owned());
+        } else if self.verdict() > Verdict::Truncated {
             said.push(self.verdict().name().to_uppercase());
         }
         if !self.warnings.is_empty() {
@@ -154,7 +155,8 @@ impl QueryReport {
     }
 }
 
-fn count(n: u64, noun: &str) -> String {
+/// `1 row`, `12,345 rows`.
+pub(crate) fn count(n: u64, noun: &str) -> String {
     count_plural(n, noun, &format!("{noun}s"))
 }
 
@@ -201,8 +203,8 @@ struct Shared {
     cached_age_micros: AtomicU64,
     waited_micros: AtomicU64,
     first_row_micros: AtomicU64,
+    progress: progress::Counters,
     listed: Mutex<Listed>,
-    listener: OnceLock<ProgressListener>,
 }
 
 #[derive(Debug, Default)]
@@ -211,6 +213,7 @@ struct Listed {
     part_count: u64,
     warnings: Vec<Warning>,
     transfer: Option<Watched>,
+    awaited: Option<(Awaited, Instant)>,
     worst: Option<Verdict>,
 }
 
@@ -245,21 +248,9 @@ impl Report {
             cached_age_micros: AtomicU64::new(0),
             waited_micros: AtomicU64::new(0),
             first_row_micros: AtomicU64::new(0),
+            progress: progress::Counters::default(),
             listed: Mutex::new(Listed::default()),
-            listener: OnceLock::new(),
         }))
-    }
-
-    /// Tells this listener of progress from now on; the first one stays.
-    pub fn listen(&self, listener: ProgressListener) {
-        let _the_first_stays = self.0.listener.set(listener);
-    }
-
-    /// Tells the listener, if there is one.
-    pub fn tell(&self, progress: &Progress) {
-        if let Some(listener) = self.0.listener.get() {
-            listener.tell(progress);
-        }
     }
 
     /// Counts rows given to the user.
@@ -400,6 +391,10 @@ impl Report {
             transfer: listed.transfer.as_ref().map(Watched::now),
             worst: listed.worst,
         }
+    }
+
+    fn counters(&self) -> &progress::Counters {
+        &self.0.progress
     }
 
     fn listed(&self) -> MutexGuard<'_, Listed> {

@@ -135,6 +135,7 @@ impl Pager {
         let authorizer =
             context.endpoints.authorizer(&plan.provider, &plan.method.auth, &server, plan.restricted.as_deref())?;
         let own_page = plan.is_own_page(&call.call);
+        context.report.add_listing();
         Ok(Self {
             context,
             plan,
@@ -285,6 +286,7 @@ impl Pager {
         }
         let rows = fetched.page.rows;
         self.rows += rows;
+        self.context.report.add_page();
         for misfit in &fetched.page.misfits {
             let column = self.plan.layout.columns().get(misfit.column).map_or("", |column| column.field.name());
             self.context.report.add_misfits(&self.plan.table, column, misfit.count, &misfit.example);
@@ -297,6 +299,7 @@ impl Pager {
         self.remember_keys(&fetched.page.batches);
         self.check_progress(number, self.duplicates - known_before, &fetched)?;
         self.next_stage(number, kind, &fetched)?;
+        self.expect_pages();
         Ok(fetched
             .page
             .batches
@@ -402,6 +405,13 @@ impl Pager {
             .with("method", self.plan.method.name.clone())
             .with("page", number.to_string())
             .hint("the provider document declares page numbers that the API does not follow"))
+    }
+
+    /// Tells how many pages there will be, of those that are wanted.
+    fn expect_pages(&self) {
+        let Stage::Numbered { last: Some(last), per_page, .. } = &self.stage else { return };
+        let wanted = self.plan.limit.map_or(u64::MAX, |limit| limit.div_ceil((*per_page).max(1)));
+        self.context.report.expect_pages((*last).min(wanted));
     }
 
     /// The last page's number, by the newest totals.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::output::Format;
@@ -102,6 +102,10 @@ pub(super) struct Typed {
     /// Set a setting, such as `max_calls=100`
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
     pub(super) settings: Vec<(String, String)>,
+
+    /// Keep what is typed at the prompt in this file; nothing is kept if it is empty (`--history=`)
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
+    pub(super) history: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) shared: Shared,

@@ -18,10 +18,12 @@ pub(super) struct Meant {
     pub(super) outfile: Option<PathBuf>,
     pub(super) notes: Notes,
     pub(super) color_messages: bool,
-    /// Whether stderr is a terminal that shows how far a file is.
+    /// Whether stderr is a terminal that shows how far a statement is.
     pub(super) progress: bool,
     pub(super) writes: Writes,
     pub(super) templates: Templates,
+    /// Where what is typed is kept, where somebody said so; nowhere, where it is empty.
+    pub(super) history: Option<PathBuf>,
 }
 
 /// What templates in the statements are rendered with.
@@ -158,6 +160,7 @@ impl Meant {
         let seeded = shared.seed.is_some();
         let dry_run = typed.dry_run;
         let templates = Templates { vars: shared.vars.clone(), data: shared.data.clone(), always: shared.template };
+        let history = typed.history.clone().or_else(|| here.env.get("SKYQL_HISTORY").map(PathBuf::from));
         let action = action(typed, here)?;
         let sandbox = match action {
             Action::Sandbox { .. } => Some(shared.seed.unwrap_or(USUAL_SEED)),
@@ -183,7 +186,7 @@ impl Meant {
             (false, false) => Writes::Send,
         };
         let engine = EngineChoices { sandbox, ..engine };
-        Ok(Self { action, engine, output, outfile, notes, color_messages, progress, writes, templates })
+        Ok(Self { action, engine, output, outfile, notes, color_messages, progress, writes, templates, history })
     }
 }
 

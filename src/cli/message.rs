@@ -20,8 +20,6 @@ pub(super) struct Messages {
     to: Box<dyn Write + Send>,
     color: bool,
     notes: Notes,
-    /// The width of the terminal on which a line can be written over; none where that is not to be.
-    terminal: Option<u16>,
 }
 
 /// The text in which an error's position counts.
@@ -49,23 +47,7 @@ impl<'a> Place<'a> {
 
 impl Messages {
     pub(super) fn new(to: Box<dyn Write + Send>, color: bool, notes: Notes) -> Self {
-        Self { to, color, notes, terminal: None }
-    }
-
-    /// As it is, and showing on a terminal of this width how far things are.
-    pub(super) fn on_terminal(self, width: u16) -> Self {
-        Self { terminal: Some(width), ..self }
-    }
-
-    /// The width of the terminal that shows how far things are.
-    pub(super) fn terminal(&self) -> Option<u16> {
-        self.terminal
-    }
-
-    /// Writes over the line that stands there, with nothing to take it away again.
-    pub(super) fn over(&mut self, line: &str) {
-        let text = format!("\r\u{1b}[K{}", visible(line));
-        self.put(&text);
+        Self { to, color, notes }
     }
 
     pub(super) fn error(&mut self, error: &Error, place: Option<Place<'_>>) {
@@ -111,24 +93,19 @@ impl Messages {
         }
     }
 
-    /// Shows a write and what is asked of the user, in every mode; the answer is theirs to type.
+    /// Shows a write about which the user is asked, in every mode.
     pub(super) fn ask(&mut self, write: &PendingWrite) {
         const SHOWN: usize = 10;
         let mut text = format!("{}\n", visible(&write.summary()));
         for line in write.lines(SHOWN) {
             let _infallible = writeln!(text, "  {}", visible(&line));
         }
-        text.push_str("send? [y/N] ");
         self.put(&text);
     }
 
-    /// Asks what became of a call that was sent and not answered.
+    /// Shows a call that was sent and not answered, and about which the user is asked.
     pub(super) fn ask_what_became(&mut self, call: usize, request: &str) {
-        let text = format!(
-            "call {} was sent and not answered: {}\nwas it done? [y]es / [n]o, send it / Enter leaves it unknown: ",
-            call + 1,
-            visible(request)
-        );
+        let text = format!("call {} was sent and not answered: {}\n", call + 1, visible(request));
         self.put(&text);
     }
 

@@ -16,10 +16,10 @@ use tracing_subscriber::{Layer, fmt};
 use crate::output::visible;
 
 /// Shows requests from now on.
-pub(super) fn show(color: bool) {
+pub(super) fn show(color: bool, to: impl std::io::Write + Clone + Send + Sync + 'static) {
     let lines = fmt::layer()
         .with_ansi(color)
-        .with_writer(std::io::stderr)
+        .with_writer(move || to.clone())
         .event_format(RequestLine)
         .with_filter(Targets::new().with_target("skyql::http", LevelFilter::DEBUG));
     // It fails where a subscriber is set already, as in a test that calls in twice: that one stays.

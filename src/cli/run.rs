@@ -5,13 +5,11 @@ use std::io::Write;
 
 use futures::StreamExt;
 
+use crate::cli::ask::{self, Asking};
 use crate::cli::meant::Writes;
 use crate::cli::message::Messages;
-use crate::cli::progress;
 use crate::cli::script::Script;
 use crate::cli::secret::supply;
-use crate::cli::source::Text;
-use crate::clock::SystemClock;
 use crate::config::{Env, OnError};
 use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +39,7 @@ pub(super) struct Runner {
     /// Whether an answer stands in `out`, so that the next one is set off from it.
     answered: bool,
     writes: Writes,
+    asking: Asking,
     /// Where secrets are that stored plans do not hold.
     env: Env,
 }
@@ -53,7 +52,7 @@ impl Runner {
         messages: Messages,
         writes: Writes,
     ) -> Self {
-        Self { session, out, output, messages, answered: false, writes, env: Env::empty() }
+        Self { session, out, output, messages, answered: false, writes, asking: Asking::default(), env: Env::empty() }
     }
 
     pub(super) fn with_env(self, env: &Env) -> Self {
@@ -63,11 +62,31 @@ impl Runner {
     /// After a text was cut off: a transaction lacks what was cut off, and a write may have stopped half-way.
     pub(super) fn cut_off(&mut self, text: &str) {
         self.session.failed(text);
-        self.messages.unfinished(self.session.engine());
+        if self.session.would_change(text) {
+            self.messages.unfinished(self.session.engine());
+        }
     }
 
     pub(super) fn messages(&mut self) -> &mut Messages {
         &mut self.messages
+    }
+
+    pub(super) fn asking(&self) -> Asking {
+        self.asking.clone()
+    }
+
+    pub(super) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// What is written next looks like this.
+    pub(super) fn look(&mut self, output: output::Options) {
+        self.output = output;
+    }
+
+    /// What is written next stands by itself: nothing is above it.
+    pub(super) fn begin(&mut self) {
+        self.answered = false;
     }
 
     /// Runs all scripts in order, up to the first statement that fails, or past it where the session's settings say so.
@@ -100,11 +119,7 @@ impl Runner {
     }
 
     /// Runs the statements of one text, as [`Runner::scripts`] does. Dropping the future cancels the statement that runs.
-    pub(super) async fn text(&mut self, text: &Text) -> Ended {
-        self.script(&Script::plain(text.clone())).await
-    }
-
-    async fn script(&mut self, script: &Script) -> Ended {
+    pub(super) async fn script(&mut self, script: &Script) -> Ended {
         let pieces = match sql::split(script.text()) {
             Ok(pieces) => pieces,
             Err(error) => {
@@ -136,7 +151,9 @@ impl Runner {
     }
 
     async fn statement(&mut self, piece: &Piece) -> Result<Ended> {
-        supply(&mut self.session, &piece.text, &self.env, self.writes == Writes::Ask).await?;
+        self.session.watch().forget();
+        let asks = self.writes == Writes::Ask;
+        self.asking.during(supply(&mut self.session, &piece.text, &self.env, asks)).await?;
         let mut result = if self.writes == Writes::Show {
             self.session.dry_run(&piece.text).await?
         } else {
@@ -205,13 +222,14 @@ impl Runner {
             Writes::Ask => {
                 if asks {
                     self.messages.ask(&pending);
-                    if !matches!(typed().await.as_str(), "y" | "yes") {
+                    if !matches!(self.asking.during(ask::line("send? [y/N] ")).await.as_str(), "y" | "yes") {
                         return Err(Error::new(ErrorKind::Cancelled, "nothing was sent"));
                     }
                 }
                 for (call, request) in pending.unknown() {
                     self.messages.ask_what_became(call, &request);
-                    match typed().await.as_str() {
+                    let answer = ask::line("was it done? [y]es / [n]o, send it / Enter leaves it unknown: ");
+                    match self.asking.during(answer).await.as_str() {
                         "y" | "yes" => pending.settle(call, Found::Done),
                         "n" | "no" => pending.settle(call, Found::NotDone),
                         _ => {}
@@ -219,18 +237,8 @@ impl Runner {
                 }
             }
         }
-        let report = pending.report();
-        progress::watch(&mut self.messages, &report, &SystemClock, self.session.apply(pending)).await
+        self.session.apply(pending).await
     }
-}
-
-/// Reads one line from the terminal, in small letters.
-async fn typed() -> String {
-    let answer = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    });
-    answer.await.ok().and_then(std::io::Result::ok).unwrap_or_default().trim().to_lowercase()
 }
 
 /// Says what is wrong with the scripts, all of it; no call is made.

@@ -34,6 +34,11 @@ impl Unrendered {
         Ok(Self { texts: source::read_all(action)?, data, always })
     }
 
+    /// A text of its own, with the same data.
+    pub(super) fn with_text(&self, text: Text) -> Self {
+        Self { texts: vec![text], data: self.data.clone(), always: self.always }
+    }
+
     fn is_template(&self, text: &Text) -> bool {
         let extension = Path::new(&text.name).extension().and_then(|extension| extension.to_str());
         self.always || matches!(extension, Some("j2" | "jinja" | "jinja2")) || template::is_template(&text.text)

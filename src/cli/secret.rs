@@ -1,5 +1,6 @@
 //! Secrets that a stored plan does not hold: from the environment, else asked for without showing what is typed.
 
+use crate::cli::ask;
 use crate::config::Env;
 use crate::engine::{SecretField, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +18,7 @@ pub(super) async fn supply(session: &mut Session, text: &str, env: &Env, asks: b
         let variable = variable_of(&field);
         let value = match env.get(&variable) {
             Some(value) => value,
-            None if asks => typed(format!("{} (not shown, not kept): ", field.label)).await?,
+            None if asks && ask::can_hide(env) => typed(format!("{} (not shown, not kept): ", field.label)).await?,
             None => {
                 return Err(Error::new(
                     ErrorKind::MissingParameter,
@@ -38,11 +39,9 @@ fn variable_of(field: &SecretField) -> String {
 }
 
 async fn typed(question: String) -> Result<String> {
-    let answer = tokio::task::spawn_blocking(move || rpassword::prompt_password(question)).await;
-    answer.ok().and_then(std::io::Result::ok).ok_or_else(|| {
-        Error::new(ErrorKind::MissingParameter, "the secret could not be read from the terminal")
-            .hint("nothing was sent")
-    })
+    ask::secret(question)
+        .await
+        .ok_or_else(|| Error::new(ErrorKind::MissingParameter, "no secret was given").hint("nothing was sent"))
 }
 
 #[cfg(test)]

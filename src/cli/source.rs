@@ -25,6 +25,14 @@ pub(super) fn read_all(action: &Action) -> Result<Vec<Text>> {
     }
 }
 
+/// The text of one file.
+///
+/// # Errors
+/// As [`read_all`].
+pub(super) fn read_file(path: &Path) -> Result<Text> {
+    read(&Source::File(path.to_owned()))
+}
+
 fn read(source: &Source) -> Result<Text> {
     match source {
         Source::Argument(text) => Ok(Text { name: "-c".to_owned(), text: text.clone() }),

@@ -19,23 +19,27 @@ impl EngineChoices {
     }
 }
 
+/// The configuration file, named or usual.
+///
+/// # Errors
+/// Of reading it; `NameNotFound` for a named one that is not there.
+pub(super) fn config_file(choices: &EngineChoices) -> Result<ConfigFile> {
+    match &choices.config {
+        Some(ConfigPath::Named(path)) if !path.exists() => {
+            Err(Error::new(ErrorKind::NameNotFound, format!("there is no configuration file `{}`", path.display()))
+                .hint("`--config` and `SKYQL_CONFIG` name one"))
+        }
+        Some(ConfigPath::Named(path) | ConfigPath::Usual(path)) => ConfigFile::read(path),
+        None => Ok(ConfigFile::default()),
+    }
+}
+
 /// The engine that is asked for, not yet built.
 ///
 /// # Errors
-/// Of the configuration file and of [`Settings::set`](crate::config::Settings::set); `NameNotFound` for a directory
-/// or a named configuration file that is not there.
-pub(super) fn builder(choices: &EngineChoices, env: &Env) -> Result<EngineBuilder> {
-    let file = match &choices.config {
-        Some(ConfigPath::Named(path)) if !path.exists() => {
-            return Err(Error::new(
-                ErrorKind::NameNotFound,
-                format!("there is no configuration file `{}`", path.display()),
-            )
-            .hint("`--config` and `SKYQL_CONFIG` name one"));
-        }
-        Some(ConfigPath::Named(path) | ConfigPath::Usual(path)) => ConfigFile::read(path)?,
-        None => ConfigFile::default(),
-    };
+/// Of the configuration file's settings and of [`Settings::set`](crate::config::Settings::set); `NameNotFound` for a
+/// directory that is not there.
+pub(super) fn builder(choices: &EngineChoices, file: ConfigFile, env: &Env) -> Result<EngineBuilder> {
     let mut settings = file.settings()?;
     for (name, value) in &choices.settings {
         settings.set(name, value)?;

@@ -16,6 +16,7 @@ fn at_terminal() -> Surroundings {
         config_file: Some("/home/me/.config/skyql/config.toml".into()),
         providers_dir: None,
         history_file: None,
+        home: None,
         state_dir: None,
         data_dir: None,
         cache_dir: None,

@@ -21,13 +21,14 @@ use super::prepared::Meant;
 use super::result::QueryResult;
 use super::spans::statement_span;
 use super::transaction::Transaction;
+use super::watch::Watch;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::{JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
-use crate::report::{ProgressListener, Report};
+use crate::report::Report;
 use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, from_datafusion};
 use crate::sql::{self, Param, Prepared, Statement};
 
@@ -47,13 +48,14 @@ pub struct Session {
     pub(super) transaction: Option<Transaction>,
     /// Secrets that APPLY and RESUME ask for again, by label.
     pub(super) supplied: BTreeMap<String, Secret>,
-    listener: Option<ProgressListener>,
+    pub(super) watch: Watch,
 }
 
 impl Session {
     pub(super) fn new(engine: Engine) -> Self {
         let settings = engine.settings().clone();
         let own = Arc::new(Own::new(engine.data().cloned()));
+        let watch = Watch::new(Arc::clone(&engine.core().clock));
         Self {
             engine,
             settings,
@@ -64,7 +66,7 @@ impl Session {
             last: None,
             transaction: None,
             supplied: BTreeMap::new(),
-            listener: None,
+            watch,
         }
     }
 
@@ -93,11 +95,6 @@ impl Session {
     /// The settings, to change.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
-    }
-
-    /// Who is told of what takes its time, in statements to come.
-    pub fn on_progress(&mut self, listener: ProgressListener) {
-        self.listener = Some(listener);
     }
 
     /// Runs exactly one statement. Rows come as the result is read.
@@ -154,6 +151,7 @@ impl Session {
     pub(super) async fn run(&mut self, statement: Statement) -> Result<QueryResult> {
         let clock = Arc::clone(&self.engine.core().clock);
         let report = Report::new(clock.now());
+        self.watch.begin(&report);
         match statement {
             Statement::Query(query) => {
                 // Made before the report is remembered: a query may ask for the one before.
@@ -249,14 +247,9 @@ impl Session {
         Arc::clone(&self.engine.core().registry)
     }
 
-    pub(super) fn tell_progress(&self, report: &Report) {
-        if let Some(listener) = &self.listener {
-            report.listen(listener.clone());
-        }
-    }
-
     /// What `SHOW WARNINGS` tells of.
     pub(super) fn remember(&mut self, report: &Report) {
+        self.watch.begin(report);
         self.last = Some(report.clone());
     }
 

@@ -257,7 +257,6 @@ impl Session {
                 .hint("nothing was sent; plan and apply it with sessions of one engine"));
         }
         self.remember(&report);
-        self.tell_progress(&report);
         let commits = if let Origin::Transaction(committed) = &origin {
             self.check_committed(committed)?;
             true

@@ -203,7 +203,9 @@ impl Client {
         let mut attempt: u32 = 1;
         loop {
             budget.check(report.calls().saturating_add(1))?;
+            let waiting = report.waits();
             let permit = self.ledger.enter(&key, published, *max_wait, &self.clock).await?;
+            drop(waiting);
             report.add_wait(permit.waited());
             let signed = match authorizer {
                 Some(authorizer) => authorizer.sign(request.clone(), &target, &*self.clock)?,
@@ -290,6 +292,7 @@ impl Client {
 
     async fn pause(&self, wait: Duration, report: &Report) {
         if !wait.is_zero() {
+            let _waiting = report.waits();
             let from = self.clock.now();
             self.clock.sleep(wait).await;
             report.add_wait(self.clock.now().saturating_duration_since(from));

@@ -1,22 +1,18 @@
 //! A box for people: it fits the terminal, or turns into one record per row where it cannot.
 
-use std::fmt::Write;
-
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 
 use crate::error::Result;
 use crate::output::Options;
-use crate::output::cell::{Reader, Shape, is_number, readers};
+use crate::output::cell::{is_number, readers};
+use crate::output::expanded::Records;
+use crate::output::shown::{BOLD, Shown, Side, put_padded, row_of};
 use crate::output::text::{display_width, visible, wrap};
 use crate::output::widths::{Wish, fit};
 
 /// The first rows decide the layout of the whole table, so that it can be written while the rest still arrives.
 const ROWS_MEASURED: usize = 1_000;
-
-const BOLD: &str = "\u{1b}[1m";
-const DIM: &str = "\u{1b}[2m";
-const RESET: &str = "\u{1b}[0m";
 
 /// Rows as a table.
 pub(super) struct Table {
@@ -24,28 +20,20 @@ pub(super) struct Table {
     names: Vec<String>,
     numbers: Vec<bool>,
     options: Options,
-    waiting: Vec<Vec<Cell>>,
+    waiting: Vec<Vec<Shown>>,
     layout: Option<Layout>,
     rows: u64,
 }
 
-/// A value as it is shown.
-struct Cell {
-    text: String,
-    null: bool,
+enum Layout {
+    Grid(Grid),
+    Records(Records),
 }
 
-#[derive(Clone)]
-enum Layout {
-    Grid {
-        widths: Vec<usize>,
-        /// Whether a rule stands between rows: where values are broken over lines, a row's end is else not seen.
-        ruled: bool,
-    },
-    Records {
-        name: usize,
-        value: Option<usize>,
-    },
+struct Grid {
+    widths: Vec<usize>,
+    /// Whether a rule stands between rows: where values are broken over lines, a row's end is else not seen.
+    ruled: bool,
 }
 
 impl Table {
@@ -64,11 +52,12 @@ impl Table {
     pub(super) fn rows(&mut self, batch: &RecordBatch, out: &mut String) -> Result<()> {
         let readers = readers(&self.schema, batch)?;
         for row in 0..batch.num_rows() {
-            let cells = self.cells(&readers, row);
-            match self.layout.clone() {
-                Some(layout) => self.put_row(&layout, &cells, out),
-                None => self.waiting.push(cells),
+            let row = row_of(&readers, row, &self.options.null);
+            match &mut self.layout {
+                Some(layout) => layout.put(&row, &self.numbers, self.rows, self.options.color, out),
+                None => self.waiting.push(row),
             }
+            self.rows += 1;
         }
         if self.layout.is_none() && self.waiting.len() >= ROWS_MEASURED {
             self.settle(out);
@@ -80,57 +69,37 @@ impl Table {
         if self.layout.is_none() {
             self.settle(out);
         }
-        if let Some(Layout::Grid { widths, .. }) = &self.layout
-            && (self.rows > 0 || self.options.header)
-        {
-            put_rule(widths, ["└", "─", "┴", "┘"], out);
+        match &self.layout {
+            Some(Layout::Grid(grid)) if self.rows > 0 || self.options.header => {
+                put_rule(&grid.widths, ["└", "─", "┴", "┘"], out);
+            }
+            Some(Layout::Records(records)) => records.end(out),
+            _ => {}
         }
-    }
-
-    fn cells(&self, readers: &[Reader], row: usize) -> Vec<Cell> {
-        let cell = |read: &Reader| {
-            let mut text = String::new();
-            if read(row, &mut text) == Shape::Null {
-                return Cell { text: self.options.null.clone(), null: true };
-            }
-            if let std::borrow::Cow::Owned(shown) = visible(&text) {
-                text = shown;
-            }
-            Cell { text, null: false }
-        };
-        readers.iter().map(cell).collect()
     }
 
     /// Decides the layout by what has come so far, and writes it.
     fn settle(&mut self, out: &mut String) {
         let waiting = std::mem::take(&mut self.waiting);
-        let layout = self.choose(&waiting);
-        self.layout = Some(layout.clone());
-        if let Layout::Grid { widths, .. } = &layout
+        let mut layout = self.choose(&waiting);
+        if let Layout::Grid(Grid { widths, .. }) = &layout
             && (self.options.header || !waiting.is_empty())
         {
             put_rule(widths, ["┌", "─", "┬", "┐"], out);
             if self.options.header {
-                let names: Vec<Cell> = self.names.iter().map(|name| Cell { text: name.clone(), null: false }).collect();
-                self.put_cells(widths, &names, BOLD, out);
+                let names: Vec<Shown> =
+                    self.names.iter().map(|name| Shown { text: name.clone(), null: false }).collect();
+                put_row(widths, &names, &self.numbers, BOLD, self.options.color, out);
                 put_rule(widths, ["├", "─", "┼", "┤"], out);
             }
         }
-        if let Layout::Records { name, .. } = &layout
-            && self.options.header
-            && waiting.is_empty()
-        {
-            for line in self.names.iter().flat_map(|label| wrap(label, *name)) {
-                self.put_padded(line, *name, Side::Left, BOLD, out);
-                out.push_str(" │\n");
-            }
+        for (before, row) in (0..).zip(&waiting) {
+            layout.put(row, &self.numbers, before, self.options.color, out);
         }
-        for cells in &waiting {
-            self.put_row(&layout, cells, out);
-        }
+        self.layout = Some(layout);
     }
 
-    fn choose(&self, rows: &[Vec<Cell>]) -> Layout {
+    fn choose(&self, rows: &[Vec<Shown>]) -> Layout {
         let mut wishes: Vec<Wish> = (self.names.iter().zip(&self.numbers))
             .map(|(name, number)| Wish {
                 name: if self.options.header { display_width(name) } else { 0 },
@@ -138,97 +107,50 @@ impl Table {
                 number: *number,
             })
             .collect();
-        for cells in rows {
-            for (wish, cell) in wishes.iter_mut().zip(cells) {
-                wish.values = wish.values.max(display_width(&cell.text));
+        for row in rows {
+            for (wish, shown) in wishes.iter_mut().zip(row) {
+                wish.values = wish.values.max(display_width(&shown.text));
             }
         }
-        let width = self.options.width.map(usize::from);
-        match (fit(&wishes, width), width) {
-            (Some(widths), _) => {
+        match fit(&wishes, self.options.width.map(usize::from)) {
+            Some(widths) => {
                 let ruled = widths.iter().zip(&wishes).any(|(width, wish)| *width < wish.values);
-                Layout::Grid { widths, ruled }
+                Layout::Grid(Grid { widths, ruled })
             }
-            (None, width) => {
-                let longest = self.names.iter().map(|name| display_width(name)).max().unwrap_or(0);
-                let name = width.map_or(longest, |width| longest.min(width.saturating_sub(3) / 2)).max(1);
-                Layout::Records { name, value: width.map(|width| width.saturating_sub(name + 3).max(1)) }
-            }
-        }
-    }
-
-    fn put_row(&mut self, layout: &Layout, cells: &[Cell], out: &mut String) {
-        match layout {
-            Layout::Grid { widths, ruled } => {
-                if *ruled && self.rows > 0 {
-                    put_rule(widths, ["├", "╌", "┼", "┤"], out);
-                }
-                self.put_cells(widths, cells, "", out);
-            }
-            Layout::Records { name, value } => self.put_record(*name, *value, cells, out),
-        }
-        self.rows += 1;
-    }
-
-    fn put_cells(&self, widths: &[usize], cells: &[Cell], style: &str, out: &mut String) {
-        let columns: Vec<Vec<&str>> =
-            cells.iter().zip(widths).map(|(cell, width)| wrap(&cell.text, (*width).max(1))).collect();
-        let height = columns.iter().map(Vec::len).max().unwrap_or(0);
-        for line in 0..height {
-            for (index, (lines, width)) in columns.iter().zip(widths).enumerate() {
-                out.push_str("│ ");
-                let style = if cells[index].null { DIM } else { style };
-                let text = lines.get(line).copied().unwrap_or("");
-                self.put_padded(text, *width, if self.numbers[index] { Side::Right } else { Side::Left }, style, out);
-                out.push(' ');
-            }
-            out.push_str("│\n");
-        }
-    }
-
-    fn put_record(&self, name: usize, value: Option<usize>, cells: &[Cell], out: &mut String) {
-        let title = format!("─[ {} ]", self.rows + 1);
-        let width = value.map_or(name + 20, |value| name + 3 + value);
-        let _infallible = writeln!(out, "{title}{}", "─".repeat(width.saturating_sub(display_width(&title))));
-        for (label, cell) in self.names.iter().zip(cells) {
-            let labels = wrap(label, name);
-            let values = value.map_or_else(|| vec![cell.text.as_str()], |value| wrap(&cell.text, value));
-            for line in 0..labels.len().max(values.len()) {
-                self.put_padded(labels.get(line).copied().unwrap_or(""), name, Side::Left, BOLD, out);
-                out.push_str(" │ ");
-                let text = values.get(line).copied().unwrap_or("");
-                self.put_styled(text, if cell.null { DIM } else { "" }, out);
-                out.push('\n');
-            }
-        }
-    }
-
-    fn put_padded(&self, text: &str, width: usize, side: Side, style: &str, out: &mut String) {
-        // The one space that `wrap` lets hang over the edge.
-        let text = if display_width(text) > width { text.strip_suffix(' ').unwrap_or(text) } else { text };
-        let padding = " ".repeat(width.saturating_sub(display_width(text)));
-        if side == Side::Right {
-            out.push_str(&padding);
-        }
-        self.put_styled(text, style, out);
-        if side == Side::Left {
-            out.push_str(&padding);
-        }
-    }
-
-    fn put_styled(&self, text: &str, style: &str, out: &mut String) {
-        if self.options.color && !style.is_empty() && !text.is_empty() {
-            let _infallible = write!(out, "{style}{text}{RESET}");
-        } else {
-            out.push_str(text);
+            None => Layout::Records(Records::new(self.names.clone(), &self.options)),
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
+impl Layout {
+    /// Writes a row, with `before` others above it.
+    fn put(&mut self, row: &[Shown], numbers: &[bool], before: u64, color: bool, out: &mut String) {
+        match self {
+            Self::Grid(Grid { widths, ruled }) => {
+                if *ruled && before > 0 {
+                    put_rule(widths, ["├", "╌", "┼", "┤"], out);
+                }
+                put_row(widths, row, numbers, "", color, out);
+            }
+            Self::Records(records) => records.put(row, out),
+        }
+    }
+}
+
+fn put_row(widths: &[usize], row: &[Shown], numbers: &[bool], style: &str, color: bool, out: &mut String) {
+    let columns: Vec<Vec<&str>> =
+        row.iter().zip(widths).map(|(shown, width)| wrap(&shown.text, (*width).max(1))).collect();
+    let height = columns.iter().map(Vec::len).max().unwrap_or(0);
+    for line in 0..height {
+        for (index, (lines, width)) in columns.iter().zip(widths).enumerate() {
+            out.push_str("│ ");
+            let style = if row[index].null { row[index].style() } else { style };
+            let side = if numbers[index] { Side::Right } else { Side::Left };
+            put_padded(lines.get(line).copied().unwrap_or(""), *width, side, style, color, out);
+            out.push(' ');
+        }
+        out.push_str("│\n");
+    }
 }
 
 /// A line across the table out of: left end, line, crossing, right end.

@@ -160,6 +160,31 @@ fn a_table_too_wide_to_read_becomes_records() {
 }
 
 #[test]
+fn expanded_rows_are_lists_and_stream() {
+    let rows = |from: i64| {
+        batch(vec![
+            column("n", Int64Array::from(vec![from])),
+            column("longer", StringArray::from(vec![None::<&str>])),
+            column("sly", StringArray::from(vec!["\u{1b}[2J"])),
+        ])
+    };
+    let shown = written(&[rows(7), rows(8)], &options(Format::Expanded));
+    let record = |title: &str, n: &str| {
+        [
+            format!("{title}{}", "─".repeat(26 - display_width(title))),
+            format!("n      │ {n}"),
+            "longer │ NULL".to_owned(),
+            "sly    │ \\x1b[2J".to_owned(),
+        ]
+    };
+    assert_eq!(lines(&shown), [record("─[ 1 ]", "7"), record("─[ 2 ]", "8")].concat());
+    let narrow = Options { width: Some(14), color: true, ..options(Format::Expanded) };
+    let shown = written(&[rows(7)], &narrow);
+    assert!(shown.contains("\u{1b}[2mNULL\u{1b}[0m") && !shown.contains("\u{1b}[2J"), "{shown}");
+    assert_eq!(written(&[rows(7).slice(0, 0)], &options(Format::Expanded)), "n      │\nlonger │\nsly    │\n");
+}
+
+#[test]
 fn a_long_table_streams_with_the_widths_of_its_first_rows() {
     let first = batch(vec![column("n", StringArray::from(vec!["abc"; 1_000]))]);
     let later = batch(vec![column("n", StringArray::from(vec!["abcdefg", "x"]))]);

@@ -17,6 +17,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The text that it was read from.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The statement with these values.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::call::{Answered, ReadContext, send_call};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Call, Gone};
-use crate::report::Progress;
+use crate::report::Awaited;
 use crate::store::without_secrets;
 
 /// Objects that an error names one by one.
@@ -101,12 +101,12 @@ pub async fn wait_for(
     failure(&known).map(|error| steps().iter().fold(error, without_secrets))
 }
 
-/// Tells the listener that the waiting is over, also when it is cancelled.
+/// Notes that the waiting is over, also when it is cancelled.
 struct Over<'a>(&'a ReadContext);
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.0.report.tell(&Progress::Waited);
+        self.0.report.end_await();
     }
 }
 
@@ -167,13 +167,14 @@ impl Waiter<'_> {
     }
 
     fn tell(&self, object: &Object<'_>, state: Option<&str>, waited: Duration) {
-        self.context.report.tell(&Progress::Waiting {
+        let awaited = Awaited {
             object: object.name.clone(),
             state: state.map(str::to_owned),
             waited,
             left: self.left.load(Ordering::SeqCst),
             all: self.all,
-        });
+        };
+        self.context.report.await_object(awaited, self.clock.now());
     }
 }
 

@@ -29,6 +29,8 @@ mod report;
 mod rows;
 mod sandboxes;
 mod scripts;
+#[cfg(unix)]
+mod shell;
 mod site;
 mod spans;
 mod sql_logic;

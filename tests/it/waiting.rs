@@ -6,11 +6,15 @@ mod ends;
 mod sandbox;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use skyql::ErrorKind;
-use skyql::report::{Progress, ProgressListener};
+use skyql::clock::{Clock, SharedClock};
+use skyql::engine::Watch;
+use skyql::report::Awaited;
 use tempfile::TempDir;
 
 use crate::support::documents::provider_dir;
@@ -245,31 +249,51 @@ async fn plans_say_that_they_wait_and_applying_one_waits() {
     assert_eq!(asked(&server), ["POST /v4/images", "GET /v4/images/private%2F15"]);
 }
 
+/// Notes, before each sleep, what a session says that it waits for.
+#[derive(Debug, Default)]
+struct NotingClock {
+    inner: crate::support::query::ImpatientClock,
+    watch: OnceLock<Watch>,
+    noted: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Clock for NotingClock {
+    fn now(&self) -> Instant {
+        self.inner.now()
+    }
+
+    fn utc(&self) -> SystemTime {
+        self.inner.utc()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        if let Some(Awaited { object, state, waited, left, all }) =
+            self.watch.get().and_then(Watch::progress).and_then(|progress| progress.awaited)
+        {
+            self.noted.lock().unwrap().push(format!("{object} {state:?} {} {left}/{all}", waited.as_secs()));
+        }
+        self.inner.sleep(duration).await;
+    }
+
+    fn chance(&self) -> f64 {
+        self.inner.chance()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_listener_hears_of_each_question_and_of_the_end() {
+async fn who_watches_sees_each_question_and_the_end() {
     let server = answering(|| image("creating"), &[state("creating"), state("available")]).await;
-    let engine = builder(&server)
-        .no_journal()
-        .clock(Arc::new(crate::support::query::ImpatientClock::default()))
-        .build()
-        .unwrap();
+    let clock = Arc::new(NotingClock::default());
+    let engine = builder(&server).no_journal().clock(Arc::clone(&clock) as SharedClock).build().unwrap();
     let mut session = engine.session();
-    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = Arc::clone(&heard);
-    session.on_progress(ProgressListener::new(move |progress| {
-        let line = match progress {
-            Progress::Waiting { object, state, waited, left, all } => {
-                format!("{object} {state:?} {} {left}/{all}", waited.as_secs())
-            }
-            other => format!("{other:?}"),
-        };
-        kept.lock().unwrap().push(line);
-    }));
+    clock.watch.set(session.watch()).unwrap();
     session.sql(INSERT).await.unwrap();
     assert_eq!(
-        *heard.lock().unwrap(),
-        ["image private/15 None 0 1/1", "image private/15 Some(\"creating\") 5 1/1", "Waited"]
+        *clock.noted.lock().unwrap(),
+        ["image private/15 None 0 1/1", "image private/15 Some(\"creating\") 5 1/1"]
     );
+    assert_eq!(session.watch().progress().unwrap().awaited, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
