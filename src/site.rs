@@ -40,7 +40,7 @@ const ASSETS: &str = "assets";
 /// What stands at the head of each page.
 #[derive(Debug, Serialize)]
 struct Head<'a> {
-    /// From the page to the site's first: `` or `../`.
+    /// From the page to the site's first: nothing or `../`.
     root: &'static str,
     provider: &'a str,
     title: &'a str,

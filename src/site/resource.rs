@@ -109,7 +109,7 @@ impl<'a> ResourceFacts<'a> {
         let mut anchors = Names::default();
         let methods = reference::by_verb(resource)
             .into_iter()
-            .map(|method| MethodFacts::of(&id, resource, method, anchors.claim(&method.name)));
+            .map(|method| MethodFacts::of(&id, resource, method, &anchors.claim(&method.name)));
         Self {
             name: &resource.name,
             description: &resource.description,
@@ -139,7 +139,7 @@ impl<'a> ColumnFacts<'a> {
 }
 
 impl<'a> MethodFacts<'a> {
-    fn of(id: &str, resource: &Resource, method: &'a Method, anchor: String) -> Self {
+    fn of(id: &str, resource: &Resource, method: &'a Method, anchor: &str) -> Self {
         let verb = resource.verb_of(&method.name);
         let (fields, parameters): (Vec<&Parameter>, Vec<&Parameter>) =
             reference::inputs(method).into_iter().partition(|input| input.location == Location::Body);

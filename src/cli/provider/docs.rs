@@ -160,9 +160,8 @@ mod tests {
         fs::write(site.join("edited/a.html"), "mine").unwrap();
         fs::write(site.join("mine.html"), "mine").unwrap();
         fs::write(&outside, "x").unwrap();
-        let mut list = fs::read_to_string(site.join(WRITTEN)).unwrap();
-        list.push_str(&format!("{}  ../outside.html\n", digest(b"x")));
-        fs::write(site.join(WRITTEN), list).unwrap();
+        let list = fs::read_to_string(site.join(WRITTEN)).unwrap();
+        fs::write(site.join(WRITTEN), format!("{list}{}  ../outside.html\n", digest(b"x"))).unwrap();
 
         write_pages(&site, &files(&["index.html", "new/new.html"])).unwrap();
         let there = |path: &str| site.join(path).exists();

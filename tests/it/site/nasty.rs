@@ -1,5 +1,6 @@
 //! Documents whose names and texts are anything.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -27,19 +28,17 @@ fn service() -> String {
         for (method, operation) in methods {
             let path = operation.replace("one/", "~1{id}/");
             let path = if path.starts_with('~') { path } else { format!("/{path}") };
-            text.push_str(&format!(
-                "        {method}:\n          operation: {{$ref: '#/paths/~1things{path}'}}\n          response: {{mediaType: application/json, openAPIDocKey: '200'}}\n"
-            ));
+            writeln!(text, "        {method}:\n          operation: {{$ref: '#/paths/~1things{path}'}}\n          response: {{mediaType: application/json, openAPIDocKey: '200'}}").unwrap();
         }
         text.push_str("        \"act </b>\":\n          operation: {$ref: '#/paths/~1things~1{id}~1act/post'}\n          response: {mediaType: application/json, openAPIDocKey: '200'}\n");
         text.push_str("      sqlVerbs:\n");
         for (verb, methods) in
             [("select", &["list", "get"][..]), ("insert", &["add"]), ("update", &["change"]), ("delete", &["drop"])]
         {
-            text.push_str(&format!("        {verb}:\n"));
+            writeln!(text, "        {verb}:").unwrap();
             for method in methods {
                 let pointer = format!("#/components/x-stackQL-resources/{key}/methods/{method}");
-                text.push_str(&format!("          - {{$ref: {}}}\n", quoted(&pointer)));
+                writeln!(text, "          - {{$ref: {}}}", quoted(&pointer)).unwrap();
             }
         }
         resources.push_str(&text);
