@@ -64,15 +64,15 @@ fn a_reader_finds_a_resource_and_fills_in_an_example() {
     // Light and dark are two pictures, both with text that can be read.
     let colours = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color].join()";
     let dark = |value: &str| json!({"features": [{"name": "prefers-color-scheme", "value": value}]});
-    browser.tell("Emulation.setEmulatedMedia", dark("light"));
+    browser.tell("Emulation.setEmulatedMedia", &dark("light"));
     let by_day = browser.value(colours);
-    browser.tell("Emulation.setEmulatedMedia", dark("dark"));
+    browser.tell("Emulation.setEmulatedMedia", &dark("dark"));
     assert_ne!(browser.value(colours), by_day);
     browser.picture("dark");
 
     // On a phone nothing is wider than the screen.
     let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true});
-    browser.tell("Emulation.setDeviceMetricsOverride", phone);
+    browser.tell("Emulation.setDeviceMetricsOverride", &phone);
     browser.value("scrollTo(0, 0)");
     assert_eq!(browser.value("document.documentElement.scrollWidth <= 390"), true);
     browser.picture("phone");

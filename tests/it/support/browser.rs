@@ -52,17 +52,17 @@ impl Browser {
         let session = String::new();
         let mut browser =
             Self { child, to, from, session, last: 0, loads: 0, complaints: Vec::new(), _profile: profile };
-        let target = browser.tell("Target.createTarget", json!({"url": "about:blank"}));
-        let attached = browser.tell("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true}));
-        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        let target = browser.tell("Target.createTarget", &json!({"url": "about:blank"}));
+        let attached = browser.tell("Target.attachToTarget", &json!({"targetId": target["targetId"], "flatten": true}));
+        browser.session.push_str(attached["sessionId"].as_str().unwrap());
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.tell(&format!("{domain}.enable"), json!({}));
+            browser.tell(&format!("{domain}.enable"), &json!({}));
         }
         Some(browser)
     }
 
     /// Sends a command and waits for its answer.
-    pub(crate) fn tell(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn tell(&mut self, method: &str, &params: &Value) -> Value {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": params});
         if !self.session.is_empty() {
@@ -107,14 +107,14 @@ impl Browser {
     pub(crate) fn open(&mut self, file: &Path) {
         let url = url::Url::from_file_path(file).unwrap();
         self.load(|browser| {
-            browser.tell("Page.navigate", json!({"url": url.as_str()}));
+            browser.tell("Page.navigate", &json!({"url": url.as_str()}));
         });
     }
 
     /// What an expression of JavaScript is.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let params = json!({"expression": expression, "returnByValue": true});
-        let result = self.tell("Runtime.evaluate", params);
+        let result = self.tell("Runtime.evaluate", &params);
         assert!(result["exceptionDetails"].is_null(), "{expression}: {}", result["exceptionDetails"]);
         result["result"]["value"].clone()
     }
@@ -135,12 +135,12 @@ impl Browser {
             _ => 0,
         };
         params["windowsVirtualKeyCode"] = json!(code);
-        self.tell("Input.dispatchKeyEvent", params);
-        self.tell("Input.dispatchKeyEvent", json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}));
+        self.tell("Input.dispatchKeyEvent", &params);
+        self.tell("Input.dispatchKeyEvent", &json!({"type": "keyUp", "key": key, "windowsVirtualKeyCode": code}));
     }
 
     pub(crate) fn write(&mut self, text: &str) {
-        self.tell("Input.insertText", json!({"text": text}));
+        self.tell("Input.insertText", &json!({"text": text}));
     }
 
     /// Presses Enter, and waits for the page that opens.
@@ -151,7 +151,7 @@ impl Browser {
     /// A picture of the page, into the directory that `SKYQL_SCREENSHOTS` names, if it does.
     pub(crate) fn picture(&mut self, name: &str) {
         let Some(dir) = Env::process().get("SKYQL_SCREENSHOTS") else { return };
-        let shot = self.tell("Page.captureScreenshot", json!({"format": "png"}));
+        let shot = self.tell("Page.captureScreenshot", &json!({"format": "png"}));
         let base64 = shot["data"].as_str().unwrap();
         std::fs::write(Path::new(&dir).join(format!("{name}.png.base64")), base64).unwrap();
     }
