@@ -62,7 +62,7 @@ impl Browser {
     }
 
     /// Sends a command and waits for its answer.
-    pub(crate) fn tell(&mut self, method: &str, &params: &Value) -> Value {
+    pub(crate) fn tell(&mut self, method: &str, params: &Value) -> Value {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": params});
         if !self.session.is_empty() {
