@@ -144,9 +144,9 @@ pub(super) fn message(method: &Method, body: &[u8], authorizer: Option<&Authoriz
         return None;
     }
     let value: Value = serde_json::from_slice(body).ok()?;
-    let declared = method.error.message.as_deref().and_then(|path| at(path, &value));
+    let declared = || method.error.message.as_deref().and_then(|path| at(path, &value));
     let code = method.error.code.as_deref().and_then(|path| at(path, &value));
-    let text = declared.or_else(|| usual(&value))?;
+    let text = per_field(&value).or_else(declared).or_else(|| usual(&value))?;
     let text = match code {
         Some(code) if !text.contains(&code) => format!("{text} ({code})"),
         _ => text,
@@ -157,7 +157,63 @@ pub(super) fn message(method: &Method, body: &[u8], authorizer: Option<&Authoriz
 
 /// What a JSON answer of a host says that no document describes.
 pub(super) fn message_of(body: &[u8]) -> Option<String> {
-    serde_json::from_slice(body).ok().as_ref().and_then(usual).map(|text| tidy(&text))
+    serde_json::from_slice(body)
+        .ok()
+        .as_ref()
+        .and_then(|value| per_field(value).or_else(|| usual(value)))
+        .map(|text| tidy(&text))
+}
+
+/// `label: must be unique; size: too small`, where an answer says which fields are wrong: as a list of objects that name
+/// theirs (RFC 9457 §3, and many before it), or as an object of texts by field.
+fn per_field(value: &Value) -> Option<String> {
+    const MOST: usize = 20;
+    let text = |value: &Value| match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Array(parts) => {
+            // `"loc": ["body", "size"]`
+            let parts: Vec<String> = parts
+                .iter()
+                .filter_map(|part| match part {
+                    Value::String(text) => Some(text.clone()),
+                    Value::Number(number) => Some(number.to_string()),
+                    _ => None,
+                })
+                .collect();
+            (!parts.is_empty()).then(|| parts.join("."))
+        }
+        _ => None,
+    };
+    let first = |item: &Value, names: &[&str]| names.iter().find_map(|name| item.get(name).and_then(text));
+    let of_item = |item: &Value| {
+        let field = first(item, &["field", "property", "param", "pointer", "loc", "path"]);
+        let said = first(item, &["reason", "message", "detail", "msg", "description", "error"])?;
+        Some((field, said))
+    };
+    let said: Vec<(Option<String>, String)> = match (value.get("errors"), value.get("detail")) {
+        (Some(Value::Array(items)), _) | (None, Some(Value::Array(items))) => {
+            items.iter().filter_map(of_item).collect()
+        }
+        (Some(Value::Object(fields)), _) => {
+            let of_field = |(name, value): (&String, &Value)| {
+                let said = match value {
+                    Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+                    other => text(other)?,
+                };
+                (!said.is_empty()).then(|| (Some(name.clone()), said))
+            };
+            fields.iter().filter_map(of_field).collect()
+        }
+        _ => Vec::new(),
+    };
+    if said.iter().all(|(field, _)| field.is_none()) {
+        return None;
+    }
+    let line = |(field, said): &(Option<String>, String)| match field {
+        Some(field) => format!("{field}: {}", said.trim_end_matches('.')),
+        None => said.trim_end_matches('.').to_owned(),
+    };
+    Some(said.iter().take(MOST).map(line).collect::<Vec<_>>().join("; "))
 }
 
 /// Where APIs usually put what went wrong (RFC 9457 among them).
@@ -203,4 +259,38 @@ pub(super) fn tidy(text: &str) -> String {
         .replace("&amp;", "&");
     let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
     line.trim().trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_per_field() {
+        for (answer, said) in [
+            (
+                json!({"errors": [{"field": "label", "reason": "Must be unique."}, {"field": "size", "reason": "Too small"}]}),
+                "label: Must be unique; size: Too small",
+            ),
+            (json!({"errors": [{"reason": "no"}, {"field": "a.b", "reason": "bad"}]}), "no; a.b: bad"),
+            (
+                json!({"title": "Invalid", "errors": [{"pointer": "#/age", "detail": "is no number"}]}),
+                "#/age: is no number",
+            ),
+            (json!({"detail": [{"loc": ["body", "tags", 0], "msg": "field required"}]}), "body.tags.0: field required"),
+            (
+                json!({"errors": {"name": ["is taken", "is too long."], "size": "is odd"}}),
+                "name: is taken, is too long; size: is odd",
+            ),
+        ] {
+            assert_eq!(per_field(&answer).as_deref(), Some(said));
+        }
+        for answer in
+            [json!({"errors": [{"reason": "no"}]}), json!({"errors": ["no"]}), json!({"detail": "no"}), json!([])]
+        {
+            assert_eq!(per_field(&answer), None, "{answer}");
+        }
+    }
 }
