@@ -143,8 +143,10 @@ pub fn chosen_inputs<'a>(id: &str, method: &'a Method, names: &[String]) -> Resu
 /// The inputs that a statement of a verb holds, what is required first.
 pub fn inputs_of<'a>(resource: &Resource, method: &'a Method, verb: Verb, extent: Extent) -> Vec<&'a Parameter> {
     let fits = |input: &Parameter| {
-        // A DELETE has no place for fields.
-        let is_unwanted = input.location == Location::Server || (verb == Verb::Delete && !is_place(resource, input));
+        // What says which object it is cannot be SET; a DELETE has no place for fields.
+        let is_twin = verb != Verb::Insert && verb != Verb::Exec && is_key_twin(resource, method, input);
+        let is_unwanted =
+            is_twin || input.location == Location::Server || (verb == Verb::Delete && !is_place(resource, input));
         is_needed(input) || (extent == Extent::All && !is_unwanted)
     };
     // An INSERT has columns and an UPDATE a SET, also where no field is required.
@@ -197,6 +199,7 @@ fn asks_for_pages(method: &Method, input: &Parameter) -> bool {
 pub fn statement(id: &str, resource: &Resource, method: &Method, verb: Verb, inputs: Vec<&Parameter>) -> Statement {
     let (places, fields): (Vec<&Parameter>, Vec<&Parameter>) =
         inputs.iter().partition(|input| is_place(resource, input));
+    let is_said = !places.is_empty() && places.iter().all(|input| means_the_object(resource, input));
     // WHERE has columns, and those have no prefix.
     let places: Vec<Input<'_>> = match verb {
         Verb::Update | Verb::Replace | Verb::Delete => plain(places),
@@ -213,12 +216,12 @@ pub fn statement(id: &str, resource: &Resource, method: &Method, verb: Verb, inp
             made.lines(&all, ", ", |_| String::new());
             made.sql(");");
         }
-        Verb::Update | Verb::Replace if !fields.is_empty() && !places.is_empty() => {
+        Verb::Update | Verb::Replace if !fields.is_empty() && is_said => {
             made.sql(format!("{} {id} SET\n", verb.name()));
             made.lines(&fields, ", ", set);
             made.conditions(&places);
         }
-        Verb::Delete if fields.is_empty() && !places.is_empty() => {
+        Verb::Delete if fields.is_empty() && is_said => {
             made.sql(format!("DELETE FROM {id} "));
             made.conditions(&places);
         }
@@ -280,6 +283,26 @@ impl Statement {
 fn is_place(resource: &Resource, input: &Parameter) -> bool {
     let keys = resource.keys.as_ref().filter(|keys| keys.declared);
     input.location != Location::Body || keys.is_some_and(|keys| keys.columns.contains_key(&input.name))
+}
+
+/// Whether a field has the name of a declared key that a parameter gives.
+fn is_key_twin(resource: &Resource, method: &Method, input: &Parameter) -> bool {
+    input.location == Location::Body
+        && is_place(resource, input)
+        && method.parameters.iter().any(|other| other.location != Location::Body && other.name == input.name)
+}
+
+/// Whether a condition on an input's name can only mean the call: a row's field of that name could be another thing, unless the
+/// document says that it is not.
+fn means_the_object(resource: &Resource, input: &Parameter) -> bool {
+    let keys = resource.keys.as_ref().filter(|keys| keys.declared);
+    let is_key = keys.is_some_and(|keys| keys.columns.get(&input.name) == Some(&input.name));
+    let is_same = input.column == Some(true) && input.location == Location::Path;
+    let reads = || resource.methods_of(&resource.verbs.select);
+    let is_field = || reads().flat_map(|method| &method.response.columns).any(|column| column.name == input.name);
+    let mut known = reads().flat_map(|method| &method.parameters).chain([input]);
+    let differs = known.any(|known| known.name == input.name && known.column == Some(false));
+    !differs && (is_key || is_same || !is_field())
 }
 
 fn plain(inputs: Vec<&Parameter>) -> Vec<Input<'_>> {

@@ -23,8 +23,11 @@ fn service() -> String {
         let key = name.replace('~', "~0").replace('/', "~1");
         let methods =
             [("list", "get"), ("get", "one/get"), ("add", "post"), ("change", "one/patch"), ("drop", "one/delete")];
-        let mut text =
-            format!("    {}:\n      name: {0}\n      description: {}\n      methods:\n", quoted(name), quoted(EVIL));
+        let mut text = format!(
+            "    {}:\n      name: {0}\n      description: {}\n      keys: {{id: id}}\n      methods:\n",
+            quoted(name),
+            quoted(EVIL)
+        );
         for (method, operation) in methods {
             let path = operation.replace("one/", "~1{id}/");
             let path = if path.starts_with('~') { path } else { format!("/{path}") };
@@ -152,10 +155,13 @@ fn any_name_has_a_page_and_no_text_is_markup() {
         if *path == rocket["href"].as_str().unwrap() {
             let insert = made.iter().find(|example| example.starts_with("INSERT")).unwrap();
             assert!(insert.starts_with("INSERT INTO acme.shop.\"🚀\" (data__select, \"data__a.b\")"), "{insert}");
-            // The new id is a field, the old one says which.
-            let update =
-                made.iter().find(|example| example.starts_with("UPDATE") && example.contains("data__id")).unwrap();
-            assert!(update.contains("data__id = 'x'") && update.contains("\n  id = 'x'"), "{update}");
+            // A key says which object is meant, and cannot be SET, though the body has a field of its name.
+            let update = made.iter().find(|example| example.starts_with("UPDATE")).unwrap();
+            assert!(
+                update.contains("SET\n  data__select = 'x'") && update.contains("WHERE\n  \"id\" = 'x'"),
+                "{update}"
+            );
+            assert!(!update.contains("data__id"), "{update}");
             assert!(made.iter().any(|example| example.starts_with("EXEC acme.shop.\"🚀\".\"act </b>\"")), "{made:?}");
         }
     }
