@@ -44,10 +44,21 @@ use run::{Ended, Runner};
 use screen::{ProgressLine, Screen};
 use script::Unrendered;
 
+/// Bytes of stack of the thread that runs statements.
+const STACK: usize = 256 << 20;
+
 /// Runs the program with the arguments, the environment and the terminal of this process.
 pub fn main() -> ExitCode {
-    let here = Surroundings::of_this_process();
-    match run_with(std::env::args_os(), &here) {
+    // Trees of expressions are walked by recursion, and may be thousands of levels deep. Only what is used is taken.
+    let run = || run_with(std::env::args_os(), &Surroundings::of_this_process());
+    let started = std::thread::Builder::new().name("skyql".to_owned()).stack_size(STACK).spawn(run);
+    let ended = match started.map(std::thread::JoinHandle::join) {
+        Ok(Ok(ended)) => ended,
+        // It has said so on stderr.
+        Ok(Err(_panicked)) => return ExitCode::from(101),
+        Err(_no_thread) => run(),
+    };
+    match ended {
         Ended::Well | Ended::ReaderLeft => ExitCode::SUCCESS,
         Ended::Failed | Ended::FoundProblems => ExitCode::from(1),
         Ended::WrongUsage => ExitCode::from(2),
@@ -220,7 +231,7 @@ fn ready(meant: &Meant, here: &Surroundings) -> Result<Ready> {
     let history = meant.history.clone().or_else(|| config.history.clone()).or_else(|| here.history_file.clone());
     let builder = start::builder(&meant.engine, config, &here.env)?;
     let texts = Unrendered::read(&meant.action, &meant.templates, &here.env)?;
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(|error| {
+    let runtime = Builder::new_multi_thread().thread_stack_size(STACK / 8).enable_all().build().map_err(|error| {
         Error::new(ErrorKind::Internal, "the program cannot start its threads").with("reason", error.to_string())
     })?;
     // Inside the runtime, as a sandbox starts tasks.

@@ -173,6 +173,12 @@ impl Error {
         }
     }
 
+    /// The same, and where the text begins for an error that has no place: that much is known.
+    #[must_use]
+    pub(crate) fn placed(self, start: Position) -> Self {
+        if self.position().is_some() { self.moved(start) } else { self.at(start) }
+    }
+
     /// The error without a place: it was one of another text than the reader has.
     #[must_use]
     pub(crate) fn without_place(self) -> Self {

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use tokio::task::unconstrained;
+
 use crate::cli::ask::Asking;
 use crate::cli::requests::size;
 use crate::cli::screen::Screen;
@@ -26,7 +28,8 @@ pub(super) async fn shown<T>(running: impl Future<Output = T>, watch: &Watch, as
         tokio::select! {
             biased;
             ended = &mut running => return ended,
-            () = SystemClock.sleep(TICK) => {
+            // Also while a query that only computes takes all that a task may take at a time.
+            () = unconstrained(SystemClock.sleep(TICK)) => {
                 if let (Some(progress), Some(report)) = (watch.progress(), watch.report())
                     && report.elapsed >= FIRST
                     && !asking.is_on()

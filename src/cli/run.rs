@@ -135,7 +135,9 @@ impl Runner {
                 Ok(ended) => return ended,
                 Err(error) => {
                     self.session.failed(&piece.text);
-                    script.tell(&error.moved(piece.start), &mut self.messages);
+                    // Of several statements, the place says which one it was.
+                    let error = if script.is_file() { error.placed(piece.start) } else { error.moved(piece.start) };
+                    script.tell(&error, &mut self.messages);
                     all = Ended::Failed;
                     if !self.goes_on() {
                         return all;

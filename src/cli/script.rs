@@ -62,6 +62,11 @@ impl Script {
         self.rendered.as_ref().map_or(&self.written.text, |rendered| &rendered.text)
     }
 
+    /// Whether it is more than what somebody has just typed.
+    pub(super) fn is_file(&self) -> bool {
+        !matches!(self.written.name.as_str(), "-c" | "prompt")
+    }
+
     /// Says what is wrong, at its place in the text as it was written.
     pub(super) fn tell(&self, error: &Error, messages: &mut Messages) {
         let Text { name, text } = &self.written;

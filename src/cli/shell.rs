@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use rustyline::error::ReadlineError;
 use tokio::runtime::Runtime;
+use tokio::task::unconstrained;
 
 use crate::cli::pager::Pager;
 use crate::cli::progress;
@@ -340,7 +341,8 @@ async fn interruptible<T>(
         tokio::select! {
             biased;
             ended = &mut running => return Ok(ended),
-            () = interrupts.next() => {
+            // Also while a query that only computes takes all that a task may take at a time.
+            () = unconstrained(interrupts.next()) => {
                 // It is meant for the pager, where that has the terminal.
                 if !screen.is_paging() {
                     let report = watch.cancel();

@@ -21,7 +21,7 @@ use super::source::SessionRows;
 use super::writing::{WriteOptions, check_returning};
 use super::{Engine, Session};
 use crate::bind::{Predicate, Table};
-use crate::error::{Error, ErrorKind, Position, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Client, Closed, Ledger};
 use crate::report::Report;
 use crate::scan::{CallExec, ScanCore, all_from_datafusion, from_datafusion};
@@ -57,7 +57,7 @@ impl Session {
             // What follows from a definition that is wrong is no problem of its own.
             let found = found.into_iter().filter(|error| !undefined.iter().any(|name| is_about(error, name)));
             let before = problems.len();
-            problems.extend(found.map(|error| placed(error, piece.start)));
+            problems.extend(found.map(|error| error.placed(piece.start)));
             if problems.len() > before {
                 undefined.extend(sql::parse(&piece.text).ok().and_then(|statement| defined_name(&statement)));
             }
@@ -224,11 +224,6 @@ impl RowSource for NoRows<'_> {
 /// Whether a plan makes calls.
 fn calls(plan: &Arc<dyn ExecutionPlan>) -> bool {
     plan.downcast_ref::<CallExec>().is_some() || plan.children().into_iter().any(calls)
-}
-
-/// The error with a place in the whole text: its own, or where its statement begins.
-fn placed(error: Error, start: Position) -> Error {
-    if error.position().is_some() { error.moved(start) } else { error.at(start) }
 }
 
 fn defined_name(statement: &Statement) -> Option<String> {

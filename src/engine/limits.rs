@@ -5,6 +5,7 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use futures::future::{self, Either};
 use futures::stream::{self, BoxStream, StreamExt};
+use tokio::task::unconstrained;
 
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -60,7 +61,8 @@ impl Limits {
         let Some(seconds) = self.seconds else { return rows.next().await };
         let spent = self.report.snapshot(self.clock.now()).elapsed;
         let left = Duration::from_secs(seconds).saturating_sub(spent);
-        match future::select(rows.next(), self.clock.sleep(left)).await {
+        // Unconstrained: a query that only computes takes all that a task may take at a time.
+        match future::select(rows.next(), unconstrained(self.clock.sleep(left))).await {
             Either::Left((batch, _)) => batch,
             Either::Right(_) => {
                 let said = Error::new(ErrorKind::Budget, format!("stopped after {}", counted(seconds, "second")));

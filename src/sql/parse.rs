@@ -20,6 +20,9 @@ use crate::error::{Error, ErrorKind, Position, Result};
 /// How deeply expressions and subqueries may nest.
 const DEEPEST: usize = 100;
 
+/// Operators side by side: `a = 1 OR a = 2 OR …`. The program's stack holds many more.
+const LONGEST_CHAIN: usize = 10_000;
+
 /// A statement, told apart by what answers it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
@@ -277,7 +280,46 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
     }
 }
 
+/// Refuses chains of operators that would be too deep a tree to walk: `a = 1 OR a = 2 OR …` leans to one side, and each
+/// operator is a level of it.
+fn check_chain(tokens: &[TokenWithSpan]) -> Result<()> {
+    let is_link = |token: &&TokenWithSpan| match &token.token {
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => true,
+        Token::Word(word) => {
+            matches!(word.keyword, Keyword::AND | Keyword::OR | Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT)
+        }
+        _ => false,
+    };
+    // Per parenthesis, as what stands between two commas.
+    let mut lengths = vec![0_usize];
+    for token in tokens {
+        match &token.token {
+            Token::LParen => lengths.push(0),
+            Token::RParen => {
+                lengths.pop();
+            }
+            Token::Comma => {
+                lengths.pop();
+                lengths.push(0);
+            }
+            _ if is_link(&token) => {
+                let length = lengths.pop().unwrap_or_default() + 1;
+                if length > LONGEST_CHAIN {
+                    let message = format!("more than {LONGEST_CHAIN} operators stand side by side");
+                    return Err(Error::new(ErrorKind::Syntax, message)
+                        .at(place(token))
+                        .hint("`IN (…)` says many `OR`s of one column, and `VALUES` many rows"));
+                }
+                lengths.push(length);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
+    check_chain(&tokens)?;
     let end = tokens
         .iter()
         .rev()

@@ -227,3 +227,31 @@ fn stdin_is_a_script_like_any_other() {
     let ran = Ran::with_input(&mut command, "SELECT 1 AS n;\nSELEC");
     assert!(ran.code == Some(1) && ran.err.contains("--> stdin:2:1\n"), "{ran:?}");
 }
+
+#[test]
+fn an_error_without_a_place_of_its_own_says_which_statement_of_a_file_it_was() {
+    let home = Home::new();
+    home.write("s.sql", "SELECT 1;\n\n  SELECT 1/0;\nUSE nowhere;\n");
+    let ran = home.run(&["-o", "csv", "-q", "--set", "on_error=continue", "s.sql"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    for place in ["--> s.sql:3:3", "--> s.sql:4:1"] {
+        assert!(ran.err.contains(place), "{}", ran.err);
+    }
+    // One statement that was just typed needs no place.
+    let ran = home.run(&["-q", "-c", "SELECT 1/0"]);
+    assert!(!ran.err.contains("-->"), "{}", ran.err);
+}
+
+#[test]
+fn a_long_chain_of_operators_ends_no_program() {
+    let home = Home::new();
+    home.write("long.sql", &format!("SELECT 1{} AS n", "+1".repeat(4_000)));
+    home.write("longer.sql", &format!("SELECT 1{} AS n", "+1".repeat(10_001)));
+    let ran = home.run(&["-o", "csv", "-q", "long.sql"]);
+    assert_eq!(ran.out, "n\n4001\n", "{}", ran.err);
+    let ran = home.run(&["-o", "csv", "-q", "longer.sql"]);
+    assert!(ran.code == Some(1) && ran.err.contains("more than 10000 operators stand side by side"), "{}", ran.err);
+    let rows = vec!["(-1, -2, 3 - 4)"; 6_000].join(", ");
+    home.write("rows.sql", &format!("SELECT count(*) AS n FROM (VALUES {rows})"));
+    assert_eq!(home.run(&["-o", "csv", "-q", "rows.sql"]).out, "n\n6000\n");
+}

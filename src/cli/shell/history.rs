@@ -18,7 +18,25 @@ use crate::provider::Registry;
 const TELLING: &[&str] = &["pass", "token", "authorization", "sslkey"];
 
 /// Beginnings of texts that are a secret by themselves.
-const TELLTALE: &[&str] = &["Bearer ", "Basic ", "-----BEGIN", "sk-", "ghp_", "dop_v1_", "xoxb-", "AKIA"];
+const TELLTALE: &[&str] = &[
+    "Bearer ",
+    "Basic ",
+    "-----BEGIN",
+    "sk-",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "dop_v1_",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+    "eyJ",
+];
 
 /// What earlier statements say of the names in a line.
 #[derive(Debug, Default)]

@@ -92,3 +92,12 @@ fn a_write_is_asked_about_and_ctrl_c_is_no() {
     // What is asked again and again would be sent again and again.
     terminal.line(&delete.replace("DELETE", "EXPLAIN DELETE"));
 }
+
+#[test]
+fn what_only_computes_is_shown_and_ended_too() {
+    let terminal = sandbox().run();
+    terminal.prompt().typed("SELECT count(*) FROM generate_series(1, 30000000000);").keys("\r").shows("Ctrl-C cancels");
+    terminal.keys(CTRL_C).shows("the statement was cancelled").prompt();
+    terminal.typed("SET max_seconds = 1;").keys("\r").prompt();
+    terminal.typed("SELECT count(*) FROM generate_series(1, 30000000000);").keys("\r").shows("stopped after 1 second");
+}
