@@ -14,7 +14,10 @@ use super::shape::ReadPlan;
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Request, Url};
-use crate::provider::{Call, Location, Method, Parameter, Style, TokenPlace};
+use crate::provider::{Call, Location, Method, Parameter, Style, TokenPlace, WHOLE_BODY, secrets_of};
+
+/// What stands in the place of a secret.
+pub(super) const HIDDEN: &str = "***";
 
 /// Everything but RFC 3986's unreserved characters.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -77,6 +80,20 @@ pub(super) fn build(
     Ok(Request { method: http_method, url, headers, body, timeout })
 }
 
+/// The call with three stars in the place of each secret.
+pub(super) fn hidden(method: &Method, call: &Call) -> Call {
+    let mut shown = call.clone();
+    for name in secrets_of(method, call) {
+        if name == WHOLE_BODY {
+            shown.content = Some(Value::from(HIDDEN));
+        }
+        for value in [shown.arguments.get_mut(&name), shown.body.get_mut(&name)].into_iter().flatten() {
+            *value = Value::from(HIDDEN);
+        }
+    }
+    shown
+}
+
 /// The first request of a read as it will be sent, `GET https://host/path?query`, for people: values of secret parameters
 /// are hidden.
 ///
@@ -84,12 +101,7 @@ pub(super) fn build(
 /// As sending it, but for the credential, which is not looked at.
 pub fn describe_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> Result<String> {
     let method = &plan.method;
-    let mut shown = call.clone();
-    for parameter in method.parameters.iter().filter(|p| p.secret) {
-        if let Some(value) = shown.arguments.get_mut(&parameter.name) {
-            *value = Value::from("***");
-        }
-    }
+    let shown = hidden(method, call);
     let server = endpoints.server(&plan.provider, method, &call.arguments)?;
     let request = build(method, &shown, &server, &plan.first_values(call), Duration::ZERO)?;
     Ok(format!("{} {}", request.method, request.url))

@@ -11,16 +11,13 @@ use super::body::{pieces, text_of};
 use super::endpoint::Endpoints;
 use super::kept::Changing;
 use super::read::ReadContext;
-use super::request::{self, shown_url};
+use super::request::{self, HIDDEN, shown_url};
 use super::tape::Asked;
 use super::transfer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
-use crate::provider::{Call, Effect, Location, Method, WHOLE_BODY, secrets_of};
+use crate::provider::{Call, Effect, Location, Method};
 use crate::rows::ItemPath;
-
-/// What stands in the place of a secret.
-const HIDDEN: &str = "***";
 
 /// What an API answered to one call.
 #[derive(Debug, Clone)]
@@ -194,15 +191,7 @@ pub fn show_request(endpoints: &Endpoints, method: &Method, call: &Call) -> Resu
     let server = endpoints.server(&call.provider, method, &call.arguments)?;
     // With the values themselves, which may be refused where three stars are not.
     request::build(method, call, &server, &[], Duration::ZERO)?;
-    let mut shown = call.clone();
-    for name in secrets_of(method, call) {
-        if name == WHOLE_BODY {
-            shown.content = Some(Value::from(HIDDEN));
-        }
-        for value in [shown.arguments.get_mut(&name), shown.body.get_mut(&name)].into_iter().flatten() {
-            *value = Value::from(HIDDEN);
-        }
-    }
+    let shown = request::hidden(method, call);
     let server = endpoints.server(&call.provider, method, &shown.arguments).unwrap_or(server);
     let request = request::build(method, &shown, &server, &[], Duration::ZERO)?;
     let body = text_of(&pieces(method, &shown, &[], &mut HeaderMap::new())?);

@@ -78,18 +78,18 @@ impl Messages {
     /// Says which writes stopped half-way, so that nobody takes them for done.
     pub(super) fn unfinished(&mut self, engine: &Engine) {
         const SHOWN: usize = 3;
-        let stopped = match engine.unfinished_writes() {
-            Ok(stopped) => stopped,
+        let found = match engine.stopped_writes() {
+            Ok(found) => found,
             Err(error) => return self.error(&error, None),
         };
-        for (id, left) in stopped.iter().take(SHOWN) {
+        for (id, left) in found.items.iter().take(SHOWN) {
             self.note(&format!("unfinished: {left}; `RESUME '{id}'` goes on"));
         }
-        for error in engine.unreadable_journals().unwrap_or_default().iter().take(SHOWN) {
+        for error in found.unreadable.iter().take(SHOWN) {
             self.note(&format!("a journal cannot be read: {error}"));
         }
-        if stopped.len() > SHOWN {
-            self.note(&format!("and {} more: `SHOW JOURNAL`", stopped.len() - SHOWN));
+        if found.items.len() > SHOWN {
+            self.note(&format!("and {} more: `SHOW JOURNAL`", found.items.len() - SHOWN));
         }
     }
 

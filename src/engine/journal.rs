@@ -12,7 +12,8 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 use crate::store::{
-    CallState, Journal, Outcome, OutcomeState, StateDirectory, StatementRecord, read_journal, time_text, unfinished,
+    CallState, Journal, Listing, Outcome, OutcomeState, StateDirectory, StatementRecord, read_journal, time_text,
+    unfinished,
 };
 use crate::write::{CallResult, Planned, Recorder, ids_of};
 
@@ -133,9 +134,7 @@ impl Engine {
     /// # Errors
     /// `InvalidArgument` when the state directory cannot be read.
     pub fn unreadable_journals(&self) -> Result<Vec<Error>> {
-        let super::writing::JournalChoice::In(dir) = &self.writes().journal else { return Ok(Vec::new()) };
-        let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(Vec::new()) };
-        Ok(unfinished(&state)?.unreadable)
+        Ok(self.stopped_writes()?.unreadable)
     }
 
     /// Statements that stopped half-way, newest first: each one's id and what is left of it. Those of which nothing is left
@@ -144,13 +143,21 @@ impl Engine {
     /// # Errors
     /// `InvalidArgument` when the state directory cannot be read.
     pub fn unfinished_writes(&self) -> Result<Vec<(String, String)>> {
-        let super::writing::JournalChoice::In(dir) = &self.writes().journal else { return Ok(Vec::new()) };
-        let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(Vec::new()) };
-        let stopped = unfinished(&state)?.items;
+        Ok(self.stopped_writes()?.items)
+    }
+
+    /// Both of one look at the journals: what is left of statements that stopped, and why some cannot be read.
+    pub(crate) fn stopped_writes(&self) -> Result<Listing<(String, String)>> {
+        let none = || Listing { items: Vec::new(), unreadable: Vec::new() };
+        let Some(dir) = self.writes().state_dir() else { return Ok(none()) };
+        let Some(state) = StateDirectory::open_existing(dir)? else { return Ok(none()) };
+        let listing = unfinished(&state)?;
         let is_open = |record: &&StatementRecord| {
             !record.calls_in(CallState::Unknown).is_empty() || !record.calls_in(CallState::NotStarted).is_empty()
         };
-        Ok(stopped.iter().filter(is_open).map(|record| (record.statement.clone(), left_of(record))).collect())
+        let open = listing.items.iter().filter(is_open);
+        let items = open.map(|record| (record.statement.clone(), left_of(record))).collect();
+        Ok(Listing { items, unreadable: listing.unreadable })
     }
 }
 

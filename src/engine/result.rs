@@ -45,17 +45,12 @@ impl std::fmt::Debug for QueryResult {
 }
 
 impl QueryResult {
-    pub(super) fn rows(rows: SendableRecordBatchStream, report: Report, clock: SharedClock) -> Self {
-        let schema = shown(&rows.schema());
-        let headed = Arc::clone(&schema);
-        let rows = rows
-            .map(move |batch| {
-                let batch = batch.map_err(|error| from_datafusion(&error))?;
-                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                RecordBatch::try_new_with_options(Arc::clone(&headed), batch.columns().to_vec(), &options)
-                    .map_err(|error| Error::new(ErrorKind::Internal, "rows are not of their schema").caused_by(error))
-            })
-            .boxed();
+    fn of(
+        schema: SchemaRef,
+        rows: BoxStream<'static, Result<RecordBatch>>,
+        report: Report,
+        clock: SharedClock,
+    ) -> Self {
         Self {
             schema,
             report,
@@ -67,6 +62,20 @@ impl QueryResult {
             ended: None,
             span: Span::none(),
         }
+    }
+
+    pub(super) fn rows(rows: SendableRecordBatchStream, report: Report, clock: SharedClock) -> Self {
+        let schema = shown(&rows.schema());
+        let headed = Arc::clone(&schema);
+        let rows = rows
+            .map(move |batch| {
+                let batch = batch.map_err(|error| from_datafusion(&error))?;
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                RecordBatch::try_new_with_options(Arc::clone(&headed), batch.columns().to_vec(), &options)
+                    .map_err(|error| Error::new(ErrorKind::Internal, "rows are not of their schema").caused_by(error))
+            })
+            .boxed();
+        Self::of(schema, rows, report, clock)
     }
 
     /// The rows as far as the user's budgets go: then an error that says how far it got.
@@ -85,17 +94,7 @@ impl QueryResult {
     pub(super) fn batch(batch: RecordBatch, report: Report, clock: SharedClock) -> Self {
         let schema = batch.schema();
         let rows = stream::iter([Ok(batch)]).boxed();
-        Self {
-            schema,
-            report,
-            clock,
-            message: None,
-            note: None,
-            rows,
-            program_form: None,
-            ended: None,
-            span: Span::none(),
-        }
+        Self::of(schema, rows, report, clock)
     }
 
     /// Text rows under these headings.
@@ -120,17 +119,9 @@ impl QueryResult {
     }
 
     pub(super) fn command(message: &str, report: Report, clock: SharedClock) -> Self {
-        Self {
-            schema: Arc::new(Schema::empty()),
-            report,
-            clock,
-            message: Some(message.to_owned()),
-            note: None,
-            rows: stream::empty().boxed(),
-            program_form: None,
-            ended: None,
-            span: Span::none(),
-        }
+        let mut said = Self::of(Arc::new(Schema::empty()), stream::empty().boxed(), report, clock);
+        said.message = Some(message.to_owned());
+        said
     }
 
     /// The columns.

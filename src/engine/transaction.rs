@@ -78,15 +78,21 @@ impl Session {
         if parse_one(text).is_ok_and(|statement| !is_part(&statement)) {
             return;
         }
-        let _spoiled = self.or_spoiled(Err::<(), _>(Error::new(ErrorKind::Cancelled, "")));
+        self.spoil();
     }
 
     /// Between BEGIN and COMMIT, what failed spoils the whole: what is queued is not all that was meant.
     pub(super) fn or_spoiled<T>(&mut self, result: Result<T>) -> Result<T> {
-        if let (Err(_), Some(transaction)) = (&result, &mut self.transaction) {
-            transaction.failed = true;
+        if result.is_err() {
+            self.spoil();
         }
         result
+    }
+
+    fn spoil(&mut self) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.failed = true;
+        }
     }
 
     /// # Errors
@@ -138,7 +144,7 @@ impl Session {
         }
         let planned = Planned::transaction(transaction.queued.clone());
         let committed = Committed { token: Arc::clone(&transaction.token), writes: transaction.queued.len() };
-        self.check_rows(&planned, &report, |_| true).await?;
+        self.check_rows(&planned, &report).await?;
         check_budget(self.settings(), &report, &planned, |_| true)?;
         Ok(self.pending(planned, report, Origin::Transaction(committed)))
     }

@@ -195,15 +195,10 @@ impl Session {
     }
 
     /// Looks again at the rows that a plan was made from.
-    pub(super) async fn check_rows(
-        &self,
-        planned: &Planned,
-        report: &Report,
-        wanted: impl Fn(usize) -> bool,
-    ) -> Result<()> {
+    pub(super) async fn check_rows(&self, planned: &Planned, report: &Report) -> Result<()> {
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
-        check_unchanged(&self.plan_context(&rows, report, &clock), planned, wanted).await
+        check_unchanged(&self.plan_context(&rows, report, &clock), planned, |_| true).await
     }
 
     pub(super) fn plan_context<'a>(
@@ -257,14 +252,14 @@ impl Session {
                 .hint("nothing was sent; plan and apply it with sessions of one engine"));
         }
         self.remember(&report);
-        let commits = if let Origin::Transaction(committed) = &origin {
+        let commits = matches!(origin, Origin::Transaction(_));
+        if let Origin::Transaction(committed) = &origin {
             self.check_committed(committed)?;
-            true
-        } else {
-            false
-        };
+        }
         if planned.plan.calls.is_empty() {
-            self.transaction = self.transaction.take().filter(|_| !commits);
+            if commits {
+                self.transaction = None;
+            }
             let message = format!("{}: nothing to do, 0 calls", planned.plan.verb);
             return Ok(QueryResult::command(&message, report, self.clock()));
         }
