@@ -170,9 +170,13 @@ proptest! {
             .filter(|method| method.effect != crate::provider::Effect::Read)
             .collect();
         let method = which.get(&writes);
-        let url = method.url_template().replace("{apiVersion}", "v4");
-        let path: String = url.split('{').map(|part| part.split_once('}').map_or(part.to_owned(), |(_, rest)| format!("{id}{rest}"))).collect();
-        let url = Url::parse(&path).unwrap();
+        let filled = |template: &str, value: &str| -> String {
+            let parts = template.split('{').map(|part| part.split_once('}').map_or(part.to_owned(), |(_, rest)| format!("{value}{rest}")));
+            parts.collect()
+        };
+        // What stands in the host is a name; only in the path may it be anything.
+        let origin = method.server.trim_end_matches('/').replace("{apiVersion}", "v4");
+        let url = Url::parse(&(filled(&origin, "nyc3") + &filled(&method.path, &id))).unwrap();
         let fields = Value::Object(fields.into_iter().collect());
         let credentials = api.sandbox.credentials();
         let mut headers = http::HeaderMap::new();
