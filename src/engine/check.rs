@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use async_trait::async_trait;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::sql::parser::Statement as DfStatement;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use sqlparser::ast;
 
 use super::names::complete_write;
@@ -201,9 +202,8 @@ struct NoRows<'a> {
     asked: AtomicBool,
 }
 
-#[async_trait]
-impl RowSource for NoRows<'_> {
-    async fn rows(&self, query: ast::Query) -> Result<SourceRows> {
+impl NoRows<'_> {
+    async fn columns_or_rows(&self, query: ast::Query) -> Result<SourceRows> {
         let planner = self.rows.session.fresh_planner(&self.rows.report);
         let context = planner.context()?;
         let plan = planner.plan(&context, ast::Statement::Query(Box::new(query.clone()))).await?;
@@ -215,9 +215,20 @@ impl RowSource for NoRows<'_> {
         self.asked.store(true, Ordering::SeqCst);
         Ok(SourceRows { names, rows: Vec::new() })
     }
+}
 
-    async fn conjuncts(&self, table: Arc<Table>, alias: &str, selection: ast::Expr) -> Result<Option<Vec<Predicate>>> {
-        self.rows.conjuncts(table, alias, selection).await
+impl RowSource for NoRows<'_> {
+    fn rows(&self, query: ast::Query) -> BoxFuture<'_, Result<SourceRows>> {
+        self.columns_or_rows(query).boxed()
+    }
+
+    fn conjuncts<'a>(
+        &'a self,
+        table: Arc<Table>,
+        alias: &'a str,
+        selection: ast::Expr,
+    ) -> BoxFuture<'a, Result<Option<Vec<Predicate>>>> {
+        self.rows.conjuncts(table, alias, selection)
     }
 }
 

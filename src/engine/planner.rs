@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
-use async_trait::async_trait;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemTable, MemoryCatalogProviderList, SchemaProvider, TableProvider,
 };
@@ -18,6 +17,8 @@ use datafusion::datasource::ViewTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DfStatement;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use sqlparser::ast;
 
 use super::Engine;
@@ -255,31 +256,49 @@ impl CatalogProvider for LocalCatalog {
 #[derive(Debug)]
 struct OwnSchema(Planner);
 
-#[async_trait]
+// Its future is written out: see `scan::table`.
 impl SchemaProvider for OwnSchema {
     fn table_names(&self) -> Vec<String> {
         self.0.own.names().unwrap_or_default().into_iter().collect()
     }
 
-    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>, DataFusionError> {
-        if self.0.making.as_deref() == Some(name) {
-            return Err(to_datafusion(reads_itself(name)));
-        }
-        let (own, wanted) = (Arc::clone(&self.0.own), name.to_owned());
-        let found = blocking(move || own.find(&wanted)).await.map_err(to_datafusion)?;
-        Ok(match found {
-            None => None,
-            Some(Object::Rows(snapshot)) => {
-                Some(Arc::new(MemTable::try_new(Arc::clone(&snapshot.schema), vec![snapshot.batches.clone()])?))
-            }
-            Some(Object::View(sql)) => {
-                let plan = self.0.plan_view(name, &sql).await.map_err(to_datafusion)?;
-                Some(Arc::new(ViewTable::new(plan, Some(sql))))
-            }
-        })
+    fn table<'life0, 'life1, 'f>(
+        &'life0 self,
+        name: &'life1 str,
+    ) -> BoxFuture<'f, Result<Option<Arc<dyn TableProvider>>, DataFusionError>>
+    where
+        'life0: 'f,
+        'life1: 'f,
+    {
+        self.found(name)
     }
 
     fn table_exist(&self, name: &str) -> bool {
         self.0.own.names().is_ok_and(|names: BTreeSet<String>| names.contains(name))
+    }
+}
+
+impl OwnSchema {
+    fn found<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Arc<dyn TableProvider>>, DataFusionError>> {
+        let found = async move {
+            if self.0.making.as_deref() == Some(name) {
+                return Err(to_datafusion(reads_itself(name)));
+            }
+            let (own, wanted) = (Arc::clone(&self.0.own), name.to_owned());
+            let found = blocking(move || own.find(&wanted)).await.map_err(to_datafusion)?;
+            let table: Option<Arc<dyn TableProvider>> = match found {
+                None => None,
+                Some(Object::Rows(snapshot)) => {
+                    let rows = vec![snapshot.batches.clone()];
+                    Some(Arc::new(MemTable::try_new(Arc::clone(&snapshot.schema), rows)?))
+                }
+                Some(Object::View(sql)) => {
+                    let plan = self.0.plan_view(name, &sql).await.map_err(to_datafusion)?;
+                    Some(Arc::new(ViewTable::new(plan, Some(sql))))
+                }
+            };
+            Ok(table)
+        };
+        found.boxed()
     }
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
-use async_trait::async_trait;
 use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
 use datafusion::execution::context::SQLOptions;
 use datafusion::sql::parser::Statement as DfStatement;
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use serde_json::Value;
 use sqlparser::ast;
 
@@ -35,9 +35,23 @@ pub(super) struct SessionRows<'a> {
     pub(super) report: Report,
 }
 
-#[async_trait]
 impl RowSource for SessionRows<'_> {
-    async fn rows(&self, query: ast::Query) -> Result<SourceRows> {
+    fn rows(&self, query: ast::Query) -> BoxFuture<'_, Result<SourceRows>> {
+        self.read(query).boxed()
+    }
+
+    fn conjuncts<'a>(
+        &'a self,
+        table: Arc<Table>,
+        alias: &'a str,
+        selection: ast::Expr,
+    ) -> BoxFuture<'a, Result<Option<Vec<Predicate>>>> {
+        self.planned_conjuncts(table, alias, selection).boxed()
+    }
+}
+
+impl SessionRows<'_> {
+    async fn read(&self, query: ast::Query) -> Result<SourceRows> {
         let planner = self.session.fresh_planner(&self.report);
         let context = planner.context()?;
         let plan = planner.plan(&context, ast::Statement::Query(Box::new(query))).await?;
@@ -58,7 +72,12 @@ impl RowSource for SessionRows<'_> {
         Ok(SourceRows { names, rows })
     }
 
-    async fn conjuncts(&self, table: Arc<Table>, alias: &str, selection: ast::Expr) -> Result<Option<Vec<Predicate>>> {
+    async fn planned_conjuncts(
+        &self,
+        table: Arc<Table>,
+        alias: &str,
+        selection: ast::Expr,
+    ) -> Result<Option<Vec<Predicate>>> {
         let target = WriteTarget::new(&table, self.session.settings().timestamps);
         let query = scratch_query(vec![ast::SelectItem::UnnamedExpr(one())], alias, Some(selection))?;
         let columns = table.columns.iter().map(|column| column.name.clone()).collect();
@@ -75,9 +94,7 @@ impl RowSource for SessionRows<'_> {
             Err(_) => Ok(None),
         }
     }
-}
 
-impl SessionRows<'_> {
     /// `SELECT items` over the answers of a write, which its table's alias names.
     pub(super) async fn returning(
         &self,

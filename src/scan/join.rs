@@ -9,7 +9,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality, Result, internal_err};
@@ -23,6 +22,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 
 use super::border::to_datafusion;
 use super::count::{CountFromTotal, counts_rows, total_tells};
@@ -39,11 +40,25 @@ use crate::functions::JsonTablePlanner;
 #[derive(Debug, Default)]
 pub struct SkyQueryPlanner;
 
-#[async_trait]
+// Its future is written out: see `scan::table`.
 impl QueryPlanner for SkyQueryPlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let foreign = foreign::is_foreign(session.config());
-        let plan = if foreign { foreign::relax(plan.clone())? } else { plan.clone() };
+    fn create_physical_plan<'life0, 'life1, 'life2, 'f>(
+        &'life0 self,
+        plan: &'life1 LogicalPlan,
+        session: &'life2 dyn Session,
+    ) -> BoxFuture<'f, Result<Arc<dyn ExecutionPlan>>>
+    where
+        'life0: 'f,
+        'life1: 'f,
+        'life2: 'f,
+    {
+        physical_plan(plan.clone(), session)
+    }
+}
+
+fn physical_plan(plan: LogicalPlan, session: &dyn Session) -> BoxFuture<'_, Result<Arc<dyn ExecutionPlan>>> {
+    let planned = async move {
+        let plan = if foreign::is_foreign(session.config()) { foreign::relax(plan)? } else { plan };
         let plan = find_bind_joins(plan)?;
         let planners: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
             vec![Arc::new(BindJoinPlanner), Arc::new(JsonTablePlanner)];
@@ -55,7 +70,8 @@ impl QueryPlanner for SkyQueryPlanner {
             None => return foreign::share_statement(physical, session.config()),
         }
         Ok(physical)
-    }
+    };
+    planned.boxed()
 }
 
 /// Counts the operators that call the same method: what they ask alike is asked once.
@@ -76,55 +92,76 @@ fn expect_readers(plan: &Arc<dyn ExecutionPlan>, times: u32, shared: &SharedAnsw
 #[derive(Debug, Default)]
 pub struct BindJoinPlanner;
 
-#[async_trait]
+// Its future is written out: see `scan::table`.
 impl ExtensionPlanner for BindJoinPlanner {
-    async fn plan_extension(
-        &self,
-        planner: &dyn PhysicalPlanner,
-        node: &dyn UserDefinedLogicalNode,
-        logical_inputs: &[&LogicalPlan],
-        physical_inputs: &[Arc<dyn ExecutionPlan>],
-        session: &dyn Session,
-        planning: &PhysicalPlanningContext,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        if let Some(count) = node.as_any().downcast_ref::<CountFromTotal>() {
-            let Some(table) = count.table.downcast_ref::<RestTable>() else {
-                return internal_err!("a count needs an API table");
-            };
-            let spec = table.spec(&count.filters, &[], &[]).map_err(to_datafusion)?;
-            let schema = Arc::new(count.schema.as_arrow().clone());
-            return Ok(Some(Arc::new(CallExec::counting(Arc::clone(table.core()), Arc::new(spec), schema))));
-        }
-        let Some(join) = node.as_any().downcast_ref::<BindJoin>() else { return Ok(None) };
-        let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
-            return internal_err!("a bind join needs an input");
-        };
-        let Some(table) = join.table.downcast_ref::<RestTable>() else {
-            return internal_err!("a bind join needs an API table");
-        };
-        let columns: Vec<usize> = join.keys.iter().map(|(column, _)| *column).collect();
-        let spec = table.spec(&join.filters, &join.projection, &columns).map_err(to_datafusion)?;
-        let keys = spec
-            .outer_columns()
-            .map(|bound| {
-                let key = join.keys.iter().find(|(column, _)| *column == bound.column);
-                match key {
-                    Some((_, expr)) => planner.create_physical_expr(expr, logical.schema(), session, planning),
-                    None => internal_err!("a bound column has no key"),
-                }
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let schema = Arc::new(join.schema.as_arrow().clone());
-        let residual = join
-            .residual
-            .as_ref()
-            .map(|expr| planner.create_physical_expr(expr, &join.schema, session, planning))
-            .transpose()?;
-        let list = join.or_listed.then(|| table.spec(&join.filters, &join.projection, &[]).map(Arc::new));
-        let list = list.transpose().map_err(to_datafusion)?;
-        let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, residual, list };
-        Ok(Some(Arc::new(CallExec::from_rows(Arc::clone(table.core()), Arc::new(spec), outer, schema))))
+    fn plan_extension<'life0, 'life1, 'life2, 'life3, 'life4, 'life5, 'life6, 'life7, 'f>(
+        &'life0 self,
+        planner: &'life1 dyn PhysicalPlanner,
+        node: &'life2 dyn UserDefinedLogicalNode,
+        logical_inputs: &'life3 [&'life4 LogicalPlan],
+        physical_inputs: &'life5 [Arc<dyn ExecutionPlan>],
+        session: &'life6 dyn Session,
+        planning: &'life7 PhysicalPlanningContext,
+    ) -> BoxFuture<'f, Result<Option<Arc<dyn ExecutionPlan>>>>
+    where
+        'life0: 'f,
+        'life1: 'f,
+        'life2: 'f,
+        'life3: 'f,
+        'life4: 'f,
+        'life5: 'f,
+        'life6: 'f,
+        'life7: 'f,
+    {
+        ready(planned(planner, node, logical_inputs, physical_inputs, session, planning)).boxed()
     }
+}
+
+fn planned(
+    planner: &dyn PhysicalPlanner,
+    node: &dyn UserDefinedLogicalNode,
+    logical_inputs: &[&LogicalPlan],
+    physical_inputs: &[Arc<dyn ExecutionPlan>],
+    session: &dyn Session,
+    planning: &PhysicalPlanningContext,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if let Some(count) = node.as_any().downcast_ref::<CountFromTotal>() {
+        let Some(table) = count.table.downcast_ref::<RestTable>() else {
+            return internal_err!("a count needs an API table");
+        };
+        let spec = table.spec(&count.filters, &[], &[]).map_err(to_datafusion)?;
+        let schema = Arc::new(count.schema.as_arrow().clone());
+        return Ok(Some(Arc::new(CallExec::counting(Arc::clone(table.core()), Arc::new(spec), schema))));
+    }
+    let Some(join) = node.as_any().downcast_ref::<BindJoin>() else { return Ok(None) };
+    let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
+        return internal_err!("a bind join needs an input");
+    };
+    let Some(table) = join.table.downcast_ref::<RestTable>() else {
+        return internal_err!("a bind join needs an API table");
+    };
+    let columns: Vec<usize> = join.keys.iter().map(|(column, _)| *column).collect();
+    let spec = table.spec(&join.filters, &join.projection, &columns).map_err(to_datafusion)?;
+    let keys = spec
+        .outer_columns()
+        .map(|bound| {
+            let key = join.keys.iter().find(|(column, _)| *column == bound.column);
+            match key {
+                Some((_, expr)) => planner.create_physical_expr(expr, logical.schema(), session, planning),
+                None => internal_err!("a bound column has no key"),
+            }
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let schema = Arc::new(join.schema.as_arrow().clone());
+    let residual = join
+        .residual
+        .as_ref()
+        .map(|expr| planner.create_physical_expr(expr, &join.schema, session, planning))
+        .transpose()?;
+    let list = join.or_listed.then(|| table.spec(&join.filters, &join.projection, &[]).map(Arc::new));
+    let list = list.transpose().map_err(to_datafusion)?;
+    let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, residual, list };
+    Ok(Some(Arc::new(CallExec::from_rows(Arc::clone(table.core()), Arc::new(spec), outer, schema))))
 }
 
 /// An outer input and a table that is called once per distinct key of it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use async_trait::async_trait;
+use futures::future::BoxFuture;
 use serde_json::Value;
 use sqlparser::ast;
 
@@ -30,20 +30,24 @@ pub struct SourceRows {
 }
 
 /// What runs queries: the rows of a write come from it.
-#[async_trait]
 pub trait RowSource: Send + Sync {
     /// Runs a query to its end. What happens is told to the statement's report.
     ///
     /// # Errors
     /// As running the query by itself.
-    async fn rows(&self, query: ast::Query) -> Result<SourceRows>;
+    fn rows(&self, query: ast::Query) -> BoxFuture<'_, Result<SourceRows>>;
 
     /// The conjuncts that `selection` comes to on `table` after planning; `None` when it is more than predicates on that
     /// table, or when it cannot be planned there.
     ///
     /// # Errors
     /// `NameNotFound` and the like for what is wrong however it is read.
-    async fn conjuncts(&self, table: Arc<Table>, alias: &str, selection: ast::Expr) -> Result<Option<Vec<Predicate>>>;
+    fn conjuncts<'a>(
+        &'a self,
+        table: Arc<Table>,
+        alias: &'a str,
+        selection: ast::Expr,
+    ) -> BoxFuture<'a, Result<Option<Vec<Predicate>>>>;
 }
 
 /// What planning needs.

@@ -13,7 +13,8 @@ use datafusion::logical_expr::expr_rewriter::unnormalize_col;
 use datafusion::logical_expr::{Documentation, Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::ExecutionPlan;
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 
 use super::cells::{Row, batch_of, maybe, schema_of, text};
 use super::definitions::{Definition, Source, definition, definitions};
@@ -55,7 +56,7 @@ struct FactTable {
     schema: SchemaRef,
 }
 
-#[async_trait]
+// Its future is written out: see `scan::table`.
 impl TableProvider for FactTable {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -65,30 +66,51 @@ impl TableProvider for FactTable {
         TableType::View
     }
 
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
+    fn scan<'life0, 'life1, 'life2, 'life3, 'f>(
+        &'life0 self,
+        state: &'life1 dyn Session,
+        projection: Option<&'life2 Vec<usize>>,
+        filters: &'life3 [Expr],
         _limit: Option<usize>,
-    ) -> DfResult<Arc<dyn ExecutionPlan>> {
-        let planner = state.config().get_extension::<Planner>().ok_or_else(|| {
-            to_datafusion(Error::new(ErrorKind::Unsupported, "this session has no tables of metadata"))
-        })?;
-        let facts = Arc::new(SessionFacts::gather(planner, self.definition).await.map_err(to_datafusion)?);
-        let wanted = Wanted::new(self.definition.scope, filters, state)?;
-        let mut rows = match &self.definition.source {
-            Source::Functions => functions(state),
-            _ => documents(self.definition, &facts, wanted).await.map_err(to_datafusion)?,
-        };
-        rows.extend(self.definition.own.into_iter().flat_map(|own| own(&facts)));
-        let batch = batch_of(&self.schema, self.definition.columns, &rows).map_err(to_datafusion)?;
-        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
+    ) -> BoxFuture<'f, DfResult<Arc<dyn ExecutionPlan>>>
+    where
+        'life0: 'f,
+        'life1: 'f,
+        'life2: 'f,
+        'life3: 'f,
+    {
+        self.read(state, projection.cloned(), filters)
     }
 
     /// A condition says which documents to read; the rows are compared again.
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DfResult<Vec<TableProviderFilterPushDown>> {
         Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+}
+
+impl FactTable {
+    fn read<'a>(
+        &'a self,
+        state: &'a dyn Session,
+        projection: Option<Vec<usize>>,
+        filters: &'a [Expr],
+    ) -> BoxFuture<'a, DfResult<Arc<dyn ExecutionPlan>>> {
+        let read = async move {
+            let planner = state.config().get_extension::<Planner>().ok_or_else(|| {
+                to_datafusion(Error::new(ErrorKind::Unsupported, "this session has no tables of metadata"))
+            })?;
+            let facts = Arc::new(SessionFacts::gather(planner, self.definition).await.map_err(to_datafusion)?);
+            let wanted = Wanted::new(self.definition.scope, filters, state)?;
+            let mut rows = match &self.definition.source {
+                Source::Functions => functions(state),
+                _ => documents(self.definition, &facts, wanted).await.map_err(to_datafusion)?,
+            };
+            rows.extend(self.definition.own.into_iter().flat_map(|own| own(&facts)));
+            let batch = batch_of(&self.schema, self.definition.columns, &rows).map_err(to_datafusion)?;
+            let plan = MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection)?;
+            Ok(plan as Arc<dyn ExecutionPlan>)
+        };
+        read.boxed()
     }
 }
 

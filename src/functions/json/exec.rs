@@ -8,7 +8,6 @@ use arrow::array::{
 };
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
-use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
@@ -26,6 +25,8 @@ use datafusion::physical_plan::{
     ReplaceChildrenOptions,
 };
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use futures::stream::{self, StreamExt};
 
 use super::document::parse;
@@ -41,46 +42,68 @@ const PIECE_ROWS: usize = 8192;
 #[derive(Debug, Default)]
 pub struct JsonTablePlanner;
 
-#[async_trait]
+// Its future is written out: async_trait's would hold whole plans, and to prove
+// such a future `Send` takes the compiler seconds for each.
 impl ExtensionPlanner for JsonTablePlanner {
-    async fn plan_extension(
-        &self,
-        planner: &dyn PhysicalPlanner,
-        node: &dyn UserDefinedLogicalNode,
-        logical_inputs: &[&LogicalPlan],
-        physical_inputs: &[Arc<dyn ExecutionPlan>],
-        session: &dyn Session,
-        planning: &PhysicalPlanningContext,
-    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-        let Some(table) = node.as_any().downcast_ref::<JsonTable>() else { return Ok(None) };
-        let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
-            return internal_err!("a JSON table needs an input");
-        };
-        let over_input = |expr| planner.create_physical_expr(expr, logical.schema(), session, planning);
-        let on = match &table.on {
-            Some(on) => {
-                // The optimiser has not seen it.
-                let context = SimplifyContext::builder()
-                    .with_schema(Arc::clone(&table.pairs))
-                    .with_query_execution_start_time(session.execution_props().query_execution_start_time)
-                    .build();
-                let simplifier = ExprSimplifier::new(context);
-                let on = simplifier.simplify(simplifier.coerce(on.clone(), &table.pairs)?)?;
-                Some(planner.create_physical_expr(&on, &table.pairs, session, planning)?)
-            }
-            None => None,
-        };
-        let parts = Parts {
-            document: over_input(&table.document)?,
-            path: table.path.as_ref().map(over_input).transpose()?,
-            depth: table.depth,
-            gives: table.gives.clone(),
-            on,
-            pairs: Arc::new(table.pairs.as_arrow().clone()),
-            schema: Arc::new(table.schema.as_arrow().clone()),
-        };
-        Ok(Some(Arc::new(JsonTableExec::new(Arc::clone(input), Arc::new(parts)))))
+    fn plan_extension<'life0, 'life1, 'life2, 'life3, 'life4, 'life5, 'life6, 'life7, 'f>(
+        &'life0 self,
+        planner: &'life1 dyn PhysicalPlanner,
+        node: &'life2 dyn UserDefinedLogicalNode,
+        logical_inputs: &'life3 [&'life4 LogicalPlan],
+        physical_inputs: &'life5 [Arc<dyn ExecutionPlan>],
+        session: &'life6 dyn Session,
+        planning: &'life7 PhysicalPlanningContext,
+    ) -> BoxFuture<'f, Result<Option<Arc<dyn ExecutionPlan>>>>
+    where
+        'life0: 'f,
+        'life1: 'f,
+        'life2: 'f,
+        'life3: 'f,
+        'life4: 'f,
+        'life5: 'f,
+        'life6: 'f,
+        'life7: 'f,
+    {
+        ready(planned(planner, node, logical_inputs, physical_inputs, session, planning)).boxed()
     }
+}
+
+fn planned(
+    planner: &dyn PhysicalPlanner,
+    node: &dyn UserDefinedLogicalNode,
+    logical_inputs: &[&LogicalPlan],
+    physical_inputs: &[Arc<dyn ExecutionPlan>],
+    session: &dyn Session,
+    planning: &PhysicalPlanningContext,
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(table) = node.as_any().downcast_ref::<JsonTable>() else { return Ok(None) };
+    let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
+        return internal_err!("a JSON table needs an input");
+    };
+    let over_input = |expr| planner.create_physical_expr(expr, logical.schema(), session, planning);
+    let on = match &table.on {
+        Some(on) => {
+            // The optimiser has not seen it.
+            let context = SimplifyContext::builder()
+                .with_schema(Arc::clone(&table.pairs))
+                .with_query_execution_start_time(session.execution_props().query_execution_start_time)
+                .build();
+            let simplifier = ExprSimplifier::new(context);
+            let on = simplifier.simplify(simplifier.coerce(on.clone(), &table.pairs)?)?;
+            Some(planner.create_physical_expr(&on, &table.pairs, session, planning)?)
+        }
+        None => None,
+    };
+    let parts = Parts {
+        document: over_input(&table.document)?,
+        path: table.path.as_ref().map(over_input).transpose()?,
+        depth: table.depth,
+        gives: table.gives.clone(),
+        on,
+        pairs: Arc::new(table.pairs.as_arrow().clone()),
+        schema: Arc::new(table.schema.as_arrow().clone()),
+    };
+    Ok(Some(Arc::new(JsonTableExec::new(Arc::clone(input), Arc::new(parts)))))
 }
 
 /// What there is to do with each row.
