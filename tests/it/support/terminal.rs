@@ -13,7 +13,7 @@ use pty_process::blocking::{Command, Pty, open};
 use tempfile::TempDir;
 
 /// Far longer than anything takes; a test that waits so long has failed.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(5);
 
 /// A program in a terminal, with a home of its own.
 pub(crate) struct Terminal {
