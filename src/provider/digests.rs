@@ -1,9 +1,12 @@
-//! Digests of services that outlive the process: parsing megabytes of YAML once is enough.
+//! Digests that outlive the process: parsing megabytes of YAML once is enough.
+//!
+//! Those of the shipped documents are made by `build.rs` with the code of this room, and are in the program; those of
+//! other documents are kept in a store ([decision 5](../../docs/decisions/0005-digests-at-build-time.md)).
 
 use std::fmt;
-use std::sync::Arc;
 
-use super::model::Service;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Tells apart programs that would read a document differently: a hash over the sources of this room.
 const CODE: &str = env!("SKYQL_PROVIDER_CODE");
@@ -17,17 +20,21 @@ pub trait DigestStore: fmt::Debug + Send + Sync {
     fn save(&self, parts: &[&[u8]], digest: &[u8]);
 }
 
-/// The digest of the service that these documents make; the parts are all that it depends on.
-pub(super) fn load_digest(store: &dyn DigestStore, parts: &[&[u8]]) -> Option<Arc<Service>> {
-    let digest = store.load(&with_code(parts))?;
-    serde_json::from_slice(&digest).ok().map(Arc::new)
+/// The digest of what these documents make, a provider or a service; the parts are all that it depends on.
+pub(super) fn load_digest<T: DeserializeOwned>(store: &dyn DigestStore, parts: &[&[u8]]) -> Option<T> {
+    read_digest(&store.load(&with_code(parts))?)
 }
 
 /// Keeps a digest.
-pub(super) fn save_digest(store: &dyn DigestStore, parts: &[&[u8]], service: &Service) {
-    if let Ok(digest) = serde_json::to_vec(service) {
+pub(super) fn save_digest<T: Serialize>(store: &dyn DigestStore, parts: &[&[u8]], made: &T) {
+    if let Ok(digest) = serde_json::to_vec(made) {
         store.save(&with_code(parts), &digest);
     }
+}
+
+/// What a digest says; nothing when it is damaged.
+pub(super) fn read_digest<T: DeserializeOwned>(digest: &[u8]) -> Option<T> {
+    serde_json::from_slice(digest).ok()
 }
 
 fn with_code<'p>(parts: &[&'p [u8]]) -> Vec<&'p [u8]> {
@@ -37,7 +44,7 @@ fn with_code<'p>(parts: &[&'p [u8]]) -> Vec<&'p [u8]> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::super::registry::Registry;
     use super::super::source::{DirectorySource, DocumentSource, EmbeddedSource};
@@ -72,18 +79,37 @@ mod tests {
     #[test]
     fn every_shipped_service_comes_back_as_it_was() {
         let store = Arc::new(Memory::default());
-        let shipped = || registry(Arc::new(EmbeddedSource::shipped()), &store);
+        let shipped = || registry(Arc::new(EmbeddedSource::shipped().documents()), &store);
         let (first, second) = (shipped(), shipped());
-        let mut services = 0;
-        for provider in first.provider_names() {
-            for service in first.provider(&provider).unwrap().services.keys() {
-                let read = first.service(&provider, service).unwrap();
-                assert_eq!(second.service(&provider, service).unwrap(), read, "{provider}.{service}");
-                services += 1;
+        let mut digests = 0;
+        for name in first.provider_names() {
+            let provider = first.provider(&name).unwrap();
+            assert_eq!(second.provider(&name).unwrap(), provider);
+            for service in provider.services.keys() {
+                let read = first.service(&name, service).unwrap();
+                assert_eq!(second.service(&name, service).unwrap(), read, "{name}.{service}");
             }
+            digests += 1 + provider.services.len();
         }
-        assert_eq!((*store.found.lock().unwrap(), store.kept.lock().unwrap().len()), (services, services));
-        assert!(services >= 5);
+        assert_eq!((*store.found.lock().unwrap(), store.kept.lock().unwrap().len()), (digests, digests));
+        assert!(digests >= 50);
+    }
+
+    /// The same bytes: what `build.rs` makes with other features of the same crates would show here.
+    #[test]
+    fn the_digests_in_the_program_are_those_that_its_own_code_makes() {
+        let shipped = EmbeddedSource::shipped();
+        let parsed = Registry::new(vec![Arc::new(shipped.documents())], None);
+        for file in shipped.provider_files().unwrap() {
+            let name = file.split('/').next().unwrap();
+            let provider = parsed.provider(name).unwrap();
+            assert_eq!(shipped.digest(&file, None), serde_json::to_vec(&*provider).ok(), "{name}");
+            for service in provider.services.keys() {
+                let made = serde_json::to_vec(&*parsed.service(name, service).unwrap()).ok();
+                assert!(made == shipped.digest(&file, Some(service)), "{name}.{service}");
+            }
+            assert_eq!(shipped.digest(&file, Some("none")), None);
+        }
     }
 
     #[test]
@@ -105,7 +131,7 @@ mod tests {
         };
         document("one");
         assert_eq!((names(), names()), (vec!["one".to_owned()], vec!["one".to_owned()]));
-        assert_eq!(*store.found.lock().unwrap(), 1);
+        assert_eq!(*store.found.lock().unwrap(), 2);
         document("two");
         assert_eq!(names(), ["two"]);
         for damage in [&b""[..], b"{}", b"null", b"\xff"] {
@@ -113,6 +139,7 @@ mod tests {
             assert_eq!(names(), ["two"], "{damage:?}");
         }
         assert_eq!(names(), ["two"]);
-        assert_eq!(store.kept.lock().unwrap().len(), 2);
+        // The provider's, and one of each document.
+        assert_eq!(store.kept.lock().unwrap().len(), 3);
     }
 }

@@ -30,7 +30,7 @@ use crate::error::Result;
 ///
 /// # Errors
 /// `Provider` when a service names no document or the authentication is not complete.
-pub(super) fn load_provider(document: &Document, directory: &str) -> Result<Provider> {
+pub(crate) fn load_provider(document: &Document, directory: &str) -> Result<Provider> {
     let root = &document.root;
     let text = |node: &Node, key: &str| node.get(key).and_then(Node::scalar_text).map(std::borrow::Cow::into_owned);
     let name = text(root, "name").or_else(|| text(root, "id")).unwrap_or_else(|| directory.to_owned());
@@ -63,7 +63,7 @@ pub(super) fn load_provider(document: &Document, directory: &str) -> Result<Prov
 ///
 /// # Errors
 /// `Provider` when a method's operation, a parameter or a body cannot be resolved, or when our own keys are wrong.
-pub(super) fn load_service(
+pub(crate) fn load_service(
     provider: &Provider,
     provider_document: &Document,
     entry: &ServiceEntry,

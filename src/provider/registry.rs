@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::digests::{DigestStore, load_digest, save_digest};
+use super::digests::{DigestStore, load_digest, read_digest, save_digest};
 use super::document::{Document, Node};
 use super::load::{load_provider, load_service};
 use super::model::{Location, Method, Provider, Resource, Service, ServiceEntry};
@@ -43,10 +43,27 @@ struct Candidate {
 
 struct Loaded {
     provider: Arc<Provider>,
-    document: Document,
-    /// The text of the document, on which its services depend.
-    text: Vec<u8>,
+    /// The text of its document, on which its services depend.
+    text: OnceLock<Result<Vec<u8>>>,
+    /// Parsed when a service is, whose document says the rest.
+    document: OnceLock<Result<Document>>,
     services: HashMap<String, OnceLock<Result<Arc<Service>>>>,
+}
+
+impl Loaded {
+    fn new(provider: Provider) -> Self {
+        let services = provider.services.keys().map(|name| (name.clone(), OnceLock::new())).collect();
+        Self { provider: Arc::new(provider), text: OnceLock::new(), document: OnceLock::new(), services }
+    }
+
+    fn text(&self, source: &dyn DocumentSource, candidate: &Candidate) -> Result<&[u8]> {
+        self.text.get_or_init(|| source.read(&candidate.path)).as_deref().map_err(Clone::clone)
+    }
+
+    fn document(&self, source: &dyn DocumentSource, candidate: &Candidate) -> Result<&Document> {
+        let parse = || Document::parse(self.text(source, candidate)?, &source.display_path(&candidate.path));
+        self.document.get_or_init(parse).as_ref().map_err(Clone::clone)
+    }
 }
 
 impl fmt::Debug for Registry {
@@ -212,32 +229,47 @@ impl Registry {
     fn load<'a>(&self, candidate: &'a Candidate) -> Result<&'a Loaded> {
         let load = || {
             let source = self.source(candidate)?;
-            let bytes = source.read(&candidate.path)?;
-            let document = Document::parse(&bytes, &source.display_path(&candidate.path))?;
-            let provider = load_provider(&document, &candidate.directory)?;
-            let services = provider.services.keys().map(|name| (name.clone(), OnceLock::new())).collect();
-            Ok(Loaded { provider: Arc::new(provider), document, text: bytes, services })
+            if let Some(provider) = source.digest(&candidate.path, None).and_then(|digest| read_digest(&digest)) {
+                return Ok(Loaded::new(provider));
+            }
+            let text = source.read(&candidate.path)?;
+            let parts = [candidate.directory.as_bytes(), text.as_slice()];
+            let loaded = match self.digests.as_deref().and_then(|store| load_digest(store, &parts)) {
+                Some(provider) => Loaded::new(provider),
+                None => {
+                    let document = Document::parse(&text, &source.display_path(&candidate.path))?;
+                    let provider = load_provider(&document, &candidate.directory)?;
+                    if let Some(store) = self.digests.as_deref() {
+                        save_digest(store, &parts, &provider);
+                    }
+                    Loaded { document: OnceLock::from(Ok(document)), ..Loaded::new(provider) }
+                }
+            };
+            Ok(Loaded { text: OnceLock::from(Ok(text)), ..loaded })
         };
         candidate.loaded.get_or_init(load).as_ref().map_err(Clone::clone)
     }
 
-    fn source(&self, candidate: &Candidate) -> Result<&Arc<dyn DocumentSource>> {
-        self.sources
-            .get(candidate.source)
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "a provider's source is not known"))
+    fn source(&self, candidate: &Candidate) -> Result<&dyn DocumentSource> {
+        let found = self.sources.get(candidate.source).map(Arc::as_ref);
+        found.ok_or_else(|| Error::new(ErrorKind::Internal, "a provider's source is not known"))
     }
 
     fn load_service(&self, candidate: &Candidate, loaded: &Loaded, entry: &ServiceEntry) -> Result<Arc<Service>> {
         let load = || {
             let source = self.source(candidate)?;
-            let (path, bytes) = read_service(source.as_ref(), candidate, &entry.path)?;
+            let made = source.digest(&candidate.path, Some(&entry.name));
+            if let Some(service) = made.and_then(|digest| read_digest(&digest)) {
+                return Ok(Arc::new(service));
+            }
+            let (path, bytes) = read_service(source, candidate, &entry.path)?;
             let names = format!("{}\n{}", loaded.provider.name, entry.name);
-            let parts = [names.as_bytes(), loaded.text.as_slice(), bytes.as_slice()];
+            let parts = [names.as_bytes(), loaded.text(source, candidate)?, bytes.as_slice()];
             if let Some(service) = self.digests.as_deref().and_then(|store| load_digest(store, &parts)) {
-                return Ok(service);
+                return Ok(Arc::new(service));
             }
             let document = Document::parse(&bytes, &source.display_path(&path))?;
-            let service = load_service(&loaded.provider, &loaded.document, entry, &document)?;
+            let service = load_service(&loaded.provider, loaded.document(source, candidate)?, entry, &document)?;
             if let Some(store) = self.digests.as_deref() {
                 save_digest(store, &parts, &service);
             }

@@ -17,6 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// The documents in the repository's `providers/`, in the layout of a source: path, and content packed by `build.rs`.
 static SHIPPED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
+/// Their digests, made and packed by `build.rs`: a provider's under the path of its `provider.yaml`, a service's under
+/// that path, a colon and the service's name.
+static SHIPPED_DIGESTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/digests.rs"));
+
 const PROVIDER_FILE: &str = "provider.yaml";
 
 /// Somewhere provider documents can be read from. Paths are relative, with forward slashes, and begin with the
@@ -39,6 +43,13 @@ pub trait DocumentSource: fmt::Debug + Send + Sync {
 
     /// What to call a file of it in messages.
     fn display_path(&self, path: &str) -> String;
+
+    /// The digest of a `provider.yaml`, or of the service of that name in it, where the source has one that was made of
+    /// exactly its documents by exactly this code: then they need not be read.
+    fn digest(&self, provider_file: &str, service: Option<&str>) -> Option<Vec<u8>> {
+        let _ = (provider_file, service);
+        None
+    }
 }
 
 /// Documents in a directory: one that holds `<provider>/<version>/provider.yaml`, one that holds `src/<provider>/…`
@@ -204,13 +215,27 @@ impl Version {
 #[derive(Clone, Copy)]
 pub struct EmbeddedSource {
     files: &'static [(&'static str, &'static [u8])],
+    digests: &'static [(&'static str, &'static [u8])],
 }
 
 impl EmbeddedSource {
     /// The providers this version ships.
     pub fn shipped() -> Self {
-        Self { files: SHIPPED }
+        Self { files: SHIPPED, digests: SHIPPED_DIGESTS }
     }
+
+    /// The same documents without their digests, so that they are parsed.
+    #[cfg(test)]
+    pub(super) fn documents(self) -> MemorySource {
+        let files = self.files.iter().map(|(path, packed)| ((*path).to_owned(), unpack(packed).unwrap()));
+        MemorySource::new("shipped", files.collect())
+    }
+}
+
+fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(packed).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl fmt::Debug for EmbeddedSource {
@@ -243,15 +268,19 @@ impl DocumentSource for EmbeddedSource {
         let Some((_, packed)) = self.files.iter().find(|(name, _)| *name == path) else {
             return Err(Error::new(ErrorKind::NameNotFound, format!("the document `{path}` is not shipped")));
         };
-        let mut bytes = Vec::new();
-        ZlibDecoder::new(*packed).read_to_end(&mut bytes).map_err(|error| {
+        unpack(packed).map_err(|error| {
             Error::new(ErrorKind::Internal, format!("the document `{path}` cannot be unpacked")).caused_by(error)
-        })?;
-        Ok(bytes)
+        })
     }
 
     fn display_path(&self, path: &str) -> String {
         format!("shipped:{path}")
+    }
+
+    fn digest(&self, provider_file: &str, service: Option<&str>) -> Option<Vec<u8>> {
+        let wanted = service.map_or_else(|| provider_file.to_owned(), |service| format!("{provider_file}:{service}"));
+        let (_, packed) = self.digests.iter().find(|(name, _)| *name == wanted)?;
+        unpack(packed).ok()
     }
 }
 
@@ -377,8 +406,8 @@ mod tests {
             assert!(!source.read(&file).unwrap().is_empty(), "{file}");
         }
         assert_eq!(source.read("none/v1/provider.yaml").unwrap_err().kind(), ErrorKind::NameNotFound);
-        let packed: usize = SHIPPED.iter().map(|(_, bytes)| bytes.len()).sum();
-        assert!(packed < 1_500_000, "the documents take {packed} bytes of the program");
+        let packed: usize = SHIPPED.iter().chain(SHIPPED_DIGESTS).map(|(_, bytes)| bytes.len()).sum();
+        assert!(packed < 1_500_000, "documents and digests take {packed} bytes of the program");
         assert!(SHIPPED.iter().all(|(path, _)| !path.contains("overlay")));
     }
 }

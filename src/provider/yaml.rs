@@ -10,10 +10,10 @@
 
 use std::collections::HashMap;
 
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde_json::Number;
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::document::{MAX_DEPTH, Node};
 

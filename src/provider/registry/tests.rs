@@ -208,9 +208,22 @@ fn every_service_of_the_public_registry_loads() {
 
 #[test]
 fn every_shipped_service_loads() {
-    let registry = Registry::new(Vec::new(), Some(Arc::new(EmbeddedSource::shipped())));
+    let registry = Registry::new(Vec::new(), Some(Arc::new(EmbeddedSource::shipped().documents())));
     for provider in registry.provider_names() {
         check_all_services(&registry, &provider, &[]);
+    }
+}
+
+#[test]
+fn no_shipped_document_is_read_for_a_statement() {
+    let registry = Registry::new(Vec::new(), Some(Arc::new(EmbeddedSource::shipped())));
+    for name in registry.provider_names() {
+        for service in registry.provider(&name).unwrap().services.keys() {
+            registry.service(&name, service).unwrap();
+        }
+        // A service's document is never parsed without its provider's.
+        let (_, loaded) = registry.loaded(&name).unwrap();
+        assert!(loaded.text.get().is_none() && loaded.document.get().is_none(), "{name}");
     }
 }
 
@@ -220,14 +233,15 @@ fn check_all_services(registry: &Registry, provider: &str, absent: &[&str]) {
     assert!(!loaded.provider.services.is_empty(), "{provider}");
     for entry in loaded.provider.services.values() {
         let id = format!("{provider}.{}", entry.name);
-        let read = read_service(registry.source(candidate).unwrap().as_ref(), candidate, &entry.path);
+        let source = registry.source(candidate).unwrap();
+        let read = read_service(source, candidate, &entry.path);
         if absent.contains(&id.as_str()) {
             assert_eq!(registry.service(provider, &entry.name).unwrap_err().kind(), ErrorKind::NameNotFound);
             continue;
         }
         let (path, bytes) = read.unwrap();
         let document = Document::parse(&bytes, &path).unwrap();
-        let service = load_service(&loaded.provider, &loaded.document, entry, &document);
+        let service = load_service(&loaded.provider, loaded.document(source, candidate).unwrap(), entry, &document);
         check_against_document(&id, &document, &service.unwrap_or_else(|error| panic!("{id}: {error:?}")));
     }
 }
