@@ -17,7 +17,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 #[path = "src/error.rs"]
-#[allow(dead_code, reason = "the program uses the rest")]
+#[allow(dead_code, unreachable_pub, reason = "the program uses the rest")]
 mod error;
 
 /// What of the program's room `provider` turns a document into a digest.

@@ -1,7 +1,7 @@
 //! Digests that outlive the process: parsing megabytes of YAML once is enough.
 //!
 //! Those of the shipped documents are made by `build.rs` with the code of this room, and are in the program; those of
-//! other documents are kept in a store ([decision 5](../../docs/decisions/0005-digests-at-build-time.md)).
+//! other documents are kept in a store ([decision 6](../../docs/decisions/0006-digests-at-build-time.md)).
 
 use std::fmt;
 
