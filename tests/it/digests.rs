@@ -88,16 +88,20 @@ fn is_kept_and_made_anew(documents: &Path, sql: &str, word: &str) {
     assert_eq!(rows(), first);
     replace_in_kept(home.path(), word, "as_it_was_kept");
     assert_eq!(rows(), first.replace(word, "as_it_was_kept"));
-    for (path, content) in &files {
-        let middle = content.len() / 2;
-        let mut flipped = content.clone();
-        flipped[middle] ^= 1;
-        for damage in [&b""[..], b"{}", &content[..middle], &flipped] {
-            files.iter().for_each(|(path, content)| fs::write(path, content).unwrap());
-            fs::write(path, damage).unwrap();
-            assert_eq!(rows(), first);
-            assert_eq!(kept(home.path()), files);
-        }
+    let damages: [fn(&[u8]) -> Vec<u8>; 4] = [
+        |_| Vec::new(),
+        |_| b"{}".to_vec(),
+        |content| content[..content.len() / 2].to_vec(),
+        |content| {
+            let mut flipped = content.to_vec();
+            flipped[content.len() / 2] ^= 1;
+            flipped
+        },
+    ];
+    for damage in damages {
+        files.iter().for_each(|(path, content)| fs::write(path, damage(content)).unwrap());
+        assert_eq!(rows(), first);
+        assert_eq!(kept(home.path()), files);
     }
 }
 
@@ -117,7 +121,7 @@ fn several_may_begin_at_once(documents: &Path, sql: &str) {
 #[test]
 fn a_service_is_kept_once_and_made_anew_when_it_is_damaged_or_changed() {
     let documents = acme_dir("http://127.0.0.1:9", "");
-    is_kept_and_made_anew(documents.path(), WIDGETS, "list");
+    is_kept_and_made_anew(documents.path(), "DESCRIBE acme.shop.widgets", "created");
     // Another document is another digest.
     let home = TempDir::new().unwrap();
     assert!(!rows(home.path(), documents.path(), WIDGETS).contains("all,"));
@@ -147,7 +151,7 @@ fn the_largest_documents_of_the_public_registry_are_kept_as_well() {
         println!("skipped: {} is not there", documents.display());
         return;
     }
-    is_kept_and_made_anew(&documents, "SHOW METHODS IN linode.linode.instances", "boot_linode_instance");
+    is_kept_and_made_anew(&documents, "DESCRIBE linode.linode.instances", "watchdog_enabled");
     several_may_begin_at_once(&documents, "SHOW METHODS IN github.repos.repos");
 }
 
