@@ -22,7 +22,7 @@ mod error;
 
 /// What of the program's room `provider` turns a document into a digest.
 #[path = "src/provider"]
-#[allow(dead_code, unreachable_pub, reason = "the program uses the rest")]
+#[allow(dead_code, unreachable_pub, clippy::struct_field_names, reason = "the program uses and exports the rest")]
 mod provider {
     mod auth;
     mod call;
