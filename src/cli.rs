@@ -168,11 +168,12 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         Action::Sandbox { provider, port } => {
             runtime.block_on(run::serve(&engine, provider.as_deref(), *port, out, messages))
         }
-        Action::Run(_) | Action::Check(_) => match script::render(&texts, &mut messages) {
+        Action::Check(_) => {
+            let scripts = script::render(&texts, &mut messages);
+            runtime.block_on(run::check(&engine.session(), &scripts, messages))
+        }
+        Action::Run(_) => match script::render(&texts, &mut messages).all() {
             None => Ended::Failed,
-            Some(scripts) if matches!(meant.action, Action::Check(_)) => {
-                runtime.block_on(run::check(&engine.session(), &scripts, messages))
-            }
             Some(scripts) => {
                 messages.unfinished(&engine);
                 let mut runner =

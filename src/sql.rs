@@ -26,6 +26,7 @@ pub use metadata::{List, Listed, Template};
 pub use params::Param;
 pub use parse::{Describe, Show, Statement, parse, parse_items, parse_query, parse_with};
 pub use prepare::Prepared;
+pub(crate) use split::split_as_far;
 pub use split::{Piece, is_complete, split};
 pub(crate) use write::number;
 pub use write::{Change, Exec, FromFile, Insert, Verb, Write};

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use crate::cli::ask::{self, Asking};
 use crate::cli::meant::Writes;
 use crate::cli::message::Messages;
-use crate::cli::script::Script;
+use crate::cli::script::{Script, Scripts};
 use crate::cli::secret::supply;
 use crate::config::{Env, OnError};
 use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
@@ -244,9 +244,9 @@ impl Runner {
 }
 
 /// Says what is wrong with the scripts, all of it; no call is made.
-pub(super) async fn check(session: &Session, scripts: &[Script], mut messages: Messages) -> Ended {
-    let (mut problems, mut statements) = (0, 0);
-    for script in scripts {
+pub(super) async fn check(session: &Session, scripts: &Scripts, mut messages: Messages) -> Ended {
+    let (mut problems, mut statements) = (scripts.problems + scripts.unusable, 0);
+    for script in &scripts.rendered {
         let found = session.check(script.text()).await;
         for problem in &found.problems {
             script.tell(problem, &mut messages);
@@ -257,7 +257,11 @@ pub(super) async fn check(session: &Session, scripts: &[Script], mut messages: M
     let counted = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let (problems_said, statements_said) = (counted(problems, "problem"), counted(statements, "statement"));
     messages.note(&format!("{problems_said} in {statements_said}"));
-    if problems == 0 { Ended::Well } else { Ended::Failed }
+    match (scripts.unusable, problems) {
+        (0, 0) => Ended::Well,
+        (0, _) => Ended::Failed,
+        _ => Ended::WrongUsage,
+    }
 }
 
 /// Serves imitations of one provider or all until Ctrl-C. Each address stands on a line of its own in `out`, after its

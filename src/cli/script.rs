@@ -14,6 +14,8 @@ use crate::sql::template::{self, Rendered, TemplateData};
 /// All texts that are asked for, and what their templates mean.
 pub(super) struct Unrendered {
     texts: Vec<Text>,
+    /// Why others of a check cannot be used.
+    unusable: Vec<Error>,
     data: TemplateData,
     /// Every text is a template, whatever it looks like.
     always: bool,
@@ -21,7 +23,8 @@ pub(super) struct Unrendered {
 
 impl Unrendered {
     /// # Errors
-    /// As [`source::read_all`]; `InvalidArgument` for a file of data that cannot be used.
+    /// As [`source::read_all`], unless it is a check, which goes on; `InvalidArgument` for a file of data that cannot be
+    /// used.
     pub(super) fn read(action: &Action, templates: &Templates, env: &Env) -> Result<Self> {
         let mut data = TemplateData::new(env.clone());
         for path in &templates.data {
@@ -31,12 +34,20 @@ impl Unrendered {
             data.set(name, value.as_str());
         }
         let always = templates.always || !templates.vars.is_empty() || !templates.data.is_empty();
-        Ok(Self { texts: source::read_all(action)?, data, always })
+        let (mut texts, mut unusable) = (Vec::new(), Vec::new());
+        for text in source::read_all(action) {
+            match text {
+                Ok(text) => texts.push(text),
+                Err(error) if matches!(action, Action::Check(_)) => unusable.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { texts, unusable, data, always })
     }
 
     /// A text of its own, with the same data.
     pub(super) fn with_text(&self, text: Text) -> Self {
-        Self { texts: vec![text], data: self.data.clone(), always: self.always }
+        Self { texts: vec![text], unusable: Vec::new(), data: self.data.clone(), always: self.always }
     }
 
     fn is_template(&self, text: &Text) -> bool {
@@ -83,26 +94,47 @@ impl Script {
     }
 }
 
-/// Renders all texts; `None` when one cannot be: the message is out.
-pub(super) fn render(all: &Unrendered, messages: &mut Messages) -> Option<Vec<Script>> {
-    let mut scripts = Vec::with_capacity(all.texts.len());
-    let mut failed = false;
+/// The scripts that could be rendered, and how many problems the others have: the messages are out.
+pub(super) struct Scripts {
+    pub(super) rendered: Vec<Script>,
+    pub(super) problems: usize,
+    /// Texts that are none.
+    pub(super) unusable: usize,
+}
+
+impl Scripts {
+    /// All of them, if nothing is wrong with any.
+    pub(super) fn all(self) -> Option<Vec<Script>> {
+        (self.problems == 0 && self.unusable == 0).then_some(self.rendered)
+    }
+}
+
+/// Renders all texts, and tells all that is wrong with those that cannot be.
+pub(super) fn render(all: &Unrendered, messages: &mut Messages) -> Scripts {
+    for error in &all.unusable {
+        messages.error(error, None);
+    }
+    let rendered = Vec::with_capacity(all.texts.len());
+    let mut scripts = Scripts { rendered, problems: 0, unusable: all.unusable.len() };
     for text in &all.texts {
         let mut script = Script::plain(text.clone());
         if all.is_template(text) {
-            match template::render(&text.text, &all.data) {
+            match template::render_or_all(&text.text, &all.data) {
                 Ok(rendered) => script.rendered = Some(rendered),
-                Err(error) => {
-                    script.tell(&error, messages);
-                    failed = true;
+                Err(errors) => {
+                    for error in &errors {
+                        script.tell(error, messages);
+                    }
+                    scripts.problems += errors.len();
+                    continue;
                 }
             }
         } else if template::has_marks(&text.text) {
             messages.note(&format!("`{{{{` in strings of `{}` stays as it is; `--template` renders it", text.name));
         }
-        scripts.push(script);
+        scripts.rendered.push(script);
     }
-    (!failed).then_some(scripts)
+    scripts
 }
 
 fn read_data(path: &Path) -> Result<Value> {
@@ -143,7 +175,8 @@ mod tests {
         for (name, value) in vars {
             data.set(*name, *value);
         }
-        Unrendered { texts: vec![Text { name: name.into(), text: text.into() }], data, always: !vars.is_empty() }
+        let texts = vec![Text { name: name.into(), text: text.into() }];
+        Unrendered { texts, unusable: Vec::new(), data, always: !vars.is_empty() }
     }
 
     #[test]

@@ -13,15 +13,13 @@ pub(super) struct Text {
     pub(super) text: String,
 }
 
-/// All texts that are to be run. All are read before the first statement runs: a misspelt file name does not show up
-/// half way.
-///
-/// # Errors
-/// `NameNotFound` for a file that cannot be read, `InvalidArgument` for one that is not UTF-8.
-pub(super) fn read_all(action: &Action) -> Result<Vec<Text>> {
+/// All texts that are asked for, or why they cannot be used: `NameNotFound` for a file that cannot be read,
+/// `InvalidArgument` for one that is not UTF-8. All are read before the first statement runs: a misspelt file name does not
+/// show up half way.
+pub(super) fn read_all(action: &Action) -> Vec<Result<Text>> {
     match action {
         Action::Run(sources) | Action::Check(sources) => sources.iter().map(read).collect(),
-        Action::Prompt | Action::Sandbox { .. } | Action::Provider(_) => Ok(Vec::new()),
+        Action::Prompt | Action::Sandbox { .. } | Action::Provider(_) => Vec::new(),
     }
 }
 
@@ -30,16 +28,14 @@ pub(super) fn read_all(action: &Action) -> Result<Vec<Text>> {
 /// # Errors
 /// As [`read_all`].
 pub(super) fn read_file(path: &Path) -> Result<Text> {
-    read(&Source::File(path.to_owned()))
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    decode(path.display().to_string(), bytes)
 }
 
 fn read(source: &Source) -> Result<Text> {
     match source {
         Source::Argument(text) => Ok(Text { name: "-c".to_owned(), text: text.clone() }),
-        Source::File(path) => {
-            let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-            decode(path.display().to_string(), bytes)
-        }
+        Source::File(path) => read_file(path).map_err(|error| taken_for_a_file(path, error)),
         Source::Stdin => {
             let mut bytes = Vec::new();
             std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| unreadable(Path::new("stdin"), &error))?;
@@ -50,8 +46,11 @@ fn read(source: &Source) -> Result<Text> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     let message = format!("`{}` cannot be read", path.display());
-    let error = Error::new(ErrorKind::NameNotFound, message).with("reason", error.to_string());
-    // `skyql sandbx` looks for a file of that name.
+    Error::new(ErrorKind::NameNotFound, message).with("reason", error.to_string())
+}
+
+/// `skyql sandbx` looks for a file of that name.
+fn taken_for_a_file(path: &Path, error: Error) -> Error {
     if path.extension().is_none() && !path.exists() {
         return error
             .hint("an argument that is no option is the name of a file of statements; `-c SQL` runs a statement");
@@ -66,13 +65,18 @@ fn decode(name: String, bytes: Vec<u8>) -> Result<Text> {
         let line = valid.matches('\n').count() + 1;
         let error = Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not UTF-8 text"))
             .with("line", line.to_string());
-        if utf16 { error.hint("it looks like UTF-16; save it as UTF-8") } else { error }
+        error.hint(if utf16 {
+            "it looks like UTF-16; save it as UTF-8"
+        } else {
+            "a file of statements is text in UTF-8"
+        })
     })?;
     if let Some(at) = text.find('\0') {
         let place = Position::of_byte(&text, at);
         return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}` is not text: it holds a NUL"))
             .with("line", place.line.to_string())
-            .with("column", place.column.to_string()));
+            .with("column", place.column.to_string())
+            .hint("a file of statements is text in UTF-8"));
     }
     // Editors on Windows put a byte order mark first.
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -98,10 +102,13 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let action = Action::Run(vec![Source::Argument("SELECT 1".into()), Source::File("no-such-dir/x.sql".into())]);
-        let error = read_all(&action).unwrap_err();
+        let texts = read_all(&action);
+        assert!(texts[0].is_ok());
+        let error = texts[1].as_ref().unwrap_err();
         assert_eq!(error.message(), "`no-such-dir/x.sql` cannot be read");
         assert_eq!(error.hint_text(), None);
-        let error = read_all(&Action::Run(vec![Source::File("sandbx".into())])).unwrap_err();
-        assert!(error.hint_text().is_some());
+        let texts = read_all(&Action::Run(vec![Source::File("sandbx".into())]));
+        assert!(texts[0].as_ref().unwrap_err().hint_text().is_some());
+        assert_eq!(read_file(Path::new("sandbx")).unwrap_err().hint_text(), None);
     }
 }

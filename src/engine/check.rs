@@ -46,10 +46,8 @@ impl Session {
     /// What only an API knows is not found: whether an object is there, whether a credential is good.
     pub async fn check(&self, text: &str) -> Checked {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let pieces = match sql::split(text) {
-            Ok(pieces) => pieces,
-            Err(error) => return Checked { statements: 0, problems: vec![error] },
-        };
+        // Where a quote does not close, what is before it can be checked all the same.
+        let (pieces, open) = sql::split_as_far(text);
         let mut problems = Vec::new();
         let mut session = self.fork(closed(self.engine()));
         let mut undefined: Vec<String> = Vec::new();
@@ -63,7 +61,9 @@ impl Session {
                 undefined.extend(sql::parse(&piece.text).ok().and_then(|statement| defined_name(&statement)));
             }
         }
-        if let Some(last) = pieces.last().filter(|_| session.in_transaction()) {
+        if let Some(open) = open {
+            problems.push(open);
+        } else if let Some(last) = pieces.last().filter(|_| session.in_transaction()) {
             let error = Error::new(ErrorKind::Partial, "the statements end inside a transaction");
             problems.push(error.at(last.start).hint("end with COMMIT or ROLLBACK"));
         }

@@ -29,9 +29,22 @@ impl Piece {
 /// # Errors
 /// `Syntax`, with its place, when a string or comment is not closed.
 pub fn split(text: &str) -> Result<Vec<Piece>> {
+    match split_as_far(text) {
+        (pieces, None) => Ok(pieces),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The statements of a script up to what is not closed, and the error of [`split`].
+pub(crate) fn split_as_far(text: &str) -> (Vec<Piece>, Option<Error>) {
     let mut pieces = Vec::new();
     let mut windows = Windows::new(text);
-    while let Some(window) = windows.next()? {
+    loop {
+        let window = match windows.next() {
+            Ok(Some(window)) => window,
+            Ok(None) => return (pieces, None),
+            Err(error) => return (pieces, Some(error)),
+        };
         let mut open: Option<Place> = None;
         // A hint before the first word belongs to the statement.
         let mut hinted: Option<Place> = None;
@@ -61,7 +74,6 @@ pub fn split(text: &str) -> Result<Vec<Piece>> {
             pieces.push(piece(text, start, text.len()));
         }
     }
-    Ok(pieces)
 }
 
 /// Whether `{{` or `{%` stands outside strings, quoted names and comments. What follows an open string does not count.
@@ -171,6 +183,8 @@ struct Windows<'a> {
     place: Place,
     /// In bytes; it grows where one statement does not fit.
     width: usize,
+    /// What is wrong behind what is read.
+    broken: Option<Error>,
 }
 
 /// The tokens of whole statements.
@@ -191,24 +205,31 @@ impl<'a> Windows<'a> {
     const WIDTH: usize = 1 << 18;
 
     fn new(text: &'a str) -> Self {
-        Self { text, place: Place::START, width: Self::WIDTH }
+        Self { text, place: Place::START, width: Self::WIDTH, broken: None }
     }
 
     fn next(&mut self) -> Result<Option<Window>> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
         let start = self.place;
         while start.byte < self.text.len() {
             let end = self.text.floor_char_boundary(start.byte.saturating_add(self.width));
             let (mut tokens, error) = tokens_before_an_error(&self.text[start.byte..end]);
             if end == self.text.len() {
-                if let Some(error) = error {
-                    return Err(error.moved(Position { line: start.line, column: start.column }));
-                }
-                self.place.byte = end;
-                return Ok(Some(Window { tokens, start }));
+                let Some(error) = error else {
+                    self.place.byte = end;
+                    return Ok(Some(Window { tokens, start }));
+                };
+                self.broken = Some(error.moved(Position { line: start.line, column: start.column }));
+            } else {
+                // The last two tokens may go on behind the window.
+                tokens.truncate(tokens.len().saturating_sub(2));
             }
-            // The last two tokens may go on behind the window.
-            tokens.truncate(tokens.len().saturating_sub(2));
             let Some(last) = tokens.iter().rposition(|token| token.token == Token::SemiColon) else {
+                if let Some(error) = &self.broken {
+                    return Err(error.clone());
+                }
                 self.width = self.width.saturating_mul(2);
                 continue;
             };
@@ -233,12 +254,20 @@ fn tokens_before_an_error(text: &str) -> (Vec<TokenWithSpan>, Option<Error>) {
 /// ends.
 fn wrong_token(error: &TokenizerError, last: Option<&TokenWithSpan>) -> Error {
     let open = last.map_or(Location { line: 1, column: 1 }, |token| token.span.end);
-    let (at, message) = match error.message.as_str() {
-        message if message.contains("multi-line comment") => (open, "the comment is not closed".to_owned()),
-        message if message.starts_with("Unterminated") => (open, lower_first(message)),
-        message => (error.location, lower_first(message)),
+    let (at, message, hint) = match error.message.as_str() {
+        message if message.contains("multi-line comment") => {
+            (open, "the comment is not closed".to_owned(), "it ends with `*/`, once for each `/*`")
+        }
+        message if message.starts_with("Unterminated dollar") => {
+            (open, lower_first(message), "it ends as it begins: `$$ … $$`, `$a$ … $a$`")
+        }
+        message if message.starts_with("Unterminated") => {
+            (open, lower_first(message), "a quote inside a text is written twice: `'it''s'`")
+        }
+        message => (error.location, lower_first(message), "texts stand in `'…'`, names that need it in `\"…\"`"),
     };
-    Error::new(ErrorKind::Syntax, message).at(Position { line: at.line.max(1), column: at.column.max(1) })
+    let place = Position { line: at.line.max(1), column: at.column.max(1) };
+    Error::new(ErrorKind::Syntax, message).at(place).hint(hint)
 }
 
 #[cfg(test)]

@@ -18,9 +18,11 @@ use crate::error::{Error, ErrorKind, Position, Result, did_you_mean};
 
 mod blocks;
 mod filters;
+mod missing;
 mod source_map;
 mod tags;
 
+use missing::MissingNames;
 pub use source_map::SourceMap;
 
 /// How many steps a template may take: what a loop over a hundred thousand rows needs, and some tenths of a second.
@@ -102,48 +104,122 @@ pub fn has_marks(text: &str) -> bool {
 /// With places of the template: `NameNotFound` for a name without a value, `Syntax` for a wrong template, `Budget` for one
 /// that does not end, `Unsupported` for a `<<<jsonnet` block.
 pub fn render(template: &str, data: &TemplateData) -> Result<Rendered> {
-    let (block_data, without_blocks) = blocks::cut(template)?;
-    let mut all = TemplateData { values: block_data, env: data.env.clone() };
+    render_whole(template, data).map_err(|refused| refused.error)
+}
+
+/// Renders a template as [`render`] does; where it cannot be, all names are told that have no value.
+///
+/// # Errors
+/// As [`render`], at least one.
+pub(crate) fn render_or_all(template: &str, data: &TemplateData) -> Result<Rendered, Vec<Error>> {
+    render_whole(template, data).map_err(|refused| {
+        let Refused { error, text, data } = *refused;
+        all_missing(error, &text, &data)
+    })
+}
+
+/// Why a template was not rendered.
+struct Refused {
+    error: Error,
+    /// The template without blocks of data; places in it are those of the whole.
+    text: String,
+    /// All that names mean.
+    data: TemplateData,
+}
+
+fn render_whole(template: &str, data: &TemplateData) -> Result<Rendered, Box<Refused>> {
+    let mut all = TemplateData { values: Map::new(), env: data.env.clone() };
+    let (block_data, without_blocks) = match blocks::cut(template) {
+        Ok(cut) => cut,
+        Err(error) => return Err(Box::new(Refused { error, text: String::new(), data: all })),
+    };
+    all.values = block_data;
     merge_into(&mut all.values, data.values.clone());
     let template = tags::without_leading_dots(&without_blocks);
-    let context = context(&all);
-    let text = render_text(&template, &context, &all)?;
+    let context = context(&all, MissingNames::default());
+    let text = match render_text(&template, &context, &all, FUEL) {
+        Ok(text) => text,
+        Err(error) => return Err(Box::new(Refused { error, text: template, data: all })),
+    };
     // The marks of places must not change what a filter, a test or a trimmed blank sees: they count only where the text
     // is the same without them.
     let map = tags::marked(&template)
-        .and_then(|marked| render_text(&marked, &context, &all).ok())
+        .and_then(|marked| render_text(&marked, &context, &all, FUEL).ok())
         .and_then(|marked| SourceMap::read(&marked, &text, &template))
         .unwrap_or_else(SourceMap::unknown);
     Ok(Rendered { text, map })
 }
 
-fn context(data: &TemplateData) -> JinjaValue {
-    let mut values: Vec<(String, JinjaValue)> =
-        data.values.iter().map(|(name, value)| (name.clone(), JinjaValue::from_serialize(value))).collect();
+/// The first name without a value, and those behind it.
+fn all_missing(first: Error, template: &str, data: &TemplateData) -> Vec<Error> {
+    let mut errors = vec![first];
+    let mut missing = MissingNames::default();
+    while let Some(name) = errors.last().and_then(missing_name) {
+        if !missing.add(&name) {
+            // The stand-in does not help there; it was told before.
+            errors.pop();
+            break;
+        }
+        loop {
+            match render_text(template, &context(data, missing.clone()), data, FUEL / 10) {
+                Ok(_) => return errors,
+                Err(error) if error.message().ends_with(NO_VALUE) => {
+                    errors.push(error);
+                    break;
+                }
+                // What a stand-in leads to is no failure of the template's own.
+                Err(_) if missing.try_another_kind() => {}
+                Err(_) => return errors,
+            }
+        }
+    }
+    errors
+}
+
+/// The name of which an error says that it has no value.
+fn missing_name(error: &Error) -> Option<String> {
+    let name = error.message().strip_prefix('`')?.strip_suffix(NO_VALUE)?;
+    let is_path = name.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'));
+    is_path.then(|| name.to_owned())
+}
+
+/// How a message about a name ends that has no value.
+const NO_VALUE: &str = "` has no value";
+
+fn context(data: &TemplateData, missing: MissingNames) -> JinjaValue {
+    let mut values = missing.values(&data.values);
     if !data.values.contains_key("env") {
-        values.push(("env".to_owned(), JinjaValue::from_object(Variables(data.env.clone()))));
+        values.retain(|(name, _)| name != ENV);
+        values.push((ENV.to_owned(), JinjaValue::from_object(Variables { env: data.env.clone(), missing })));
     }
     values.into_iter().collect()
 }
 
+/// The name that holds the environment.
+const ENV: &str = "env";
+
 /// The environment, asked when a template asks for it.
 #[derive(Debug)]
-struct Variables(Env);
+struct Variables {
+    env: Env,
+    missing: MissingNames,
+}
 
 impl Object for Variables {
     fn get_value(self: &Arc<Self>, key: &JinjaValue) -> Option<JinjaValue> {
-        self.0.get(key.as_str()?).map(JinjaValue::from)
+        let name = key.as_str()?;
+        self.env.get(name).map(JinjaValue::from).or_else(|| self.missing.of_member(ENV, name))
     }
 }
 
-fn render_text(template: &str, context: &JinjaValue, data: &TemplateData) -> Result<String> {
+fn render_text(template: &str, context: &JinjaValue, data: &TemplateData, fuel: u64) -> Result<String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_keep_trailing_newline(true);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(filters::format);
     environment.set_debug(true);
-    environment.set_fuel(Some(FUEL));
+    environment.set_fuel(Some(fuel));
     filters::add(&mut environment);
     let failed = |error: &minijinja::Error| explained(error, template, data);
     let compiled = environment.template_from_named_str("script", template).map_err(|error| failed(&error))?;
@@ -225,7 +301,7 @@ fn undefined(subject: &str, data: &TemplateData) -> Error {
         ErrorKind::NameNotFound,
         match name {
             "" => "a name of the template has no value".to_owned(),
-            name => format!("`{name}` has no value"),
+            name => format!("`{name}{NO_VALUE}"),
         },
     );
     if let Some(variable) = name.strip_prefix("env.") {

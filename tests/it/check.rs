@@ -174,3 +174,31 @@ fn the_program_tells_all_and_exits_with_one() {
     assert!(ran.code == Some(1) && ran.err.contains("stdin:1:11"), "{ran:?}");
     assert_eq!(home.run(&["-c", "SELECT 1", "check"]).code, Some(2));
 }
+
+#[test]
+fn all_problems_of_all_files_are_told_at_once() {
+    let home = Home::new();
+    home.write("a.sql", "SELECT {{ one }}, {{ two | sql }};\nSELECT {{ one }}, {{ three }};");
+    home.write("b.sql", "SELECT nope FROM linode.images.images; SELECT uper('a'); SELECT 'open");
+    home.write("c.sql", "SELECT 1");
+    let ran = home.run(&["check", "a.sql", "b.sql", "c.sql"]);
+    for said in [
+        "`one` has no value",
+        "`two` has no value",
+        "`three` has no value",
+        "a.sql:2:22",
+        "there is no column `nope`",
+        "there is no function `uper`",
+        "b.sql:1:65",
+        "6 problems in 3 statements",
+    ] {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    assert_eq!(ran.code, Some(1));
+    let ran = home.run(&["check", "nosuch.sql", "b.sql", "neither.sql"]);
+    for said in ["`nosuch.sql` cannot be read", "`neither.sql` cannot be read", "`uper`", "5 problems in 2 statements"]
+    {
+        assert!(ran.err.contains(said), "{said}: {}", ran.err);
+    }
+    assert_eq!(ran.code, Some(2));
+}

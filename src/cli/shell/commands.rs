@@ -115,7 +115,7 @@ impl Shell<'_> {
     fn include(&mut self, file: &str) -> Result<Next> {
         let text = source::read_file(&expanded(file, self.choices.home.as_deref()))?;
         let templates = self.choices.templates.with_text(text);
-        let Some(scripts) = script::render(&templates, self.runner.messages()) else { return Ok(Next::GoOn) };
+        let Some(scripts) = script::render(&templates, self.runner.messages()).all() else { return Ok(Next::GoOn) };
         let mut went_on = Next::GoOn;
         for script in &scripts {
             went_on = next(self.script(script));

@@ -163,3 +163,26 @@ fn templates_are_told_from_sql() {
         assert_eq!(is_template(text), is, "{text}");
     }
 }
+
+#[test]
+fn all_names_without_a_value_are_told_at_once() {
+    let told = |template: &str| -> Vec<String> {
+        let errors = render_or_all(template, &data(json!({"map": {"a": 1}, "rows": [{"id": 1}]}))).unwrap_err();
+        assert!(errors.iter().all(|error| error.position().is_some()), "{errors:?}");
+        errors.iter().map(|error| error.message().to_owned()).collect()
+    };
+    let missing =
+        |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("`{name}` has no value")).collect() };
+    assert_eq!(
+        told(
+            "{{ a }} {{ map.b | sql }} {{ env.NOSUCH }} {{ a }} {% if c is defined %}{{ d }}{% endif %} {{ e | default(1) }} {{ f }}"
+        ),
+        missing(&["a", "map.b", "env.NOSUCH", "f"])
+    );
+    assert_eq!(
+        told("{% for x in list %}{{ x.id | sql }} {{ y }}{% endfor %}{{ z.a.b | ident }}"),
+        missing(&["list", "y", "z.a"])
+    );
+    assert_eq!(told("{{ n }} {{ n + 1 }} {{ z }}"), missing(&["n", "z"]));
+    assert_eq!(told("{% for r in rows %}{{ r.idd }}{% endfor %}"), missing(&["r.idd"]));
+}
