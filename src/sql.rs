@@ -1,6 +1,6 @@
 //! Text → Statement.
 //!
-//! *Owns*: the dialect, templates, splitting scripts into statements, our own statements (SHOW, DESCRIBE, USE, SET, EXPLAIN, EXEC, PLAN, APPLY, RESUME, PREPARE, EXECUTE), positions
+//! *Owns*: the dialect, templates, splitting scripts into statements, our own statements (SHOW, DESCRIBE, USE, SET, EXPLAIN, EXEC, PLAN, APPLY, RESUME, FORGET, PREPARE, EXECUTE), positions
 //! of syntax errors, values for placeholders, headings of expressions.
 //! *Does not own*: what names mean (`engine`), queries' planning (`scan` and `DataFusion`).
 //! *Invariants*: knows sqlparser only, and minijinja in `template`; what we recognise by leading words never reaches the general parser, which would

@@ -83,7 +83,7 @@ impl Messages {
             Err(error) => return self.error(&error, None),
         };
         for (id, left) in found.items.iter().take(SHOWN) {
-            self.note(&format!("unfinished: {left}; `RESUME '{id}'` goes on"));
+            self.note(&format!("unfinished: {left}; `RESUME '{id}'` goes on, `FORGET '{id}'` leaves it so"));
         }
         for error in found.unreadable.iter().take(SHOWN) {
             self.note(&format!("a journal cannot be read: {error}"));

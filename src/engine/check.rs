@@ -105,7 +105,10 @@ impl Session {
                 Vec::new()
             }
             // They are about what is stored on this machine, not about documents.
-            Statement::Apply(_) | Statement::Resume(_) | Statement::Show(sql::Show::Journal { .. }) => Vec::new(),
+            Statement::Apply(_)
+            | Statement::Resume(_)
+            | Statement::Forget(_)
+            | Statement::Show(sql::Show::Journal { .. }) => Vec::new(),
             other => Box::pin(self.run(other)).await.err().into_iter().collect(),
         }
     }

@@ -52,6 +52,7 @@ impl Session {
                 let pending = self.prepare_resume(&id, report).await?;
                 self.store_plan(pending).await
             }
+            Statement::Forget(id) => self.would_forget(&id, report).await,
             other => Box::pin(self.run(other)).await,
         }
     }

@@ -12,8 +12,8 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 use crate::store::{
-    CallState, Journal, Listing, Outcome, OutcomeState, StateDirectory, StatementRecord, read_journal, time_text,
-    unfinished,
+    CallState, Journal, Listing, Outcome, OutcomeState, StateDirectory, StatementRecord, read_journal, resume,
+    time_text, unfinished,
 };
 use crate::write::{CallResult, Planned, Recorder, ids_of};
 
@@ -185,6 +185,43 @@ impl Session {
         self.remember(&report);
         QueryResult::table(&COLUMNS, rows, report, self.clock())
     }
+}
+
+impl Session {
+    /// Answers `FORGET`: the journal of a statement that stopped is closed, as nobody wants the rest. What it tells stays.
+    pub(super) async fn forget(&mut self, id: &str, report: Report) -> Result<QueryResult> {
+        self.check_no_transaction("FORGET")?;
+        let (dir, wanted, now) = (self.state_path()?, id.to_owned(), self.clock().utc());
+        let said = blocking(move || {
+            let (journal, record) = stopped(&dir, &wanted)?;
+            let left = left_of(&record);
+            journal.end(now, &format!("forgotten: {left}"))?;
+            Ok(format!(
+                "FORGET '{}': {left}; what is not done stays undone, and the journal keeps it",
+                record.statement
+            ))
+        });
+        let said = said.await?;
+        Ok(QueryResult::command(&said, report, self.clock()))
+    }
+
+    /// What [`Session::forget`] would forget.
+    pub(super) async fn would_forget(&mut self, id: &str, report: Report) -> Result<QueryResult> {
+        self.check_no_transaction("FORGET")?;
+        let (dir, wanted) = (self.state_path()?, id.to_owned());
+        let said = blocking(move || {
+            let (_, record) = stopped(&dir, &wanted)?;
+            Ok(format!("FORGET '{}' would close: {}", record.statement, left_of(&record)))
+        });
+        let said = said.await?;
+        Ok(QueryResult::command(&said, report, self.clock()))
+    }
+}
+
+/// A statement that stopped half-way, with its journal, which nobody else can go on with meanwhile.
+fn stopped(dir: &Path, wanted: &str) -> Result<(Journal, StatementRecord)> {
+    let none = || Error::new(ErrorKind::NameNotFound, "nothing was written yet, so there is nothing to forget");
+    resume(&StateDirectory::open_existing(dir)?.ok_or_else(none)?, wanted)
 }
 
 /// At most so many calls of the journal in a state directory, the newest statement first. A journal that cannot be read

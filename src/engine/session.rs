@@ -232,6 +232,7 @@ impl Session {
                 pending.check_confirmed(&self.settings)?;
                 self.send(pending).await
             }
+            Statement::Forget(id) => self.forget(&id, report).await,
         }
     }
 

@@ -16,6 +16,7 @@ pub(super) fn statement_span(statement: &Statement) -> Span {
         Statement::Plan(_) | Statement::ExplainWrite(_) => "plan",
         Statement::Apply(_) => "apply",
         Statement::Resume(_) => "resume",
+        Statement::Forget(_) => "forget",
         Statement::Begin => "begin",
         Statement::Commit => "commit",
         Statement::Rollback => "rollback",

@@ -38,6 +38,8 @@ pub enum Statement {
     Apply(String),
     /// `RESUME 'statement'`: does what an unfinished statement did not.
     Resume(String),
+    /// `FORGET 'statement'`: nobody wants an unfinished statement to go on.
+    Forget(String),
     /// `BEGIN`: writes are queued from here on.
     Begin,
     /// `COMMIT`: what is queued is sent.
@@ -202,6 +204,10 @@ fn told_apart(text: &str, tokens: &[TokenWithSpan]) -> Result<Statement> {
             no_hints(tokens, "RESUME")?;
             words.quoted("RESUME needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Resume)
         }
+        Some("FORGET") => {
+            no_hints(tokens, "FORGET")?;
+            words.quoted("FORGET needs a statement's id in quotes", "`SHOW JOURNAL` lists them").map(Statement::Forget)
+        }
         Some("BEGIN") => transaction(&mut words, Statement::Begin),
         Some("START") => match words.word().as_deref() {
             Some("TRANSACTION") => transaction(&mut words, Statement::Begin),
@@ -270,7 +276,7 @@ fn planned(tokens: Vec<TokenWithSpan>, word: Option<&str>) -> Result<Statement> 
                 format!("{} is not supported", word.unwrap_or("this statement")),
             )
             .hint(
-                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, COPY, PREPARE, EXECUTE, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
+                "SELECT, WITH, VALUES, CREATE VIEW, CREATE TABLE AS, DROP, REFRESH, COPY, PREPARE, EXECUTE, USE, INSERT, UPDATE, REPLACE, DELETE, EXEC, PLAN, APPLY, RESUME, FORGET, BEGIN, COMMIT, ROLLBACK, SHOW, DESCRIBE, EXPLAIN, SET and RESET are",
             );
             Err(match at {
                 Some(at) => error.at(at),
@@ -306,9 +312,9 @@ fn check_chain(tokens: &[TokenWithSpan]) -> Result<()> {
                 let length = lengths.pop().unwrap_or_default() + 1;
                 if length > LONGEST_CHAIN {
                     let message = format!("more than {LONGEST_CHAIN} operators stand side by side");
-                    return Err(Error::new(ErrorKind::Syntax, message)
-                        .at(place(token))
-                        .hint("`IN (…)` says many `OR`s of one column, and `VALUES` many rows"));
+                    return Err(Error::new(ErrorKind::Syntax, message).at(place(token)).hint(
+                        "`IN (…)` says many `OR`s of one column, and `VALUES` many rows",
+                    ));
                 }
                 lengths.push(length);
             }
@@ -598,6 +604,7 @@ mod tests {
             ("RESET ALL", Statement::Reset(None)),
             ("APPLY 'a1b2'", Statement::Apply("a1b2".into())),
             ("resume 'w1';", Statement::Resume("w1".into())),
+            ("forget '20261129-a';", Statement::Forget("20261129-a".into())),
             ("SHOW JOURNAL LIMIT 5", Statement::Show(Show::Journal { limit: Some(5) })),
         ];
         for (text, wanted) in cases {
@@ -611,7 +618,15 @@ mod tests {
         assert!(matches!(parse(text).unwrap(), Statement::Write(_)));
         assert!(matches!(parse(&format!("PLAN {text}")).unwrap(), Statement::Plan(_)));
         assert!(matches!(parse(&format!("EXPLAIN {text};")).unwrap(), Statement::ExplainWrite(_)));
-        for wrong in ["EXPLAIN ANALYZE DELETE FROM a.b.c WHERE y = 1", "PLAN SELECT 1", "APPLY", "RESUME x", "PLAN"] {
+        for wrong in [
+            "EXPLAIN ANALYZE DELETE FROM a.b.c WHERE y = 1",
+            "PLAN SELECT 1",
+            "APPLY",
+            "RESUME x",
+            "FORGET",
+            "FORGET x",
+            "PLAN",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

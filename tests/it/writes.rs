@@ -521,3 +521,59 @@ async fn a_statement_that_was_cut_off_repeats_nothing_and_leaves_nothing_out() {
     labels.dedup();
     assert_eq!(labels.len(), 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_forgotten_is_not_named_again_and_keeps_its_lines() {
+    let server = Server::start(|seen| match seen.json()["label"] == "v2" {
+        true => Reply::drop_connection(),
+        false => Reply::json(200, json!({"id": 1})),
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    let state = dir.path().join("skyql");
+    let mut db = Db::of(builder(&server).state_dir(&state)).set("confirm", "never");
+    assert_eq!(db.error("FORGET 'abcd'").await.kind(), ErrorKind::NameNotFound);
+    let values: Vec<String> = (1..=9).map(|n| format!("('v{n}', 'us-east', 10)")).collect();
+    let text = format!("INSERT INTO linode.volumes.volumes (label, region, size) VALUES {}", values.join(", "));
+    let error = db.error(&text).await;
+    let id = error.hint_text().unwrap().split('\'').nth(1).unwrap().to_owned();
+    let (sent, before) = (server.requests().len(), db.rows("SHOW JOURNAL").await.rows);
+
+    let wrong = db.error(&format!("FORGET '{}zz'", &id[..id.len() - 2])).await;
+    assert_eq!(wrong.kind(), ErrorKind::NameNotFound);
+    assert!(wrong.hint_text().unwrap().contains(&id), "{wrong:?}");
+    assert_eq!(db.error("FORGET").await.kind(), ErrorKind::Syntax);
+    db.start("BEGIN").await.unwrap();
+    assert_eq!(db.error(&format!("FORGET '{id}'")).await.kind(), ErrorKind::Unsupported);
+    db.start("ROLLBACK").await.unwrap();
+    let looked = program(&server, &dir, &["--dry-run", "-c", &format!("FORGET '{id}'")]).await;
+    assert!(looked.0 && looked.2.contains("would close: INSERT of linode.volumes.volumes"), "{looked:?}");
+
+    let named = program(&server, &dir, &["-c", "SELECT 1"]).await.2;
+    assert!(named.contains(&format!("`FORGET '{id}'`")), "{named}");
+    let lines = || std::fs::read_to_string(journal_of(&dir, &id)).unwrap();
+    let known = lines();
+    let said = db.start(&format!("FORGET '{id}'")).await.unwrap();
+    assert!(said.message().unwrap().contains("1 unknown"), "{said:?}");
+    assert!(lines().starts_with(&known) && lines().lines().count() == known.lines().count() + 1);
+    let after = db.rows("SHOW JOURNAL").await.rows;
+    let without_end = |rows: &[Vec<String>]| -> Vec<Vec<String>> {
+        rows.iter()
+            .map(|row| row.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, cell)| cell.clone()).collect())
+            .collect()
+    };
+    assert_eq!(without_end(&after), without_end(&before));
+    assert!(after.iter().all(|row| row[2] == "yes"));
+    assert!(!program(&server, &dir, &["-c", "SELECT 1"]).await.2.contains("unfinished"));
+    for text in [format!("RESUME '{id}'"), format!("FORGET '{id}'")] {
+        assert!(db.error(&text).await.message().ends_with("has ended"));
+    }
+    assert_eq!(server.requests().len(), sent, "nothing is sent by any of this");
+}
+
+/// Where the journal of a statement is.
+fn journal_of(dir: &TempDir, id: &str) -> std::path::PathBuf {
+    let files = std::fs::read_dir(dir.path().join("skyql").join("journal")).unwrap();
+    let mut paths = files.map(|file| file.unwrap().path());
+    paths.find(|path| path.file_name().unwrap().to_string_lossy().starts_with(id)).unwrap()
+}
