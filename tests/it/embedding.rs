@@ -200,3 +200,30 @@ async fn exactly_one_statement_is_run() {
         assert_eq!(result.read_all().await.unwrap()[0].num_rows(), 1, "{text:?}");
     }
 }
+
+/// Threads have 2 MB of stack unless somebody says otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_chain_of_operators_ends_no_thread() {
+    let server = Server::start(paged(widgets(3), 10, 10, true)).await;
+    let dir = acme_dir(&server.url(), &usual());
+    let engine = Engine::builder().providers_dir(dir.path()).build().unwrap();
+    for (start, link) in [
+        ("SELECT 1", " + 1"),
+        ("SELECT 'a'", " || 'b'"),
+        ("SELECT 1 AS n", " UNION ALL SELECT 2"),
+        ("SELECT 1 AS n", " UNION SELECT 2"),
+        ("SELECT id FROM acme.shop.widgets WHERE name = 'x'", " OR name = 'a'"),
+        ("SELECT id FROM acme.shop.widgets WHERE name <> 'x'", " AND upper(name) <> 'a'"),
+    ] {
+        let sql = format!("{start}{}", link.repeat(100));
+        let read = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.session().sql(&sql).await?.read_all().await.map(|_| ()) }
+        });
+        read.await.unwrap().unwrap_or_else(|error| panic!("{link}: {error:?}"));
+        for more in [101, 5_000] {
+            let error = engine.session().sql(&format!("{start}{}", link.repeat(more))).await.unwrap_err();
+            assert_eq!((error.kind(), error.position().is_some()), (ErrorKind::Syntax, true), "{link}");
+        }
+    }
+}
