@@ -643,7 +643,7 @@ impl Pager {
             self.say(Verdict::Moved, reason);
         } else if let Some(reason) = self.unproved.take() {
             self.say(Verdict::Unproved, reason);
-        } else if let Some(total) = self.total_rows.filter(|total| *total != self.rows) {
+        } else if let Some(total) = self.total_rows.filter(|total| *total != self.rows && !self.plan.is_satisfied()) {
             let known_paging = !matches!(self.plan.method.pagination.kind, PageKind::Unknown | PageKind::Single);
             let verdict = if known_paging { Verdict::Moved } else { Verdict::Unproved };
             self.say(verdict, format!("the API's total is {total}, but {} rows came", self.rows));
@@ -671,6 +671,9 @@ impl Drop for Pager {
     fn drop(&mut self) {
         let untouched = matches!(self.stage, Stage::First) && self.started.is_none();
         if !untouched && !self.failed {
+            if self.plan.is_satisfied() {
+                self.conclude();
+            }
             self.say(Verdict::Truncated, "the query needs no more rows".to_owned());
         }
     }

@@ -1,6 +1,7 @@
 //! What a read needs to know before its first request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub struct ReadPlan {
     pub(super) keys: Vec<usize>,
     /// Whether 404 means that there is no such row.
     pub(super) identity: bool,
+    /// Said by a reader that has all it asked for: what it does not read is then not left out.
+    satisfied: AtomicBool,
 }
 
 /// Where in `Page::captures` each value of the envelope is.
@@ -158,7 +161,17 @@ impl ReadPlan {
             captures,
             keys,
             identity: is_detail(method),
+            satisfied: AtomicBool::new(false),
         })
+    }
+
+    /// Says that the reader has all it asked for, however much it did not read.
+    pub(crate) fn satisfy(&self) {
+        self.satisfied.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_satisfied(&self) -> bool {
+        self.satisfied.load(Ordering::Relaxed)
     }
 
     /// The page size to ask for: the user's own is in `given`; else the largest that helps.

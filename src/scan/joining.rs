@@ -144,6 +144,7 @@ impl Joining {
                 continue;
             }
             if self.done {
+                self.list.iter().for_each(Listing::satisfied);
                 return Ok(None);
             }
             if let Some(batch) = self.input_batch().await? {

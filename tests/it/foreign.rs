@@ -121,3 +121,20 @@ async fn errors_and_writes_are_what_they_are() {
     }
     assert_eq!(server.connections(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_that_found_all_its_keys_is_complete_however_much_of_the_list_is_read() {
+    for (sql, count, calls) in [
+        ("SELECT a.id, b.name FROM acme.shop.widgets a JOIN acme.shop.widgets b ON b.id = a.id", 25, 6),
+        // The first page holds all three keys.
+        ("SELECT m.note, w.name FROM mine m JOIN acme.shop.widgets w ON w.id = m.id", 4, 1),
+    ] {
+        let (ctx, server) = foreign(25).await;
+        let plan = ctx.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
+        let batches = collect(Arc::clone(&plan), ctx.task_ctx()).await.unwrap();
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), count, "{sql}");
+        let report = skyql::scan::report_of(&plan).unwrap();
+        assert_eq!((report.verdict(), report.warnings.len()), (Verdict::Complete, 0), "{sql}: {:?}", report.warnings);
+        assert_eq!(server.requests().len(), calls, "{sql}");
+    }
+}
