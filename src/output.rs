@@ -14,6 +14,7 @@ use futures::{Stream, StreamExt};
 
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use markup::{Markup, MarkupTable};
+use passage::Passage;
 
 mod binary;
 mod cell;
@@ -22,6 +23,7 @@ mod expanded;
 mod json;
 mod markup;
 mod nested;
+mod passage;
 mod shown;
 mod tabbed;
 mod table;
@@ -29,6 +31,7 @@ mod temporal;
 mod text;
 mod widths;
 
+pub(crate) use passage::PASSAGE;
 pub use text::{display_width, visible};
 
 /// How rows are written.
@@ -209,11 +212,17 @@ enum Encoder {
     Json(json::Json),
     Tabbed(tabbed::Tabbed),
     Markup(MarkupTable),
+    Passage(Passage),
 }
 
 impl Encoder {
     /// None for a format that is not text.
     fn new(schema: &Schema, options: &Options) -> Option<Self> {
+        if matches!(options.format, Format::Table | Format::Expanded)
+            && let Some(passage) = Passage::of(schema)
+        {
+            return Some(Self::Passage(passage));
+        }
         Some(match options.format {
             Format::Table => Self::Table(table::Table::new(schema, options)),
             Format::Expanded => Self::Expanded(expanded::Expanded::new(schema, options)),
@@ -235,6 +244,7 @@ impl Encoder {
             Self::Json(json) => json.rows(batch, out),
             Self::Tabbed(tabbed) => tabbed.rows(batch, out),
             Self::Markup(table) => table.rows(batch, out),
+            Self::Passage(passage) => passage.rows(batch, out),
         }
     }
 
@@ -246,6 +256,7 @@ impl Encoder {
             Self::Json(json) => json.end(out),
             Self::Tabbed(tabbed) => tabbed.end(out),
             Self::Markup(table) => table.end(out),
+            Self::Passage(_) => {}
         }
     }
 }

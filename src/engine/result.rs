@@ -15,6 +15,7 @@ use super::spans::record_end;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
+use crate::output::PASSAGE;
 use crate::report::{QueryReport, Report};
 use crate::scan::from_datafusion;
 use crate::sql::shown_heading;
@@ -104,8 +105,19 @@ impl QueryResult {
         report: Report,
         clock: SharedClock,
     ) -> Result<Self> {
-        let fields: Vec<Field> = headings.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
-        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows.len()); headings.len()];
+        let fields = headings.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect();
+        Self::texts(fields, rows, report, clock)
+    }
+
+    /// One text with lines of its own, which people want as it is.
+    pub(super) fn passage(heading: &str, text: String, report: Report, clock: SharedClock) -> Result<Self> {
+        let field = Field::new(heading, DataType::Utf8, true);
+        let field = field.with_metadata([(PASSAGE.to_owned(), String::new())].into());
+        Self::texts(vec![field], vec![vec![Some(text)]], report, clock)
+    }
+
+    fn texts(fields: Vec<Field>, rows: Vec<Vec<Option<String>>>, report: Report, clock: SharedClock) -> Result<Self> {
+        let mut columns: Vec<Vec<Option<String>>> = vec![Vec::with_capacity(rows.len()); fields.len()];
         for row in rows {
             let mut cells = row.into_iter();
             for column in &mut columns {

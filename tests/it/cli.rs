@@ -550,3 +550,15 @@ async fn what_would_change_something_is_refused_without_a_call() {
         "error: DELETE changes something, and this session only reads\n\nhint: nothing was sent; leave out `--read-only`\n"
     );
 }
+
+#[test]
+fn a_statement_to_fill_in_comes_ready_to_be_pasted() {
+    let home = Home::new();
+    let text = "INSERT INTO linode.images.images (data__disk_id)\nVALUES (";
+    for format in ["table", "expanded"] {
+        let ran = home.run(&["-q", "-o", format, "-c", "SHOW INSERT /*+ REQUIRED */ INTO linode.images.images"]);
+        assert!(ran.out.starts_with(text) && ran.out.ends_with(";\n"), "{format}: {}{}", ran.out, ran.err);
+    }
+    let ran = home.run(&["-q", "-o", "csv", "-c", "SHOW INSERT /*+ REQUIRED */ INTO linode.images.images"]);
+    assert!(ran.out.starts_with("insert_statement\n\"INSERT INTO"), "{}", ran.out);
+}

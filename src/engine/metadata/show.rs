@@ -182,7 +182,7 @@ impl Session {
         let registry = self.registry();
         let heading = format!("{}_statement", wanted.verb.name().to_lowercase());
         let text = blocking(move || template::template(&registry, &name, &wanted)).await?;
-        QueryResult::table(&[&heading], vec![vec![Some(text)]], report, self.clock())
+        QueryResult::passage(&heading, text, report, self.clock())
     }
 
     /// Runs a query over metadata; it leaves the last report as it is.
