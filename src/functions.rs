@@ -8,14 +8,17 @@
 
 mod aggregate;
 mod column;
+mod described;
 mod json;
 mod printf;
 mod scalar;
 mod text;
 mod time;
 
+pub use described::described;
 pub use json::{
-    COLUMNS as JSON_TABLE_COLUMNS, JSON_VALUE, JsonTablePlanner, JsonTableRelations, JsonTables, is_json_table,
+    COLUMNS as JSON_TABLE_COLUMNS, JSON_VALUE, JsonTablePlanner, JsonTableRelations, JsonTables,
+    NAMES as JSON_TABLE_NAMES, is_json_table,
 };
 
 use datafusion::error::Result;

@@ -25,7 +25,7 @@ use datafusion::execution::FunctionRegistry;
 pub(super) use aggregate::plan as plan_aggregate;
 pub(super) use document::quote;
 pub use exec::JsonTablePlanner;
-pub use table::{COLUMNS, JSON_VALUE, JsonTableRelations, JsonTables, is_json_table};
+pub use table::{COLUMNS, JSON_VALUE, JsonTableRelations, JsonTables, NAMES, is_json_table};
 
 /// Registers the functions and operators.
 pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {

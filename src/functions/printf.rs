@@ -21,7 +21,6 @@ pub(super) fn functions() -> Vec<Scalar> {
             Scalar::new(
                 name,
                 1..=usize::MAX,
-                "printf(format, value, …)",
                 |_| Output::Text,
                 |arguments| {
                     let Some((format, values)) = arguments.columns.split_first() else { return texts(0, |_| Ok(None)) };

@@ -13,6 +13,7 @@ use datafusion::logical_expr::{
 };
 
 use super::column::{Column, json_field};
+use super::described::usage;
 
 /// What a function gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +34,6 @@ pub(super) type Rewrite = fn(Vec<Expr>, &SimplifyContext) -> Result<ExprSimplify
 pub(super) struct Scalar {
     pub(super) name: &'static str,
     pub(super) arity: RangeInclusive<usize>,
-    /// How it is called, for the message when it is called otherwise.
-    pub(super) usage: &'static str,
     pub(super) output: fn(usize) -> Output,
     pub(super) run: fn(&Arguments) -> Result<ArrayRef>,
     pub(super) rewrite: Option<Rewrite>,
@@ -52,19 +51,10 @@ impl Scalar {
     pub(super) fn new(
         name: &'static str,
         arity: RangeInclusive<usize>,
-        usage: &'static str,
         output: fn(usize) -> Output,
         run: fn(&Arguments) -> Result<ArrayRef>,
     ) -> Self {
-        Self {
-            name,
-            arity,
-            usage,
-            output,
-            run,
-            rewrite: None,
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
+        Self { name, arity, output, run, rewrite: None, signature: Signature::user_defined(Volatility::Immutable) }
     }
 
     pub(super) fn with_rewrite(mut self, rewrite: Rewrite) -> Self {
@@ -118,7 +108,7 @@ impl ScalarUDFImpl for Scalar {
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let count = args.arg_fields.len();
         if !self.arity.contains(&count) {
-            return plan_err!("`{}` is called as `{}`", self.name, self.usage);
+            return plan_err!("`{}` is called as `{}`", self.name, usage(self.name));
         }
         if (self.output)(count) == Output::Json {
             return Ok(Arc::new(json_field(self.name)));

@@ -33,8 +33,8 @@ pub(super) fn register(registry: &mut dyn FunctionRegistry) -> Result<()> {
 
 pub(super) fn functions() -> Vec<Scalar> {
     vec![
-        Scalar::new("regexp_substr", 2..=2, "regexp_substr(text, pattern)", |_| Output::Text, first_match),
-        Scalar::new("typeof", 1..=1, "typeof(value)", |_| Output::Text, type_names),
+        Scalar::new("regexp_substr", 2..=2, |_| Output::Text, first_match),
+        Scalar::new("typeof", 1..=1, |_| Output::Text, type_names),
     ]
 }
 

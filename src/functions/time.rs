@@ -27,7 +27,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "date",
             0..=usize::MAX,
-            "date(time, modifier, …)",
             |_| Output::Text,
             |arguments| written(arguments, "date", |moment| moment.instant.date()),
         )
@@ -35,7 +34,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "time",
             0..=usize::MAX,
-            "time(time, modifier, …)",
             |_| Output::Text,
             |arguments| written(arguments, "time", |moment| moment.instant.time(moment.subsecond)),
         )
@@ -43,7 +41,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "datetime",
             0..=usize::MAX,
-            "datetime(time, modifier, …)",
             |_| Output::Text,
             |arguments| {
                 written(arguments, "datetime", |moment| {
@@ -56,7 +53,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "julianday",
             0..=usize::MAX,
-            "julianday(time, modifier, …)",
             |_| Output::Float,
             |arguments| {
                 let times = Times::of(arguments, 0, "julianday");
@@ -67,7 +63,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "unixepoch",
             0..=usize::MAX,
-            "unixepoch(time, modifier, …)",
             |_| Output::Integer,
             |arguments| {
                 let times = Times::of(arguments, 0, "unixepoch");
@@ -83,7 +78,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "strftime",
             1..=usize::MAX,
-            "strftime(format, time, modifier, …)",
             |_| Output::Text,
             |arguments| {
                 let times = Times::of(arguments, 1, "strftime");

@@ -50,6 +50,13 @@ async fn show_takes_like_and_where_over_what_it_shows() {
     let settings = db.rows("SHOW SETTINGS WHERE value = '10000'").await;
     assert_eq!(settings.column(0), ["max_calls"]);
     assert_eq!(db.rows("SHOW FUNCTIONS LIKE 'json_extract'").await.column(1), ["scalar"]);
+    let json = db.rows("SHOW EXTENDED FUNCTIONS LIKE 'json%'").await;
+    assert!(json.rows.iter().any(|row| row[0] == "json_each" && row[1] == "table"), "{:?}", json.rows);
+    for row in &json.rows {
+        assert!(row[2].starts_with(&format!("{}(", row[0])) && row[3].len() > 5, "{row:?}");
+    }
+    let without = db.rows("SELECT name FROM skyql.functions WHERE syntax IS NULL OR description IS NULL").await;
+    assert_eq!(without.rows, Vec::<Vec<String>>::new());
     assert!(db.rows("SHOW FUNCTIONS WHERE kind = 'aggregate'").await.rows.iter().any(|row| row[0] == "count"));
 
     let error = db.error("SHOW RESOURCES IN linode.images WHERE nam = 'x'").await;

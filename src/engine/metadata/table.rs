@@ -22,6 +22,7 @@ use super::state::SessionFacts;
 use crate::engine::journal::blocking;
 use crate::engine::planner::Planner;
 use crate::error::{Error, ErrorKind, Result};
+use crate::functions::{JSON_TABLE_NAMES, described};
 use crate::provider::Service;
 use crate::scan::to_datafusion;
 
@@ -259,23 +260,26 @@ fn name_schema(scope: &[&str], level: usize) -> SchemaRef {
 
 /// Every function by its own name; other names follow in its syntax.
 fn functions(state: &dyn Session) -> Vec<Row> {
-    let described = |documentation: Option<&Documentation>| {
+    let about = |name: &str, documentation: Option<&Documentation>| {
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        [maybe(documentation.map(|d| line(&d.syntax_example))), maybe(documentation.map(|d| line(&d.description)))]
+        let own = described(name).map(|(usage, gives)| (usage.to_owned(), gives.to_owned()));
+        let found = own.or_else(|| documentation.map(|d| (line(&d.syntax_example), line(&d.description)))).unzip();
+        [maybe(found.0), maybe(found.1)]
     };
     let mut rows: Vec<(String, &str, [super::cells::Cell; 2])> = Vec::new();
     for (name, function) in state.scalar_functions() {
-        rows.push((name.clone(), "scalar", described(function.documentation())));
+        rows.push((name.clone(), "scalar", about(name, function.documentation())));
     }
     for (name, function) in state.aggregate_functions() {
-        rows.push((name.clone(), "aggregate", described(function.documentation())));
+        rows.push((name.clone(), "aggregate", about(name, function.documentation())));
     }
     for (name, function) in state.window_functions() {
-        rows.push((name.clone(), "window", described(function.documentation())));
+        rows.push((name.clone(), "window", about(name, function.documentation())));
     }
     if let Some(state) = state.as_any().downcast_ref::<SessionState>() {
-        rows.extend(state.table_functions().keys().map(|name| (name.clone(), "table", described(None))));
+        rows.extend(state.table_functions().keys().map(|name| (name.clone(), "table", about(name, None))));
     }
+    rows.extend(JSON_TABLE_NAMES.map(|name| (name.to_owned(), "table", about(name, None))));
     rows.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(b.1)));
     rows.into_iter()
         .map(|(name, kind, [syntax, description])| vec![text(name), text(kind), syntax, description])

@@ -52,7 +52,6 @@ fn member_piece() -> Scalar {
     Scalar::new(
         "json_member",
         2..=2,
-        "json_member(name, value)",
         |_| Output::Text,
         |arguments| {
             let [name, value] = arguments.columns.as_slice() else { return texts(0, |_| Ok(None)) };
@@ -62,23 +61,11 @@ fn member_piece() -> Scalar {
 }
 
 fn joined_array() -> Scalar {
-    Scalar::new(
-        "json_array_of",
-        1..=1,
-        "json_array_of(list)",
-        |_| Output::Json,
-        |arguments| joined(arguments, '[', ']'),
-    )
+    Scalar::new("json_array_of", 1..=1, |_| Output::Json, |arguments| joined(arguments, '[', ']'))
 }
 
 fn joined_object() -> Scalar {
-    Scalar::new(
-        "json_object_of",
-        1..=1,
-        "json_object_of(list)",
-        |_| Output::Json,
-        |arguments| joined(arguments, '{', '}'),
-    )
+    Scalar::new("json_object_of", 1..=1, |_| Output::Json, |arguments| joined(arguments, '{', '}'))
 }
 
 /// The pieces of a list, each of which is JSON already, between brackets.

@@ -15,7 +15,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json",
             1..=1,
-            "json(text)",
             |_| Output::Json,
             |arguments| {
                 let text = &arguments.columns[0];
@@ -25,7 +24,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_quote",
             1..=1,
-            "json_quote(value)",
             |_| Output::Json,
             |arguments| {
                 let value = &arguments.columns[0];
@@ -35,7 +33,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_array",
             0..=usize::MAX,
-            "json_array(value, …)",
             |_| Output::Json,
             |arguments| {
                 texts(arguments.rows, |row| {
@@ -44,30 +41,22 @@ pub(super) fn functions() -> Vec<Scalar> {
                 })
             },
         ),
-        Scalar::new("json_object", 0..=usize::MAX, "json_object(name, value, …)", |_| Output::Json, object),
-        Scalar::new(
-            "json_set",
-            1..=usize::MAX,
-            "json_set(json, path, value, …)",
-            |_| Output::Json,
-            |arguments| edit(arguments, "json_set", Edit::Set),
-        ),
+        Scalar::new("json_object", 0..=usize::MAX, |_| Output::Json, object),
+        Scalar::new("json_set", 1..=usize::MAX, |_| Output::Json, |arguments| edit(arguments, "json_set", Edit::Set)),
         Scalar::new(
             "json_insert",
             1..=usize::MAX,
-            "json_insert(json, path, value, …)",
             |_| Output::Json,
             |arguments| edit(arguments, "json_insert", Edit::Insert),
         ),
         Scalar::new(
             "json_replace",
             1..=usize::MAX,
-            "json_replace(json, path, value, …)",
             |_| Output::Json,
             |arguments| edit(arguments, "json_replace", Edit::Replace),
         ),
-        Scalar::new("json_remove", 1..=usize::MAX, "json_remove(json, path, …)", |_| Output::Json, removed),
-        Scalar::new("json_patch", 2..=2, "json_patch(json, patch)", |_| Output::Json, patched),
+        Scalar::new("json_remove", 1..=usize::MAX, |_| Output::Json, removed),
+        Scalar::new("json_patch", 2..=2, |_| Output::Json, patched),
     ]
 }
 

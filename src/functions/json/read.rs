@@ -20,7 +20,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_extract",
             2..=usize::MAX,
-            "json_extract(json, path, …)",
             |count| if count > 2 { Output::Json } else { Output::Text },
             extract,
         ),
@@ -29,7 +28,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_type",
             1..=2,
-            "json_type(json [, path])",
             |_| Output::Text,
             |arguments| {
                 let mut at = Place::of(arguments, "json_type");
@@ -39,7 +37,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_array_length",
             1..=2,
-            "json_array_length(json [, path])",
             |_| Output::Integer,
             |arguments| {
                 let mut at = Place::of(arguments, "json_array_length");
@@ -54,7 +51,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_valid",
             1..=1,
-            "json_valid(text)",
             |_| Output::Boolean,
             |arguments| {
                 let text = &arguments.columns[0];
@@ -64,7 +60,6 @@ pub(super) fn functions() -> Vec<Scalar> {
         Scalar::new(
             "json_equal",
             2..=2,
-            "json_equal(json, json)",
             |_| Output::Boolean,
             |arguments| {
                 let [left, right] = arguments.columns.as_slice() else { return booleans(0, |_| Ok(None)) };
@@ -121,19 +116,13 @@ fn extract(arguments: &Arguments) -> Result<ArrayRef> {
 
 /// `json -> step`: JSON.
 fn arrow() -> Scalar {
-    Scalar::new(
-        "->",
-        2..=2,
-        "json -> path",
-        |_| Output::Json,
-        |arguments| step(arguments, "->", |node| Some(node.json())),
-    )
+    Scalar::new("->", 2..=2, |_| Output::Json, |arguments| step(arguments, "->", |node| Some(node.json())))
 }
 
 /// `json ->> step`: a value of SQL.
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method holds for one lifetime only")]
 fn long_arrow() -> Scalar {
-    Scalar::new("->>", 2..=2, "json ->> path", |_| Output::Text, |arguments| step(arguments, "->>", |node| node.sql()))
+    Scalar::new("->>", 2..=2, |_| Output::Text, |arguments| step(arguments, "->>", |node| node.sql()))
 }
 
 fn step(arguments: &Arguments, function: &str, answer: fn(&Node<'_>) -> Option<String>) -> Result<ArrayRef> {

@@ -31,6 +31,9 @@ use crate::error::{Error, ErrorKind};
 /// The columns of `json_each` and `json_tree`.
 pub const COLUMNS: [&str; 8] = ["key", "value", "type", "atom", "id", "parent", "fullkey", "path"];
 
+/// What these tables are called.
+pub const NAMES: [&str; 2] = ["json_each", "json_tree"];
+
 /// Whether a relation of this name is one of these tables.
 pub fn is_json_table(name: &str) -> bool {
     depth_of(name).is_some()
