@@ -80,6 +80,12 @@ impl Shell<'_> {
         if is_local(&typed, &*self.names) {
             return Ok(self.show(&format!("DESCRIBE {}", spelled(&typed))));
         }
+        if let Some((pattern, before)) = typed.split_last().filter(|(last, _)| last.contains(['*', '?'])) {
+            let used = self.runner.session().used();
+            // Alone it is about what a name may be that stands alone.
+            let before = if before.is_empty() { used.to_vec() } else { meant(self.engine.registry(), used, before) };
+            return Ok(self.show(&matching(&before, pattern)?));
+        }
         let parts = meant(self.engine.registry(), self.runner.session().used(), &typed);
         let name = spelled(&parts);
         let statements = match parts.as_slice() {
@@ -91,10 +97,7 @@ impl Shell<'_> {
                 if found.verbs.select.is_empty() { methods } else { format!("DESCRIBE EXTENDED {name}; {methods}") }
             }
             [_, _, _, _] => format!("DESCRIBE METHOD EXTENDED {name}"),
-            _ => {
-                return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}` has too many parts"))
-                    .hint("`\\d provider.service.resource` describes a resource, one more part a method"));
-            }
+            _ => return Err(too_long(&name)),
         };
         Ok(self.show(&statements))
     }
@@ -113,7 +116,9 @@ impl Shell<'_> {
     }
 
     fn include(&mut self, file: &str) -> Result<Next> {
-        let text = source::read_file(&expanded(file, self.choices.home.as_deref()))?;
+        let text = source::read_file(&expanded(file, self.choices.home.as_deref())).map_err(|error| {
+            if error.hint_text().is_none() { error.hint("Tab completes the names of files") } else { error }
+        })?;
         let templates = self.choices.templates.with_text(text);
         let Some(scripts) = script::render(&templates, self.runner.messages()).all() else { return Ok(Next::GoOn) };
         let mut went_on = Next::GoOn;
@@ -198,11 +203,29 @@ impl Shell<'_> {
     }
 }
 
+/// `*` and `?` stand for any letters and for one, as in psql, `%` and `_` as in SQL; what has neither is a part of the name.
 fn like(pattern: Option<&str>) -> String {
-    match pattern {
-        Some(pattern) => format!(" LIKE '%{}%'", pattern.replace('\'', "''")),
-        None => String::new(),
-    }
+    let Some(pattern) = pattern else { return String::new() };
+    let sql = pattern.replace('\'', "''").replace('*', "%").replace('?', "_");
+    if sql.contains('%') || pattern.contains('?') { format!(" LIKE '{sql}'") } else { format!(" LIKE '%{sql}%'") }
+}
+
+/// What lists all names that may stand at the end of a name, and match what stands there.
+fn matching(parts: &[String], pattern: &str) -> Result<String> {
+    let like = like(Some(pattern));
+    let name = spelled(parts);
+    Ok(match parts.len() {
+        0 => format!("SHOW PROVIDERS{like}"),
+        1 => format!("SHOW SERVICES IN {name}{like}"),
+        2 => format!("SHOW RESOURCES IN {name}{like}"),
+        3 => format!("SHOW METHODS IN {name}{like}"),
+        _ => return Err(too_long(&format!("{name}.{pattern}"))),
+    })
+}
+
+fn too_long(name: &str) -> Error {
+    Error::new(ErrorKind::InvalidArgument, format!("`{name}` has too many parts"))
+        .hint("`\\d provider.service.resource` describes a resource, one more part a method")
 }
 
 /// A setting's name as one word, whatever was typed.
@@ -247,5 +270,39 @@ fn is_there(registry: &Registry, parts: &[String]) -> bool {
             registry.resource(provider, service, resource).is_ok_and(|resource| resource.method(method).is_some())
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_psql() {
+        for (pattern, wanted) in [
+            (None, ""),
+            (Some("lin"), " LIKE '%lin%'"),
+            (Some("lin*"), " LIKE 'lin%'"),
+            (Some("lin%"), " LIKE 'lin%'"),
+            (Some("l?node"), " LIKE 'l_node'"),
+            (Some("json_"), " LIKE '%json_%'"),
+            (Some("*it's*"), " LIKE '%it''s%'"),
+        ] {
+            assert_eq!(like(pattern), wanted);
+        }
+    }
+
+    #[test]
+    fn a_pattern_lists_what_may_stand_there() {
+        let parts = |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+        for (before, wanted) in [
+            ("", "SHOW PROVIDERS LIKE 'i%'"),
+            ("linode", "SHOW SERVICES IN linode LIKE 'i%'"),
+            ("linode images", "SHOW RESOURCES IN linode.images LIKE 'i%'"),
+            ("linode images images", "SHOW METHODS IN linode.images.images LIKE 'i%'"),
+        ] {
+            assert_eq!(matching(&parts(before), "i*").unwrap(), wanted);
+        }
+        assert_eq!(matching(&parts("a b c d"), "i*").unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
 }
