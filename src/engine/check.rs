@@ -18,6 +18,7 @@ use sqlparser::ast;
 use super::names::complete_write;
 use super::prepared::Meant;
 use super::resolve::resolve;
+use super::session::at_its_subject;
 use super::source::SessionRows;
 use super::writing::{WriteOptions, check_returning};
 use super::{Engine, Session};
@@ -73,8 +74,9 @@ impl Session {
     async fn problems_of(&mut self, piece: &Piece) -> Vec<Error> {
         match sql::parse(&piece.text).and_then(|statement| self.meant(statement)) {
             Ok(Meant { statement, places }) => {
-                let found = self.problems_in(statement).await;
-                found.into_iter().map(|error| places.told(error)).collect()
+                let is_query = matches!(statement, Statement::Query(_) | Statement::Explain { .. });
+                let found = self.problems_in(statement).await.into_iter().map(|error| places.told(error));
+                found.map(|error| if is_query { at_its_subject(error, &piece.text) } else { error }).collect()
             }
             Err(error) => vec![error],
         }

@@ -222,13 +222,28 @@ struct Tables<'a> {
 impl VisitorMut for Tables<'_> {
     type Break = ();
 
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        if !query.locks.is_empty() {
+            self.errors.push(ignored("FOR UPDATE", "an API locks no rows: leave it out"));
+        }
+        ControlFlow::Continue(())
+    }
+
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        let TableFactor::Table { name, alias, args, .. } = factor else { return ControlFlow::Continue(()) };
+        let TableFactor::Table { name, alias, args, sample, .. } = factor else { return ControlFlow::Continue(()) };
+        if sample.is_some() {
+            self.errors.push(ignored("TABLESAMPLE", "`WHERE random() < 0.1` takes about a tenth of the rows"));
+        }
         if let Err(error) = self.table(name, alias, args) {
             self.errors.push(error);
         }
         ControlFlow::Continue(())
     }
+}
+
+/// The planner would read over it.
+fn ignored(what: &str, hint: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("{what} is not supported")).hint(hint)
 }
 
 impl Tables<'_> {

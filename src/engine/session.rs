@@ -24,7 +24,7 @@ use super::transaction::Transaction;
 use super::watch::Watch;
 use crate::clock::SharedClock;
 use crate::config::Settings;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Position, Result};
 use crate::functions::{JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
@@ -132,6 +132,7 @@ impl Session {
                 },
             );
         self.trial = None;
+        let is_query = matches!(statement, Ok(Statement::Query(_) | Statement::Explain { .. }));
         let meant = statement.and_then(|statement| self.meant(statement));
         let Meant { statement, places } = self.or_spoiled(meant)?;
         let is_part = is_part(&statement);
@@ -139,6 +140,7 @@ impl Session {
         // On the heap: the future of a statement stays small.
         let result = Box::pin(self.run(statement)).instrument(span.clone()).await;
         let result = result.map_err(|error| places.told(error));
+        let result = result.map_err(|error| if is_query { at_its_subject(error, text) } else { error });
         match if is_part { self.or_spoiled(result) } else { result } {
             Ok(result) => Ok(result.spanned(span)),
             Err(error) => {
@@ -319,6 +321,26 @@ pub(super) struct OnTrial<'a> {
 impl Drop for OnTrial<'_> {
     fn drop(&mut self) {
         self.session.own = Arc::clone(&self.own);
+    }
+}
+
+/// The error with the place of what it is about, where it has none: the first thing that its message quotes, if that
+/// stands in the text once.
+pub(super) fn at_its_subject(error: Error, text: &str) -> Error {
+    if error.position().is_some() {
+        return error;
+    }
+    let Some(quoted) = error.message().split('`').nth(1) else { return error };
+    let subject = quoted.split('(').next().filter(|name| !name.is_empty()).unwrap_or(quoted);
+    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let is_whole = |at: usize| {
+        let (before, behind) = (text[..at].chars().next_back(), text[at + subject.len()..].chars().next());
+        !(is_word(subject.chars().next()) && is_word(before) || is_word(subject.chars().next_back()) && is_word(behind))
+    };
+    let mut found = text.match_indices(subject).map(|(at, _)| at).filter(|at| is_whole(*at));
+    match (found.next(), found.next()) {
+        (Some(at), None) => error.at(Position::of_byte(text, at)),
+        _ => error,
     }
 }
 

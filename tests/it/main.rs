@@ -36,4 +36,5 @@ mod spans;
 mod sql_logic;
 mod support;
 mod waiting;
+mod wording;
 mod writes;
