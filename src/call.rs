@@ -8,12 +8,14 @@
 //! stream drops its requests.
 
 mod answer;
+mod arrive;
 mod body;
 mod endpoint;
 mod kept;
 mod lengths;
 mod link_header;
 mod multipart;
+mod page;
 mod pages;
 mod read;
 mod request;

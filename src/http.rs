@@ -30,6 +30,7 @@ pub(crate) mod testing;
 
 pub use auth::{AuthScheme, Authorizer, BasicCredential, KeyLocation, PlacedKey, Secret, SignTarget};
 pub use body::{Body, BodySource};
+pub(crate) use client::Arriving;
 pub use client::{Answer, CallBudget, Client, Opened, Outgoing, Repeat};
 pub use closed::Closed;
 pub use ledger::{Ledger, LedgerKey, Outcome, Permit, Published, Rate};

@@ -253,6 +253,11 @@ impl Report {
         }))
     }
 
+    /// Tells the statement apart from others that run.
+    pub(crate) fn statement(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// Counts rows given to the user.
     pub fn add_rows(&self, n: u64, now: Instant) {
         if n > 0 && self.0.rows.fetch_add(n, Ordering::Relaxed) == 0 {

@@ -12,12 +12,14 @@ mod field;
 mod layout;
 mod path;
 mod reader;
+mod record;
 mod select;
 #[cfg(test)]
 mod tests;
 mod text;
+mod walk;
 
-pub use decode::{ItemsFound, Misfit, Page, decode};
+pub use decode::{Decoder, ItemsFound, Misfit, Page, Rows, decode};
 pub use field::{KIND_KEY, Kind, field, json_text};
 pub use layout::{Layout, Shape, Wanted};
 pub use path::{ItemPath, PathStep};

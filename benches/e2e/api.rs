@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::body::Incoming;
+use futures::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -32,6 +34,8 @@ pub(crate) struct Behaviour {
     /// Every so many requests one is answered 500.
     pub(crate) fault_every: Option<u64>,
 }
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A running API; it ends when this is dropped.
 pub(crate) struct Api {
@@ -95,7 +99,7 @@ impl Drop for Api {
     }
 }
 
-async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Response<Body>, Infallible> {
     let call = state.calls.fetch_add(1, Ordering::Relaxed) + 1;
     if !state.has_room() {
         state.refused.fetch_add(1, Ordering::Relaxed);
@@ -121,6 +125,7 @@ async fn answer(request: Request<Incoming>, state: Arc<State>) -> Result<Respons
         },
         ["things", id, "children"] => reply(200, few(id, 5), None),
         ["children", id, "children"] => reply(200, few(id, 4), None),
+        ["whole"] => whole(state.behaviour.rows),
         ["links"] => reply(200, links(state.behaviour.rows), None),
         ["regions", _, "things"] | ["things" | "cursor" | "next" | "linked"] => {
             let size = number("size").unwrap_or(PAGE).min(PAGE);
@@ -148,7 +153,7 @@ impl State {
     }
 }
 
-fn list(path: &str, host: &str, page: usize, size: usize, rows: usize) -> Response<Full<Bytes>> {
+fn list(path: &str, host: &str, page: usize, size: usize, rows: usize) -> Response<Body> {
     let from = (page - 1) * size;
     let to = (from + size).min(rows);
     let mut body = String::with_capacity(size * 110);
@@ -197,12 +202,30 @@ fn links(rows: usize) -> String {
     format!(r#"{{"items":[{}]}}"#, items.join(","))
 }
 
-fn reply(status: u16, body: String, link: Option<String>) -> Response<Full<Bytes>> {
+fn reply(status: u16, body: String, link: Option<String>) -> Response<Body> {
     let mut builder = Response::builder().status(status).header("content-type", "application/json");
     if let Some(link) = link {
         builder = builder.header("link", format!("<{link}>; rel=\"next\""));
     }
-    builder.body(Full::new(Bytes::from(body))).unwrap_or_default()
+    builder.body(Full::new(Bytes::from(body)).boxed_unsync()).unwrap_or_default()
+}
+
+/// All rows in one answer, made as it is read.
+fn whole(rows: usize) -> Response<Body> {
+    const AT_ONCE: usize = 1000;
+    let parts = (0..rows.div_ceil(AT_ONCE)).map(move |part| {
+        let mut text = String::with_capacity(AT_ONCE * 80);
+        text.push_str(if part == 0 { r#"{"items":["# } else { "" });
+        for id in part * AT_ONCE + 1..=rows.min((part + 1) * AT_ONCE) {
+            text.push_str(if id > 1 { "," } else { "" });
+            write_thing(&mut text, id);
+        }
+        text.push_str(if (part + 1) * AT_ONCE >= rows { "]}" } else { "" });
+        Ok(Frame::data(Bytes::from(text)))
+    });
+    let mut response = Response::new(StreamBody::new(stream::iter(parts)).boxed_unsync());
+    response.headers_mut().insert("content-type", hyper::header::HeaderValue::from_static("application/json"));
+    response
 }
 
 const PROVIDER: &str = "\
@@ -236,6 +259,7 @@ fn document(server: &str) -> String {
         ("by_next_url", "/next", "", next, thing),
         ("by_link", "/linked", "", link, thing),
         ("regional", "/regions/{region_id}/things", "region_id", paged(PAGE), thing),
+        ("whole", "/whole", "", none.clone(), thing),
         ("links", "/links", "", none.clone(), "{id: {type: integer}, thing_id: {type: integer}}"),
         ("children", "/things/{parent_id}/children", "parent_id", none.clone(), child),
         ("grandchildren", "/children/{child_id}/children", "child_id", none, child),

@@ -71,6 +71,7 @@ pub(crate) fn all() -> Vec<Scenario> {
             .with(Behaviour { fault_every: Some(100), ..far() })
             .steps(2),
         Scenario::new("1,000,000 rows, filter and count", MILLION, 1, 5000).with(late(0, 1_000_000)),
+        Scenario::new("one answer of 500 MB, filter and count", WHOLE, 1, 1).with(late(0, 6_700_000)),
         Scenario::new("1,000,000 rows, all columns", "SELECT * FROM bench.api.mid_pages", 1_000_000, 5000)
             .with(late(0, 1_000_000)),
     ]);
@@ -82,6 +83,7 @@ const CHAIN: &str = "SELECT t.id, c.id, g.id FROM bench.api.by_page t JOIN bench
                      JOIN bench.api.grandchildren g ON g.child_id = c.id";
 const SELF_JOIN: &str = "SELECT a.id, b.label FROM bench.api.by_page a JOIN bench.api.by_page b ON a.label = b.label";
 const ORDERED: &str = "SELECT id, size FROM bench.api.by_page ORDER BY size DESC, id LIMIT 10";
+const WHOLE: &str = "SELECT count(*) FROM bench.api.whole WHERE label LIKE '%9%'";
 const MILLION: &str = "SELECT count(*) FROM bench.api.mid_pages WHERE label LIKE '%9%'";
 
 fn in_list(keys: usize) -> String {

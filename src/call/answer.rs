@@ -4,9 +4,12 @@ use serde_json::Value;
 
 use super::request::shown_url;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Authorizer, HeaderMap, Request};
+use crate::http::{Answer, Authorizer, HeaderMap, Request, StatusCode};
 use crate::provider::{Auth, Method};
 use crate::rows::ItemPath;
+
+/// An answer that says more says no errors: no longer one is read for them.
+pub(super) const LONGEST_SAID: usize = 1_000_000;
 
 /// What an answer is, before its body is decoded.
 #[derive(Debug)]
@@ -35,8 +38,8 @@ pub(super) fn judge(
         if answer.body.is_empty() || status == 204 {
             return Ok(Verdict::Empty);
         }
-        let media = media_type(&answer.headers);
-        if media.contains("html") || media.starts_with("image/") || media.contains("octet-stream") {
+        if !may_hold_rows(answer.status, &answer.headers) {
+            let media = media_type(&answer.headers);
             return Err(describe(
                 Error::new(ErrorKind::Decode, format!("the API answered with `{media}` where JSON was expected")),
                 method,
@@ -100,6 +103,13 @@ pub(super) fn judge(
     Err(error)
 }
 
+/// Whether an answer may hold rows, by what stands before its body.
+pub(super) fn may_hold_rows(status: StatusCode, headers: &HeaderMap) -> bool {
+    let media = media_type(headers);
+    let foreign = media.contains("html") || media.starts_with("image/") || media.contains("octet-stream");
+    status.is_success() && status != StatusCode::NO_CONTENT && !foreign
+}
+
 /// The error of a success that says it is none (`success: "no"`).
 pub(super) fn refused(method: &Method, request: &Request, answer: &Answer, authorizer: Option<&Authorizer>) -> Error {
     let said = message(method, &answer.body, authorizer).unwrap_or_else(|| "it gives no reason".to_owned());
@@ -139,8 +149,7 @@ pub(super) fn media_type(headers: &HeaderMap) -> String {
 /// What an error answer says: at the document's own paths, else where APIs usually put it (RFC 9457 among them).
 /// A credential that it repeats is left out.
 pub(super) fn message(method: &Method, body: &[u8], authorizer: Option<&Authorizer>) -> Option<String> {
-    const LONGEST: usize = 1_000_000;
-    if body.len() > LONGEST {
+    if body.len() > LONGEST_SAID {
         return None;
     }
     let value: Value = serde_json::from_slice(body).ok()?;

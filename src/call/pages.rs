@@ -5,32 +5,25 @@
 //! known, before the rows of this page are given away.
 
 use std::collections::{HashSet, VecDeque};
-use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type};
 use serde_json::Value;
-use tokio::task::JoinHandle;
-use tracing::{Instrument, Span};
 
-use super::answer::{self, Verdict as AnswerVerdict};
 use super::endpoint::Server;
 use super::lengths::Length;
 use super::link_header::next_of_link_header;
+use super::page::{Ask, Coming, Fetched, PageRequest, PageTask};
 use super::read::{BoundCall, ReadContext};
-use super::request;
-use super::send::outgoing;
 use super::shape::ReadPlan;
-use super::shared::answer_once;
-use super::tape::Asked;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Authorizer, HeaderMap, Url};
 use crate::provider::{ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::{Part, Verdict};
-use crate::rows::{self, ItemsFound, Page};
+use crate::rows::{ItemsFound, Page, Rows};
 
 /// The widest window of pages asked for at once.
 const WIDEST: usize = 8;
@@ -38,54 +31,6 @@ const WIDEST: usize = 8;
 const KEYS_KEPT: usize = 4_000_000;
 /// Pages in a row without a new row that end a scan of which the last page is not known.
 const STALE_PAGES: u32 = 2;
-
-/// A spawned task that ends when its owner goes.
-#[derive(Debug)]
-pub(super) struct Task<T>(JoinHandle<T>);
-
-impl<T: Send + 'static> Task<T> {
-    pub(super) fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
-        // A task of its own, inside the statement's span all the same.
-        Self(tokio::spawn(future.instrument(Span::current())))
-    }
-
-    async fn join(mut self) -> Result<T> {
-        (&mut self.0).await.map_err(|error| {
-            if error.is_cancelled() {
-                Error::new(ErrorKind::Cancelled, "the call was cancelled")
-            } else {
-                Error::new(ErrorKind::Internal, "a call ended unexpectedly").caused_by(error)
-            }
-        })
-    }
-}
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// One page as it came.
-#[derive(Debug)]
-struct Fetched {
-    page: Page,
-    headers: HeaderMap,
-    url: Url,
-    status: u16,
-    not_found: Option<Error>,
-    /// Tells one answer from another, for lists of which nothing else does.
-    fingerprint: Option<u64>,
-}
-
-/// What asks for a page: paging values, or a whole URL.
-#[derive(Debug, Clone)]
-enum Ask {
-    Values(Vec<(TokenPlace, Value)>),
-    Url(Url),
-}
-
-type PageTask = Task<Result<Fetched>>;
 
 /// How the next pages are found.
 #[derive(Debug)]
@@ -96,8 +41,19 @@ enum Stage {
     Numbered { next: u64, last: Option<u64>, per_page: u64, in_flight: VecDeque<(u64, PageTask)>, window: usize },
     /// The next request is known.
     Chained { ask: Ask, number: u64, prefetched: Option<PageTask> },
-    /// All is read.
+    /// Nothing more is asked for, unless the page that is being read says so.
     Done,
+}
+
+/// The page whose rows are given now.
+#[derive(Debug)]
+struct Current {
+    number: u64,
+    kind: Kind,
+    task: PageTask,
+    /// What it gave so far.
+    rows: u64,
+    duplicates: u64,
 }
 
 /// Reads the pages of one call.
@@ -112,6 +68,7 @@ pub(super) struct Pager {
     stage: Stage,
     /// The first page, asked for before the reader came.
     started: Option<PageTask>,
+    current: Option<Current>,
     rows: u64,
     total_rows: Option<u64>,
     total_pages: Option<u64>,
@@ -144,6 +101,7 @@ impl Pager {
             authorizer,
             stage: Stage::First,
             started: None,
+            current: None,
             rows: 0,
             total_rows: None,
             total_pages: None,
@@ -163,87 +121,107 @@ impl Pager {
 
     /// Sends the first request, so that independent calls overlap.
     pub(super) fn start(&mut self) {
-        if self.started.is_none() && matches!(self.stage, Stage::First) {
+        if matches!(self.stage, Stage::First) {
+            self.begin();
+        }
+    }
+
+    fn begin(&mut self) {
+        if self.started.is_none() {
             self.started = Some(self.ask(1, Ask::Values(self.plan.first_values(&self.call.call))));
         }
     }
 
-    /// The next page's batches; `None` after the last.
+    /// The next batches; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<RecordBatch>>> {
         loop {
-            if matches!(self.stage, Stage::Done) {
+            if self.current.is_none() && matches!(self.stage, Stage::Done) {
                 self.conclude();
                 return Ok(None);
             }
             if self.plan.limit.is_some_and(|limit| self.rows >= limit) {
                 self.say(Verdict::Truncated, "the query needs no more rows".to_owned());
-                self.stage = Stage::Done;
+                (self.stage, self.current) = (Stage::Done, None);
                 return Ok(None);
             }
-            let stage = std::mem::replace(&mut self.stage, Stage::Done);
-            let (number, outcome) = match stage {
-                Stage::Done => continue,
-                Stage::First => {
-                    self.start();
-                    let Some(task) = self.started.take() else { continue };
-                    (1, Step::First(task.join().await))
-                }
-                Stage::Numbered { next, last, per_page, in_flight, window } => {
-                    self.numbered(next, last, per_page, in_flight, window).await
-                }
-                Stage::Chained { ask, number, prefetched } => {
-                    let task = prefetched.unwrap_or_else(|| self.ask(number, ask));
-                    (number, Step::Chained(task.join().await))
-                }
-            };
-            let (kind, fetched) = match outcome {
-                Step::Over => continue,
-                Step::First(fetched) => (Kind::First, fetched),
-                Step::Numbered(fetched) => (Kind::Numbered, fetched),
-                Step::Chained(fetched) => (Kind::Chained, fetched),
-            };
-            let fetched = match fetched.and_then(|inner| inner) {
-                Ok(fetched) => fetched,
-                Err(error) => {
-                    self.failure(number, error)?;
-                    continue;
+            if self.current.is_none() {
+                self.current = self.next_page();
+            }
+            let Some(current) = &mut self.current else { continue };
+            let batches = match current.task.next().await {
+                Coming::Rows(rows) => self.take_rows(rows),
+                Coming::End(outcome) => {
+                    let Some(current) = self.current.take() else { continue };
+                    match outcome.and_then(|fetched| self.accept(&current, *fetched)) {
+                        Ok(batches) => batches,
+                        Err(error) => {
+                            self.failure(current.number, error)?;
+                            continue;
+                        }
+                    }
                 }
             };
-            match self.accept(number, kind, fetched) {
-                Ok(batches) if batches.is_empty() => {}
-                Ok(batches) => return Ok(Some(batches)),
-                Err(error) => self.failure(number, error)?,
+            if !batches.is_empty() {
+                return Ok(Some(batches));
             }
         }
     }
 
     /// The total that the first answer states; the verdict is then what it says.
     pub(super) async fn stated_total(mut self) -> Result<Option<u64>> {
-        self.start();
-        let Some(task) = self.started.take() else { return Ok(None) };
-        match task.join().await.and_then(|fetched| fetched).and_then(|page| self.accept(1, Kind::First, page)) {
-            Ok(_) if self.total_rows.is_none() => {
-                // Whoever reads all of it has the last word.
-                self.verdict_said = true;
-                return Ok(None);
+        self.current = self.next_page();
+        while let Some(current) = &mut self.current {
+            let outcome = match current.task.next().await {
+                Coming::Rows(rows) => {
+                    self.take_rows(rows);
+                    continue;
+                }
+                Coming::End(outcome) => outcome,
+            };
+            let Some(current) = self.current.take() else { break };
+            match outcome.and_then(|fetched| self.accept(&current, *fetched)) {
+                Ok(_) if self.total_rows.is_none() => {
+                    // Whoever reads all of it has the last word.
+                    self.verdict_said = true;
+                    return Ok(None);
+                }
+                Ok(_) => self.say(Verdict::Complete, String::new()),
+                // Said already: what could not be read has no rows.
+                Err(error) => self.failure(1, error)?,
             }
-            Ok(_) => self.say(Verdict::Complete, String::new()),
-            // Said already: what could not be read has no rows.
-            Err(error) => self.failure(1, error)?,
         }
         self.stage = Stage::Done;
         Ok(Some(self.total_rows.unwrap_or(0)))
     }
 
+    /// The page to be read now; none where the stage has no more.
+    fn next_page(&mut self) -> Option<Current> {
+        let (number, kind, task) = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Done => return None,
+            Stage::First => {
+                self.begin();
+                (1, Kind::First, self.started.take()?)
+            }
+            Stage::Numbered { next, last, per_page, in_flight, window } => {
+                let (number, task) = self.numbered(next, last, per_page, in_flight, window)?;
+                (number, Kind::Numbered, task)
+            }
+            Stage::Chained { ask, number, prefetched } => {
+                (number, Kind::Chained, prefetched.unwrap_or_else(|| self.ask(number, ask)))
+            }
+        };
+        Some(Current { number, kind, task, rows: 0, duplicates: 0 })
+    }
+
     /// Keeps the window of numbered pages full and takes the oldest.
-    async fn numbered(
+    fn numbered(
         &mut self,
         mut next: u64,
         last: Option<u64>,
         per_page: u64,
         mut in_flight: VecDeque<(u64, PageTask)>,
         window: usize,
-    ) -> (u64, Step) {
+    ) -> Option<(u64, PageTask)> {
         let needed = self.plan.limit.map(|limit| limit.saturating_sub(self.rows).div_ceil(per_page.max(1)));
         // Without a total the end is not known: one page at a time, so that none is asked for in vain.
         let width = if last.is_some() { window } else { 1 };
@@ -255,16 +233,36 @@ impl Pager {
             in_flight.push_back((next, self.ask(next, Ask::Values(values))));
             next += 1;
         }
-        let Some((number, task)) = in_flight.pop_front() else {
-            return (next, Step::Over);
-        };
-        let fetched = task.join().await;
+        let oldest = in_flight.pop_front()?;
         self.stage = Stage::Numbered { next, last, per_page, in_flight, window: (window * 2).min(WIDEST) };
-        (number, Step::Numbered(fetched))
+        Some(oldest)
     }
 
-    /// Takes a page in: totals, keys, what comes next.
-    fn accept(&mut self, number: u64, kind: Kind, fetched: Fetched) -> Result<Vec<RecordBatch>> {
+    /// Takes rows of the current page in.
+    fn take_rows(&mut self, rows: Rows) -> Vec<RecordBatch> {
+        let duplicates = self.take_in(&rows);
+        if let Some(current) = &mut self.current {
+            current.rows += rows.rows;
+            current.duplicates += duplicates;
+        }
+        self.visible(rows.batches)
+    }
+
+    /// Counts rows; says how many of them came before.
+    fn take_in(&mut self, rows: &Rows) -> u64 {
+        self.rows += rows.rows;
+        for misfit in &rows.misfits {
+            let column = self.plan.layout.columns().get(misfit.column).map_or("", |column| column.field.name());
+            self.context.report.add_misfits(&self.plan.table, column, misfit.count, &misfit.example);
+        }
+        let known_before = self.duplicates;
+        self.remember_keys(&rows.batches);
+        self.duplicates - known_before
+    }
+
+    /// Takes the end of a page in: totals, keys, what comes next.
+    fn accept(&mut self, current: &Current, fetched: Fetched) -> Result<Vec<RecordBatch>> {
+        let Current { number, kind, .. } = *current;
         let first = kind == Kind::First;
         if let Some(error) = &fetched.not_found {
             if first && self.plan.identity {
@@ -284,44 +282,36 @@ impl Pager {
             self.stage = Stage::Done;
             return Ok(Vec::new());
         }
-        let rows = fetched.page.rows;
-        self.rows += rows;
+        let Fetched { page, headers, url, status, fingerprint, .. } = fetched;
+        let Page { batches, rows, captures, misfits, items } = page;
+        let rest = Rows { batches, rows, misfits };
+        let duplicates = current.duplicates + self.take_in(&rest);
+        let rows = current.rows + rows;
+        let said = Said { rows, captures, items, headers, url, status, fingerprint };
         self.context.report.add_page();
-        for misfit in &fetched.page.misfits {
-            let column = self.plan.layout.columns().get(misfit.column).map_or("", |column| column.field.name());
-            self.context.report.add_misfits(&self.plan.table, column, misfit.count, &misfit.example);
-        }
-        self.totals(&fetched, first);
+        self.totals(&said, first);
         if first && !self.own_page {
             self.note_length(rows);
         }
-        let known_before = self.duplicates;
-        self.remember_keys(&fetched.page.batches);
-        self.check_progress(number, self.duplicates - known_before, &fetched)?;
-        self.next_stage(number, kind, &fetched)?;
+        self.check_progress(number, duplicates, &said)?;
+        self.next_stage(number, kind, &said)?;
         self.expect_pages();
-        Ok(fetched
-            .page
-            .batches
-            .into_iter()
-            .filter(|batch| batch.num_rows() > 0)
-            .map(|batch| self.visible(&batch))
-            .collect())
+        Ok(self.visible(rest.batches))
     }
 
     /// Only the columns asked for: keys decoded for counting stay behind.
-    fn visible(&self, batch: &RecordBatch) -> RecordBatch {
+    fn visible(&self, batches: Vec<RecordBatch>) -> Vec<RecordBatch> {
         let wanted = self.plan.schema.fields().len();
-        if batch.num_columns() == wanted {
-            return batch.clone();
-        }
         let columns: Vec<usize> = (0..wanted).collect();
-        batch.project(&columns).unwrap_or_else(|_| batch.clone())
+        let visible = |batch: RecordBatch| {
+            if batch.num_columns() == wanted { batch } else { batch.project(&columns).unwrap_or(batch) }
+        };
+        batches.into_iter().filter(|batch| batch.num_rows() > 0).map(visible).collect()
     }
 
-    fn totals(&mut self, fetched: &Fetched, first: bool) {
+    fn totals(&mut self, said: &Said, first: bool) {
         let number = |at: Option<usize>| {
-            at.and_then(|at| fetched.page.captures.get(at)).and_then(Option::as_ref).and_then(|value| match value {
+            said.captured(at).and_then(|value| match value {
                 Value::Number(n) => n.as_u64(),
                 Value::String(s) => s.parse().ok(),
                 _ => None,
@@ -391,10 +381,10 @@ impl Pager {
     }
 
     /// Numbered pages without a known last one end with an empty page, which never comes where the API ignores the number.
-    fn check_progress(&mut self, number: u64, duplicates: u64, fetched: &Fetched) -> Result<()> {
-        let rows = fetched.page.rows;
-        let repeats = fetched.fingerprint.is_some() && fetched.fingerprint == self.last_fingerprint;
-        self.last_fingerprint = fetched.fingerprint;
+    fn check_progress(&mut self, number: u64, duplicates: u64, said: &Said) -> Result<()> {
+        let rows = said.rows;
+        let repeats = said.fingerprint.is_some() && said.fingerprint == self.last_fingerprint;
+        self.last_fingerprint = said.fingerprint;
         let stale = rows > 0 && (duplicates == rows || repeats);
         self.stale_pages = if stale { self.stale_pages + 1 } else { 0 };
         // One such page may be rows that moved back by a page's length while it was read.
@@ -422,15 +412,15 @@ impl Pager {
         }
     }
 
-    fn next_stage(&mut self, number: u64, kind: Kind, fetched: &Fetched) -> Result<()> {
-        let rows = fetched.page.rows;
+    fn next_stage(&mut self, number: u64, kind: Kind, said: &Said) -> Result<()> {
+        let rows = said.rows;
         if self.own_page {
             self.say(Verdict::Truncated, "the query asks for one page".to_owned());
             self.stage = Stage::Done;
             return Ok(());
         }
-        let items_missing = matches!(fetched.page.items, ItemsFound::Absent);
-        if items_missing && self.plan.method.response.items == ItemShape::List && fetched.status != 204 {
+        let items_missing = matches!(said.items, ItemsFound::Absent);
+        if items_missing && self.plan.method.response.items == ItemShape::List && said.status != 204 {
             self.unproved = Some(format!("the answer holds nothing at `{}`", self.plan.method.response.item_path));
         }
         let method = Arc::clone(&self.plan.method);
@@ -447,14 +437,14 @@ impl Pager {
             PageKind::Page { .. } | PageKind::Offset { .. } => self.next_numbered(kind, rows),
             PageKind::Cursor { from, parameter, more } => {
                 let token = match from {
-                    TokenSource::Body(_) => captured(fetched, self.plan.captures.token),
-                    TokenSource::Header(name) => fetched
+                    TokenSource::Body(_) => said.captured(self.plan.captures.token).cloned(),
+                    TokenSource::Header(name) => said
                         .headers
                         .get(name.as_str())
                         .and_then(|v| v.to_str().ok())
                         .map(|text| Value::from(text.to_owned())),
                 };
-                let flag = more.as_ref().and_then(|_| captured(fetched, self.plan.captures.more));
+                let flag = more.as_ref().and_then(|_| said.captured(self.plan.captures.more).cloned());
                 match token.filter(|_| flag != Some(Value::Bool(false))).filter(is_token) {
                     None => {
                         self.stage = Stage::Done;
@@ -472,18 +462,17 @@ impl Pager {
                 }
             }
             PageKind::NextUrl { .. } => {
-                let link =
-                    captured(fetched, self.plan.captures.token).and_then(|value| value.as_str().map(str::to_owned));
-                self.next_link(link, number, fetched)?;
+                let link = said.captured(self.plan.captures.token).and_then(Value::as_str).map(str::to_owned);
+                self.next_link(link, number, said)?;
             }
             PageKind::LinkHeader => {
-                let link = fetched
+                let link = said
                     .headers
                     .get_all("link")
                     .iter()
                     .filter_map(|value| value.to_str().ok())
                     .find_map(next_of_link_header);
-                self.next_link(link, number, fetched)?;
+                self.next_link(link, number, said)?;
             }
         }
         Ok(())
@@ -528,11 +517,11 @@ impl Pager {
         }
     }
 
-    fn next_link(&mut self, link: Option<String>, number: u64, fetched: &Fetched) -> Result<()> {
+    fn next_link(&mut self, link: Option<String>, number: u64, said: &Said) -> Result<()> {
         match link.filter(|link| !link.is_empty()) {
             None => self.stage = Stage::Done,
             Some(link) => {
-                let url = self.server.follow(&fetched.url, &link).map_err(|error| {
+                let url = self.server.follow(&said.url, &link).map_err(|error| {
                     error.with("method", self.plan.method.name.clone()).with("page", number.to_string())
                 })?;
                 self.check_repeat(url.as_str(), number)?;
@@ -574,13 +563,16 @@ impl Pager {
         values
     }
 
-    fn ask(&self, page: u64, ask: Ask) -> PageTask {
-        let context = Arc::clone(&self.context);
-        let plan = Arc::clone(&self.plan);
-        let call = Arc::clone(&self.call);
-        let server = self.server.clone();
-        let authorizer = self.authorizer.clone();
-        Task::spawn(async move { fetch(&context, &plan, &call, &server, authorizer, page, ask).await })
+    fn ask(&self, number: u64, ask: Ask) -> PageTask {
+        PageTask::start(PageRequest {
+            context: Arc::clone(&self.context),
+            plan: Arc::clone(&self.plan),
+            call: Arc::clone(&self.call),
+            server: self.server.clone(),
+            authorizer: self.authorizer.clone(),
+            number,
+            ask,
+        })
     }
 
     /// A part could not be read: fails the statement, or goes on with a warning.
@@ -679,16 +671,22 @@ impl Drop for Pager {
     }
 }
 
-/// A value of the answer's envelope.
-fn captured(fetched: &Fetched, at: Option<usize>) -> Option<Value> {
-    at.and_then(|at| fetched.page.captures.get(at)).cloned().flatten()
+/// What a page says of the list, now that all of its rows are counted.
+struct Said {
+    rows: u64,
+    captures: Vec<Option<Value>>,
+    items: ItemsFound,
+    headers: HeaderMap,
+    url: Url,
+    status: u16,
+    fingerprint: Option<u64>,
 }
 
-enum Step {
-    First(Result<Result<Fetched>>),
-    Numbered(Result<Result<Fetched>>),
-    Chained(Result<Result<Fetched>>),
-    Over,
+impl Said {
+    /// A value of the answer's envelope.
+    fn captured(&self, at: Option<usize>) -> Option<&Value> {
+        at.and_then(|at| self.captures.get(at)).and_then(Option::as_ref)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -714,75 +712,6 @@ fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
         DataType::Int64 => column.as_primitive::<Int64Type>().value(row).hash(hasher),
         _ => arrow::util::display::array_value_to_string(column, row).unwrap_or_default().hash(hasher),
     }
-}
-
-/// Sends one page's request and decodes its answer.
-async fn fetch(
-    context: &Arc<ReadContext>,
-    plan: &Arc<ReadPlan>,
-    call: &BoundCall,
-    server: &Server,
-    authorizer: Option<Arc<Authorizer>>,
-    page: u64,
-    ask: Ask,
-) -> Result<Fetched> {
-    let method = &plan.method;
-    let timeout = context.settings.timeout;
-    let (values, link) = match &ask {
-        Ask::Values(values) => (values.as_slice(), None),
-        Ask::Url(url) => (&[][..], Some(url)),
-    };
-    let mut request = request::build(method, &call.call, server, values, timeout)?;
-    if let Some(link) = link {
-        request.url = link.clone();
-    }
-    let asked = Asked { call: &call.call, page, values, link, server };
-    let outgoing = outgoing(context, method, &asked, request, authorizer);
-    let answer = answer_once(context, plan, &outgoing).await?;
-    let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
-    let url = outgoing.request.url.clone();
-    let status = answer.status.as_u16();
-    let empty =
-        || Page { batches: Vec::new(), rows: 0, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::Absent };
-    let fetched =
-        |page, headers, not_found, fingerprint| Fetched { page, headers, url, status, not_found, fingerprint };
-    match verdict {
-        AnswerVerdict::NotFound(error) => Ok(fetched(empty(), answer.headers, Some(error), None)),
-        AnswerVerdict::Empty => Ok(fetched(empty(), answer.headers, None, None)),
-        AnswerVerdict::Good => {
-            let page = decode(plan, &answer.body).await.map_err(|error| {
-                let media = answer::media_type(&answer.headers);
-                let error = answer::describe(error, method, &outgoing.request, &answer);
-                if media.is_empty() || media.contains("json") { error } else { error.with("media type", media) }
-            })?;
-            if let (Some(rule), Some(at)) = (&method.success, plan.captures.success) {
-                let said = page.captures.get(at).and_then(Option::as_ref);
-                if said.is_some_and(|value| value != &rule.equals) {
-                    return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
-                }
-            }
-            let numbered = matches!(method.pagination.kind, PageKind::Page { .. } | PageKind::Offset { .. });
-            let fingerprint = (numbered && plan.keys.is_empty()).then(|| fingerprint(&answer.body));
-            Ok(fetched(page, answer.headers, None, fingerprint))
-        }
-    }
-}
-
-fn fingerprint(body: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
-    hasher.finish()
-}
-
-async fn decode(plan: &Arc<ReadPlan>, body: &bytes::Bytes) -> Result<Page> {
-    // Longer ones are decoded off the async threads.
-    if body.len() <= 256 * 1024 {
-        return rows::decode(body, &plan.layout);
-    }
-    let (plan, body) = (Arc::clone(plan), body.clone());
-    tokio::task::spawn_blocking(move || rows::decode(&body, &plan.layout))
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "decoding ended unexpectedly").caused_by(error))?
 }
 
 #[cfg(test)]

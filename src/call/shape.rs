@@ -29,7 +29,7 @@ pub struct ReadPlan {
     pub limit: Option<u64>,
     /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
     pub restricted: Option<Vec<String>>,
-    pub(super) layout: Layout,
+    pub(super) layout: Arc<Layout>,
     pub(super) captures: Captures,
     /// Positions within the decoded columns that identify a row; those beyond `schema` are decoded for that only.
     pub(super) keys: Vec<usize>,
@@ -157,7 +157,7 @@ impl ReadPlan {
             schema,
             limit: options.limit,
             restricted: options.restricted,
-            layout,
+            layout: Arc::new(layout),
             captures,
             keys,
             identity: is_detail(method),

@@ -13,15 +13,15 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::arrive::{Arrived, arrive, most_held};
 use super::read::ReadContext;
-use super::send::send;
 use super::shape::ReadPlan;
 use crate::error::Result;
 use crate::http::{Answer, Outgoing};
 use crate::provider::{Effect, Method, SuccessRule};
 use crate::rows::ItemPath;
 
-/// Bodies kept for further readers of a statement, in all.
+/// Bodies kept for further readers of a statement, in all; a longer one is asked for by each of them.
 const MOST_BYTES: usize = 64 << 20;
 
 /// What makes two requests the same: everything that is sent, and the credential that is added.
@@ -73,7 +73,8 @@ struct State {
 
 #[derive(Debug)]
 struct Place {
-    answer: Arc<OnceCell<Answer>>,
+    /// None of an answer that is too long to be held for others.
+    answer: Arc<OnceCell<Option<Answer>>>,
     /// How many readers have not had it yet.
     left: u32,
     /// The length of the body, once it is counted.
@@ -93,7 +94,7 @@ impl SharedAnswers {
         self.state().readers.get(&(table.to_owned(), method.to_owned())).copied().unwrap_or(0)
     }
 
-    fn place(&self, key: &AnswerKey, readers: u32) -> Arc<OnceCell<Answer>> {
+    fn place(&self, key: &AnswerKey, readers: u32) -> Arc<OnceCell<Option<Answer>>> {
         let mut state = self.state();
         let new = || Place { answer: Arc::default(), left: readers, bytes: None };
         Arc::clone(&state.places.entry(key.clone()).or_insert_with(new).answer)
@@ -128,34 +129,52 @@ impl SharedAnswers {
 }
 
 /// Sends a read, unless another reader of the statement did or does, or an answer is kept that is young enough.
-pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing) -> Result<Answer> {
+pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing) -> Result<Arrived> {
     let readers = context.shared.readers(&plan.table, &plan.method.name);
     let keeps = !context.settings.cache.is_zero();
+    let alone = || arrive(context, plan, outgoing, most_held(plan));
     if plan.method.effect != Effect::Read || readers < 2 && !keeps {
-        return send(context, &plan.method, outgoing).await;
+        return alone().await;
     }
     let Some(key) = AnswerKey::of(outgoing) else {
-        return send(context, &plan.method, outgoing).await;
+        return alone().await;
     };
     if readers < 2 {
         return kept_or_sent(context, plan, outgoing, &key).await;
     }
     let place = context.shared.place(&key, readers);
     let mut first = false;
+    let mut long = None;
     // A reader that leaves while it asks is succeeded by the next one that waits.
     let answer = place
         .get_or_try_init(|| {
             first = true;
-            kept_or_sent(context, plan, outgoing, &key)
+            let (long, key) = (&mut long, &key);
+            async move {
+                Ok(match kept_or_sent(context, plan, outgoing, key).await? {
+                    Arrived::Whole(answer) => Some(answer),
+                    Arrived::Long(answer) => {
+                        *long = Some(answer);
+                        None
+                    }
+                })
+            }
         })
         .await;
     match answer {
-        Ok(answer) => {
+        Ok(Some(answer)) => {
             if !first {
                 context.report.add_shared();
             }
             context.shared.taken(&key, answer.body.len());
-            Ok(answer.clone())
+            Ok(Arrived::Whole(answer.clone()))
+        }
+        Ok(None) => {
+            context.shared.taken(&key, 0);
+            match long {
+                Some(answer) => Ok(Arrived::Long(answer)),
+                None => alone().await,
+            }
         }
         Err(error) => {
             context.shared.forget(&key);
@@ -164,22 +183,25 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
     }
 }
 
-async fn kept_or_sent(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing, key: &AnswerKey) -> Result<Answer> {
+async fn kept_or_sent(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing, key: &AnswerKey) -> Result<Arrived> {
     let oldest = context.settings.cache;
+    let sent = || arrive(context, plan, outgoing, MOST_BYTES);
     // How old an answer is depends on the hour, and a record must not.
     if oldest.is_zero() || context.client.tape().is_some() {
-        return send(context, &plan.method, outgoing).await;
+        return sent().await;
     }
     if let Some((answer, age)) = context.kept.find(key, oldest) {
         context.report.add_cached(age);
-        return Ok(answer);
+        return Ok(Arrived::Whole(answer));
     }
     let before = context.kept.writes(&plan.provider);
-    let answer = send(context, &plan.method, outgoing).await?;
-    if is_good(&plan.method, &answer) {
-        context.kept.keep(key, &plan.provider, before, &answer);
+    let arrived = sent().await?;
+    if let Arrived::Whole(answer) = &arrived
+        && is_good(&plan.method, answer)
+    {
+        context.kept.keep(key, &plan.provider, before, answer);
     }
-    Ok(answer)
+    Ok(arrived)
 }
 
 /// Whether an answer is worth keeping: a success, also by the document's own rule, and JSON to its end.

@@ -1,12 +1,13 @@
 //! Sending a request to its end: permit, signature, transport, retry.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use futures::stream::{self, BoxStream};
+use futures::stream::{self, BoxStream, Fuse};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -18,7 +19,7 @@ use super::tape::{Label, Tape};
 use super::{HeaderMap, Request, Response, StatusCode, Transport, Url};
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::report::Report;
+use crate::report::{Report, UnderWay};
 
 /// A body's first allocation is no larger, whatever its `Content-Length` claims.
 const BODY_RESERVE: usize = 8 << 20;
@@ -90,6 +91,30 @@ pub struct Opened {
     pub attempts: u32,
 }
 
+/// An answer of which the body is still arriving, with all that its request holds: whoever has it decides how much of the
+/// body is read, and when. Dropping it ends the request.
+pub(crate) struct Arriving {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    body: Fuse<BoxStream<'static, Result<Bytes>>>,
+    permit: Option<Permit>,
+    _under_way: UnderWay,
+    report: Report,
+}
+
+/// What was made of an answer, and how it came.
+#[derive(Debug)]
+pub(crate) struct Taken<T> {
+    pub(crate) value: T,
+    /// How often the request was sent.
+    pub(crate) attempts: u32,
+    /// How long the last attempt took.
+    pub(crate) latency: Duration,
+    status: StatusCode,
+    /// The length of the body, where all of it was read.
+    bytes: Option<u64>,
+}
+
 /// How many requests a statement may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallBudget {
@@ -139,7 +164,8 @@ impl Client {
         let answered = self.fetch_inside(outgoing, report, budget).instrument(span.clone()).await;
         match &answered {
             Ok(answer) => {
-                record_answer(&span, answer.status, Some(answer.body.len()), answer.latency, answer.attempts);
+                let length = answer.body.len() as u64;
+                record_answer(&span, answer.status, Some(length), answer.latency, answer.attempts);
             }
             Err(error) => {
                 span.record("error", error.kind().name());
@@ -172,14 +198,39 @@ impl Client {
         Ok(Answer { status, headers, body, attempts: taken.attempts, latency: taken.latency })
     }
 
+    /// As [`Client::fetch`], but `take` reads of the answer what it wants, and gives the length of the body where it read
+    /// all of it. An answer that breaks off before `take` is done is asked for again, where that is safe. No record has it.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`], and what `take` refuses.
+    pub(crate) async fn receive<T, Taking>(
+        &self,
+        outgoing: &Outgoing,
+        report: &Report,
+        budget: &CallBudget,
+        take: impl Fn(Arriving) -> Taking,
+    ) -> Result<Taken<T>>
+    where
+        Taking: Future<Output = Result<(T, Option<u64>)>>,
+    {
+        let span = call_span(outgoing);
+        let taken = self.run(outgoing, report, *budget, take).instrument(span.clone()).await;
+        match &taken {
+            Ok(taken) => record_answer(&span, taken.status, taken.bytes, taken.latency, taken.attempts),
+            Err(error) => {
+                span.record("error", error.kind().name());
+            }
+        }
+        taken
+    }
+
     /// As [`Client::fetch`], but the body streams, and nothing is repeated once the headers are there.
     ///
     /// # Errors
     /// As [`Client::fetch`].
     pub async fn open(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Opened> {
-        let span = call_span(outgoing);
-        let taken = self.run(outgoing, report, *budget, read_on_demand).instrument(span.clone()).await?;
-        record_answer(&span, taken.value.status, None, taken.latency, taken.attempts);
+        let on_demand = |arriving: Arriving| std::future::ready(Ok((arriving.into_response(), None)));
+        let taken = self.receive(outgoing, report, budget, on_demand).await?;
         Ok(Opened { response: taken.value, attempts: taken.attempts })
     }
 
@@ -189,7 +240,7 @@ impl Client {
         outgoing: &Outgoing,
         report: &Report,
         budget: CallBudget,
-        take: impl Fn(Response, Permit, Report) -> Taking,
+        take: impl Fn(Arriving) -> Taking,
     ) -> Result<Taken<T>>
     where
         Taking: Future<Output = Result<(T, Option<u64>)>>,
@@ -204,7 +255,7 @@ impl Client {
         loop {
             budget.check(report.calls().saturating_add(1))?;
             let waiting = report.waits();
-            let permit = self.ledger.enter(&key, published, *max_wait, &self.clock).await?;
+            let permit = self.ledger.enter(&key, published, *max_wait, &self.clock, report.statement()).await?;
             drop(waiting);
             report.add_wait(permit.waited());
             let signed = match authorizer {
@@ -244,11 +295,13 @@ impl Client {
                         attempt += 1;
                         continue;
                     }
-                    match take(response, permit, report.clone()).await {
+                    let Response { status, headers, body } = response;
+                    let (body, permit, report) = (body.fuse(), Some(permit), report.clone());
+                    match take(Arriving { status, headers, body, permit, _under_way: under_way, report }).await {
                         Ok((value, bytes)) => {
                             let latency = elapsed();
                             log(outgoing, Some(status), bytes, latency, attempt, "");
-                            return Ok(Taken { value, attempts: attempt, latency });
+                            return Ok(Taken { value, attempts: attempt, latency, status, bytes });
                         }
                         Err(error) => {
                             log(outgoing, Some(status), None, elapsed(), attempt, error.message());
@@ -257,12 +310,11 @@ impl Client {
                     }
                 }
                 Err(error) => {
-                    drop(permit);
+                    drop((permit, under_way));
                     log(outgoing, None, None, elapsed(), attempt, error.message());
                     Failure { error, status: None }
                 }
             };
-            drop(under_way);
             if !(may_repeat && failure.may_be_repeated(outgoing.repeat)) {
                 return Err(failure.into_error(outgoing.repeat, attempt));
             }
@@ -298,13 +350,6 @@ impl Client {
             report.add_wait(self.clock.now().saturating_duration_since(from));
         }
     }
-}
-
-/// What an attempt gave in the end.
-struct Taken<T> {
-    value: T,
-    attempts: u32,
-    latency: Duration,
 }
 
 /// An attempt without a whole answer.
@@ -345,46 +390,80 @@ struct Whole {
     body: Bytes,
 }
 
-async fn read_whole(response: Response, permit: Permit, report: Report) -> Result<(Whole, Option<u64>)> {
-    let Response { status, headers, mut body } = response;
-    let mut read = BytesMut::new();
-    let mut first = Bytes::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk?;
-        report.add_bytes(chunk.len() as u64);
-        if first.is_empty() && read.is_empty() {
-            // Most answers are one chunk, which needs no copy.
-            first = chunk;
-            continue;
-        }
-        if read.is_empty() {
-            read.reserve(content_length(&headers).min(BODY_RESERVE).max(first.len() + chunk.len()));
-            read.extend_from_slice(&first);
-        }
-        read.extend_from_slice(&chunk);
-    }
-    drop(permit);
-    let body = if read.is_empty() { first } else { read.freeze() };
+async fn read_whole(mut arriving: Arriving) -> Result<(Whole, Option<u64>)> {
+    let (body, _) = arriving.read_to(usize::MAX).await?;
+    let Arriving { status, headers, .. } = arriving;
     let length = body.len() as u64;
     Ok((Whole { status, headers, body }, Some(length)))
 }
 
-async fn read_on_demand(response: Response, permit: Permit, report: Report) -> Result<(Response, Option<u64>)> {
-    let Response { status, headers, body } = response;
-    let counted = stream::unfold(Some((body, permit)), move |state| {
-        let report = report.clone();
-        async move {
-            let (mut body, permit): (BoxStream<'static, Result<Bytes>>, Permit) = state?;
-            match body.next().await? {
-                Ok(chunk) => {
-                    report.add_bytes(chunk.len() as u64);
-                    Some((Ok(chunk), Some((body, permit))))
-                }
-                Err(error) => Some((Err(error), None)),
+impl Arriving {
+    /// The next bytes of the body; none after the last.
+    ///
+    /// # Errors
+    /// `Network` when it breaks off.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        let Some(chunk) = self.body.next().await.transpose()? else { return Ok(None) };
+        self.report.add_bytes(chunk.len() as u64);
+        Ok(Some(chunk))
+    }
+
+    /// The beginning of the body, until it is longer than `most`, and whether more may follow.
+    ///
+    /// # Errors
+    /// `Network` when it breaks off before that.
+    pub(crate) async fn read_to(&mut self, most: usize) -> Result<(Bytes, bool)> {
+        let mut read = BytesMut::new();
+        let mut first = Bytes::new();
+        let mut more = true;
+        while first.len().max(read.len()) <= most {
+            let Some(chunk) = self.chunk().await? else {
+                more = false;
+                break;
+            };
+            if first.is_empty() && read.is_empty() {
+                // Most answers are one chunk, which needs no copy.
+                first = chunk;
+                continue;
             }
+            if read.is_empty() {
+                let said = content_length(&self.headers).min(BODY_RESERVE).min(most);
+                read.reserve(said.max(first.len() + chunk.len()));
+                read.extend_from_slice(&first);
+            }
+            read.extend_from_slice(&chunk);
         }
-    });
-    Ok((Response { status, headers, body: counted.boxed() }, None))
+        Ok((if read.is_empty() { first } else { read.freeze() }, more))
+    }
+
+    /// Lets another request go while the rest of this one's body is not being read.
+    pub(crate) fn make_room(&mut self) {
+        self.permit = None;
+    }
+
+    fn into_response(self) -> Response {
+        let Self { status, headers, body, permit, report, .. } = self;
+        let counted = stream::unfold(Some((body, permit)), move |state| {
+            let report = report.clone();
+            async move {
+                let (mut body, permit) = state?;
+                match body.next().await? {
+                    Ok(chunk) => {
+                        report.add_bytes(chunk.len() as u64);
+                        Some((Ok(chunk), Some((body, permit))))
+                    }
+                    Err(error) => Some((Err(error), None)),
+                }
+            }
+        });
+        Response { status, headers, body: counted.boxed() }
+    }
+}
+
+impl fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arriving").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 fn content_length(headers: &HeaderMap) -> usize {
@@ -420,10 +499,10 @@ fn call_span(outgoing: &Outgoing) -> Span {
     )
 }
 
-fn record_answer(span: &Span, status: StatusCode, bytes: Option<usize>, took: Duration, attempts: u32) {
+fn record_answer(span: &Span, status: StatusCode, bytes: Option<u64>, took: Duration, attempts: u32) {
     span.record("status", status.as_u16());
     if let Some(bytes) = bytes {
-        span.record("bytes", bytes as u64);
+        span.record("bytes", bytes);
     }
     span.record("milliseconds", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     span.record("attempts", attempts);

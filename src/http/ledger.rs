@@ -1,16 +1,20 @@
 //! The ledger of limits: how many requests may be on their way, and when the next one may go.
 //!
 //! One account per origin and credential, shared by all statements of a process. A request waits in line for its
-//! permit. Four things hold it back: the adaptive window, a published limit, a pause the API asked for, and those who
-//! came before. No lock is held across an await; a waiter that is dropped leaves the line and wakes who is next.
+//! permit. Five things hold it back: the adaptive window, a published limit, one that refusals tell of, a pause the API asked
+//! for, and those whose turn it is before. No lock is held across an await; a waiter that is dropped leaves the line and
+//! wakes who is next.
 
-use std::collections::{HashMap, VecDeque};
+mod learnt;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::select;
 use tokio::sync::Notify;
 
+use self::learnt::Learnt;
 use super::auth::Authorizer;
 use super::origin::{host, origin};
 use super::retry::{asked_too_long, asked_wait, reset_wait};
@@ -29,6 +33,9 @@ const LATENCY_FLOOR: usize = 4;
 
 /// Answers that differ by less are equally fast.
 const LATENCY_NOISE: Duration = Duration::from_millis(20);
+
+/// Statements whose turns are remembered before those are forgotten that wait for none.
+const STATEMENTS_KEPT: usize = 64;
 
 /// How many windows the moving minimum of the latency looks back.
 const WINDOWS_KEPT: usize = 8;
@@ -101,8 +108,8 @@ impl Ledger {
 
     /// Waits until a request may go.
     ///
-    /// Waiters of one limit go in the order they came. `max_wait` bounds pauses that the API asked for, not the wait
-    /// in line.
+    /// `statement` tells those apart who take turns: one after the other, however many requests each has; requests of one
+    /// go in the order they came. `max_wait` bounds pauses that the API asked for, not the wait in line.
     ///
     /// # Errors
     /// `RateLimited` when the API asked for a pause that lasts longer than `max_wait` from now.
@@ -112,10 +119,11 @@ impl Ledger {
         published: &Published,
         max_wait: Duration,
         clock: &SharedClock,
+        statement: usize,
     ) -> Result<Permit> {
         let account = self.account(key);
         let came = clock.now();
-        let place = Place::take(&account, published);
+        let place = Place::take(&account, published, statement);
         loop {
             let wake = place.wake.notified();
             let now = clock.now();
@@ -128,6 +136,7 @@ impl Ledger {
                         published: published.clone(),
                         clock: Arc::clone(clock),
                         waited: now.saturating_duration_since(came),
+                        went: now,
                         epoch,
                         full,
                     });
@@ -160,6 +169,7 @@ pub struct Permit {
     ceiling: usize,
     clock: SharedClock,
     waited: Duration,
+    went: Instant,
     epoch: u64,
     full: bool,
 }
@@ -180,7 +190,11 @@ impl Permit {
         let spent = reset_wait(headers, &self.published, utc);
         let mut state = self.account.state();
         if throttled {
-            state.window.shrink(self.epoch, self.ceiling);
+            let window = state.window.limit.min(self.ceiling);
+            let per_second = status == StatusCode::TOO_MANY_REQUESTS && state.learnt.refused(self.went, window, now);
+            if !per_second {
+                state.window.shrink(self.epoch, self.ceiling);
+            }
         } else if !status.is_server_error() {
             state.window.grow(latency, self.full);
         }
@@ -219,9 +233,17 @@ struct State {
     held_until: Option<Instant>,
     /// When a used-up limit is reset.
     spent_until: Option<Instant>,
-    next_ticket: u64,
+    learnt: Learnt,
+    /// The turn that it is.
+    turn: u64,
+    /// The next turn of each statement that has had one.
+    turns: HashMap<usize, u64>,
+    came: u64,
     lines: Vec<Line>,
 }
+
+/// When it is a request's turn: those of one statement have different turns, and within a turn it goes by who came first.
+type Ticket = (u64, u64);
 
 /// Those who wait under one published limit.
 #[derive(Debug)]
@@ -230,7 +252,7 @@ struct Line {
     ceiling: usize,
     /// When the requests of the last period went.
     went: VecDeque<Instant>,
-    waiting: VecDeque<(u64, Arc<Notify>)>,
+    waiting: BTreeMap<Ticket, Arc<Notify>>,
 }
 
 enum Step {
@@ -255,7 +277,8 @@ impl State {
         if line.first() != Some(place.ticket) {
             return Step::Behind;
         }
-        let wait = line.pace(now);
+        let learnt = self.learnt.wait(now);
+        let wait = line.pace(now).max(learnt);
         if !wait.is_zero() {
             return Step::Paced(wait);
         }
@@ -271,34 +294,49 @@ impl State {
             return Step::Behind;
         }
         if let Some(line) = self.lines.get_mut(place.line) {
-            line.waiting.pop_front();
+            line.waiting.pop_first();
             if line.rate.is_some() {
                 line.went.push_back(now);
             }
         }
         self.on_their_way += 1;
+        self.turn = self.turn.max(place.ticket.0);
+        self.learnt.note(now);
         self.wake_first();
         Step::Go { epoch: self.window.epoch, full: self.on_their_way >= room }
     }
 
     /// Wakes the first of each line: something changed that may let one of them go.
     fn wake_first(&self) {
-        for (_, wake) in self.lines.iter().filter_map(|line| line.waiting.front()) {
+        for (_, wake) in self.lines.iter().filter_map(|line| line.waiting.first_key_value()) {
             wake.notify_one();
         }
     }
 
+    /// The next request of a statement gets its turn.
+    fn ticket(&mut self, statement: usize) -> Ticket {
+        if self.turns.len() >= STATEMENTS_KEPT {
+            let turn = self.turn;
+            self.turns.retain(|_, next| *next > turn);
+        }
+        let next = self.turns.entry(statement).or_default();
+        let turn = self.turn.max(*next);
+        *next = turn + 1;
+        self.came += 1;
+        (turn, self.came)
+    }
+
     /// Wakes everyone: a pause began, for which some may not want to wait.
     fn wake_all(&self) {
-        for (_, wake) in self.lines.iter().flat_map(|line| &line.waiting) {
+        for wake in self.lines.iter().flat_map(|line| line.waiting.values()) {
             wake.notify_one();
         }
     }
 }
 
 impl Line {
-    fn first(&self) -> Option<u64> {
-        self.waiting.front().map(|(ticket, _)| *ticket)
+    fn first(&self) -> Option<Ticket> {
+        self.waiting.first_key_value().map(|(ticket, _)| *ticket)
     }
 
     /// How long until the published rate lets the next request go.
@@ -326,24 +364,23 @@ fn time_left(until: Option<Instant>, now: Instant) -> Option<Duration> {
 struct Place {
     account: Arc<Account>,
     line: usize,
-    ticket: u64,
+    ticket: Ticket,
     wake: Arc<Notify>,
 }
 
 impl Place {
-    fn take(account: &Arc<Account>, published: &Published) -> Self {
+    fn take(account: &Arc<Account>, published: &Published, statement: usize) -> Self {
         let wake = Arc::new(Notify::new());
         let ceiling = ceiling(published.concurrency);
         let mut state = account.state();
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
+        let ticket = state.ticket(statement);
         let known = state.lines.iter().position(|line| line.rate == published.rate && line.ceiling == ceiling);
         let line = known.unwrap_or_else(|| {
-            state.lines.push(Line { rate: published.rate, ceiling, went: VecDeque::new(), waiting: VecDeque::new() });
+            state.lines.push(Line { rate: published.rate, ceiling, went: VecDeque::new(), waiting: BTreeMap::new() });
             state.lines.len() - 1
         });
         if let Some(line) = state.lines.get_mut(line) {
-            line.waiting.push_back((ticket, Arc::clone(&wake)));
+            line.waiting.insert(ticket, Arc::clone(&wake));
         }
         drop(state);
         Self { account: Arc::clone(account), line, ticket, wake }
@@ -354,10 +391,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.account.state();
         if let Some(line) = state.lines.get_mut(self.line) {
-            // Tickets ascend along a line.
-            if let Ok(index) = line.waiting.binary_search_by_key(&self.ticket, |(ticket, _)| *ticket) {
-                line.waiting.remove(index);
-            }
+            line.waiting.remove(&self.ticket);
         }
         state.wake_first();
     }

@@ -24,6 +24,9 @@ use super::{Body, HeaderValue, Request, Response, Transport, Url};
 use crate::clock::{SharedClock, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
 
+/// Bytes that an HTTP/2 server may send unread on one connection, over all answers (RFC 9113 §6.9).
+const CONNECTION_WINDOW: u32 = 1 << 30;
+
 /// How the live client connects.
 #[derive(Debug, Clone)]
 pub struct LiveOptions {
@@ -78,7 +81,10 @@ impl LiveTransport {
             .user_agent(self.agent.clone())
             .connect_timeout(self.connect_timeout)
             .redirect(Policy::none())
-            .referer(false);
+            .referer(false)
+            // A body that is read slowly must not keep the other answers of its HTTP/2 connection: each stream has a
+            // window of its own, which is what bounds memory.
+            .http2_initial_connection_window_size(CONNECTION_WINDOW);
         let (client, builder) =
             if is_loopback(url) { (&self.loopback, builder.no_proxy()) } else { (&self.network, builder) };
         if let Some(client) = client.get() {

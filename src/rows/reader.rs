@@ -1,10 +1,10 @@
-//! A pull reader over the bytes of one JSON answer.
+//! A pull reader over the bytes of one JSON answer, or over the part of it that has arrived.
 //!
 //! Our own rather than serde's, because most of an answer is skipped and a skipped value must cost as little as a
 //! search for its end. What is skipped is still checked in full against RFC 8259's grammar: structure, strings with
 //! their escapes, numbers, literals, UTF-8. Not checked there: that `\u` escapes pair up, and that numbers fit a type.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Position, Result};
 
 use super::text::{plain_run_end, shorten};
 
@@ -12,8 +12,8 @@ use super::text::{plain_run_end, shorten};
 const MAX_DEPTH: u32 = 127;
 
 /// Where a [`Reader`] stands, to come back to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark(usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Mark(pub(super) usize);
 
 /// The inside of a JSON string, as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,42 +48,58 @@ pub(super) enum Token<'a> {
     NotAnObject(&'a str),
 }
 
+/// Why reading stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The bytes at hand end here, and more are to come.
+    Starved,
+    /// It is not what it should be.
+    Refused(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What was read, or why it was not.
+pub(super) type Read<T> = Result<T, Stop>;
+
 /// Reads JSON from a slice.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// Whether more is to come behind the text.
+    more: bool,
+    /// Where in the answer the text begins.
+    origin: Position,
     /// Set whenever whitespace is passed.
     spaced: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader at the start of `body`.
-    ///
-    /// A byte order mark is passed over, as RFC 8259 §8.1 allows.
-    pub(super) fn new(body: &'a [u8]) -> Result<Self> {
-        // Arrow's Utf8 arrays count bytes in 32 bits; no column can hold more than the body does.
-        if i32::try_from(body.len()).is_err() {
-            return Err(Error::new(ErrorKind::Decode, "the answer is larger than 2 GiB").hint("ask for smaller pages"));
-        }
-        let text = std::str::from_utf8(body).map_err(|error| {
-            let (line, column) = line_and_column(body, error.valid_up_to());
-            Error::new(ErrorKind::Decode, "the answer is not JSON: it is not UTF-8 text")
-                .with("line", line.to_string())
-                .with("column", column.to_string())
-        })?;
-        let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-        let mut reader = Self { text, bytes: text.as_bytes(), at, spaced: false };
-        reader.check_start()?;
-        Ok(reader)
+    /// A reader of a text that begins at `origin` of an answer, where `at` is the first byte that was not read yet.
+    pub(super) fn new(text: &'a str, at: Mark, origin: Position, more: bool) -> Self {
+        Self { text, bytes: text.as_bytes(), at: at.0, more, origin, spaced: false }
     }
 
-    /// Refuses early, and in plainer words, what is not JSON at all.
-    fn check_start(&mut self) -> Result<()> {
+    /// Goes to the start of an answer, and refuses early, and in plainer words, what is not JSON at all.
+    ///
+    /// A byte order mark is passed over, as RFC 8259 §8.1 allows.
+    pub(super) fn begin(&mut self) -> Read<()> {
+        if self.text.starts_with('\u{feff}') {
+            self.at = '\u{feff}'.len_utf8();
+        }
         let first = self.peek();
         if matches!(first, Some(b'{' | b'[')) {
             return Ok(());
+        }
+        // A lone value, perhaps: whether it is one shows at its end.
+        if self.more && matches!(first, None | Some(b'"' | b'-' | b'0'..=b'9' | b'n' | b't' | b'f')) {
+            return Err(Stop::Starved);
         }
         let start = self.mark();
         if first.is_some() && self.skip().and_then(|()| self.end()).is_ok() {
@@ -94,7 +110,7 @@ impl<'a> Reader<'a> {
         let head = rest.get(..).map(|rest| rest.chars().take(200).collect::<String>().to_ascii_lowercase());
         let head = head.unwrap_or_default();
         let error = Error::new(ErrorKind::Decode, "the answer is not JSON");
-        Err(if first.is_none() {
+        let error = if first.is_none() {
             Error::new(ErrorKind::Decode, "the answer is empty, not JSON")
         } else if head.starts_with("<!doctype html") || head.contains("<html") {
             error.hint("it is an HTML page: check the address, and that nothing stands in front of the API")
@@ -102,7 +118,8 @@ impl<'a> Reader<'a> {
             error.hint("it is XML")
         } else {
             error.hint(format!("it begins with `{}`", shorten(rest, 40)))
-        })
+        };
+        Err(error.into())
     }
 
     /// The next byte that is not whitespace, which is where the reader then stands.
@@ -153,7 +170,7 @@ impl<'a> Reader<'a> {
 
     /// Whether another member follows; then the reader stands at its key. `first` begins as `true`.
     #[inline]
-    pub(super) fn next_member(&mut self, first: &mut bool) -> Result<bool> {
+    pub(super) fn next_member(&mut self, first: &mut bool) -> Read<bool> {
         let was_first = std::mem::replace(first, false);
         match self.peek() {
             Some(b'}') => {
@@ -174,7 +191,7 @@ impl<'a> Reader<'a> {
 
     /// Whether another element follows; then the reader stands before it. `first` begins as `true`.
     #[inline]
-    pub(super) fn next_element(&mut self, first: &mut bool) -> Result<bool> {
+    pub(super) fn next_element(&mut self, first: &mut bool) -> Read<bool> {
         let was_first = std::mem::replace(first, false);
         match self.peek() {
             Some(b']') => {
@@ -203,7 +220,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the string that the reader stands at; also gives its inside with the closing quote.
-    pub(super) fn key(&mut self) -> Result<(Quoted<'a>, &'a str)> {
+    pub(super) fn key(&mut self) -> Read<(Quoted<'a>, &'a str)> {
         let start = self.at + 1;
         let quoted = self.string()?;
         Ok((quoted, self.text.get(start..self.at).unwrap_or_default()))
@@ -211,7 +228,7 @@ impl<'a> Reader<'a> {
 
     /// Passes over the colon after a key.
     #[inline]
-    pub(super) fn colon(&mut self) -> Result<()> {
+    pub(super) fn colon(&mut self) -> Read<()> {
         match self.peek() {
             Some(b':') => {
                 self.at += 1;
@@ -223,7 +240,7 @@ impl<'a> Reader<'a> {
 
     /// Reads one value.
     #[inline]
-    pub(super) fn value(&mut self) -> Result<Token<'a>> {
+    pub(super) fn value(&mut self) -> Read<Token<'a>> {
         match self.peek() {
             Some(b'"') => self.string().map(Token::Text),
             Some(b'{' | b'[') => {
@@ -248,7 +265,7 @@ impl<'a> Reader<'a> {
 
     /// Passes over one value.
     #[inline]
-    pub(super) fn skip(&mut self) -> Result<()> {
+    pub(super) fn skip(&mut self) -> Read<()> {
         match self.peek() {
             Some(b'"') => self.skip_string().map(drop),
             Some(b'{' | b'[') => self.skip_nested(),
@@ -262,15 +279,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses anything but whitespace after the root value.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(super) fn end(&mut self) -> Read<()> {
         match self.peek() {
+            None if self.more => Err(Stop::Starved),
             None => Ok(()),
             Some(_) => Err(self.broken(self.at, "something follows its end")),
         }
     }
 
     #[inline]
-    fn string(&mut self) -> Result<Quoted<'a>> {
+    fn string(&mut self) -> Read<Quoted<'a>> {
         let start = self.at + 1;
         let escaped = self.skip_string()?;
         Ok(Quoted { inner: self.text.get(start..self.at - 1).unwrap_or_default(), escaped })
@@ -278,7 +296,7 @@ impl<'a> Reader<'a> {
 
     /// Passes over the string whose opening quote the reader stands at; says whether it has an escape.
     #[inline]
-    fn skip_string(&mut self) -> Result<bool> {
+    fn skip_string(&mut self) -> Read<bool> {
         let mut escaped = false;
         let mut at = self.at + 1;
         loop {
@@ -299,7 +317,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The index after the escape at `at`.
-    fn escape(&self, at: usize) -> Result<usize> {
+    fn escape(&self, at: usize) -> Read<usize> {
         match self.bytes.get(at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u') => match self.bytes.get(at + 2..at + 6) {
@@ -314,7 +332,7 @@ impl<'a> Reader<'a> {
 
     /// Passes over `null`, `true`, `false` or a number.
     #[inline]
-    fn scalar(&mut self) -> Result<()> {
+    fn scalar(&mut self) -> Read<()> {
         let literal: &[u8] = match self.bytes.get(self.at) {
             Some(b'-' | b'0'..=b'9') => return self.number(),
             Some(b'n') => b"null",
@@ -335,8 +353,10 @@ impl<'a> Reader<'a> {
 
     /// Passes over a number: `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`.
     #[inline]
-    fn number(&mut self) -> Result<()> {
+    fn number(&mut self) -> Read<()> {
         match number_end(self.bytes, self.at) {
+            // Further digits may be on their way.
+            Ok(end) if end == self.bytes.len() && self.more => Err(Stop::Starved),
             Ok(end) => {
                 self.at = end;
                 Ok(())
@@ -347,7 +367,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the object or array whose bracket the reader stands at, without recursion.
-    fn skip_nested(&mut self) -> Result<()> {
+    fn skip_nested(&mut self) -> Read<()> {
         // One bit per open bracket, the innermost lowest: 1 for an object.
         let mut objects: u128 = 0;
         let mut depth = 0_u32;
@@ -404,7 +424,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn skip_key(&mut self, expected: &str) -> Result<()> {
+    fn skip_key(&mut self, expected: &str) -> Read<()> {
         match self.peek() {
             Some(b'"') => self.skip_string()?,
             _ => return Err(self.unexpected(expected, "an object")),
@@ -413,7 +433,7 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn unexpected(&self, expected: &str, inside: &str) -> Error {
+    fn unexpected(&self, expected: &str, inside: &str) -> Stop {
         match self.text.get(self.at..).and_then(|rest| rest.chars().next()) {
             None => self.cut_off(inside),
             Some(found) => {
@@ -424,20 +444,23 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn cut_off(&self, inside: &str) -> Error {
+    fn cut_off(&self, inside: &str) -> Stop {
+        if self.more {
+            return Stop::Starved;
+        }
         let message = format!("the answer ends in the middle of {inside}");
-        self.located(self.bytes.len(), message).hint("the connection may have been cut, or the API wrote too little")
+        let error = self.located(self.bytes.len(), message);
+        error.hint("the connection may have been cut, or the API wrote too little").into()
     }
 
     #[cold]
-    fn broken(&self, at: usize, what: &str) -> Error {
-        self.located(at, format!("the answer is not valid JSON: {what}"))
+    fn broken(&self, at: usize, what: &str) -> Stop {
+        self.located(at, format!("the answer is not valid JSON: {what}")).into()
     }
 
     #[cold]
     fn located(&self, at: usize, message: String) -> Error {
-        let (line, column) = line_and_column(self.bytes, at);
-        Error::new(ErrorKind::Decode, message).with("line", line.to_string()).with("column", column.to_string())
+        located(Error::new(ErrorKind::Decode, message), self.bytes, at, self.origin)
     }
 
     /// An error about the value at `mark`.
@@ -472,12 +495,23 @@ pub(super) fn number_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     Ok(at)
 }
 
-/// Line and column (both from 1, the column in bytes) of a byte offset.
-fn line_and_column(bytes: &[u8], at: usize) -> (usize, usize) {
-    let before = bytes.get(..at).unwrap_or(bytes);
-    let line = before.split(|byte| *byte == b'\n').count();
-    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
-    (line, column)
+/// An error about the byte `at` of what begins at `origin` of an answer.
+#[cold]
+pub(super) fn located(error: Error, bytes: &[u8], at: usize, origin: Position) -> Error {
+    let position = end_of(bytes.get(..at).unwrap_or(bytes), origin);
+    error.with("line", position.line.to_string()).with("column", position.column.to_string())
+}
+
+/// Where in an answer these bytes end that begin at `origin`: line and column, from 1, the column in bytes.
+pub(super) fn end_of(bytes: &[u8], origin: Position) -> Position {
+    // Counted in bytes, a few at a time, which the compiler makes wide: every byte of a long answer passes here.
+    let lines_of = |few: &[u8]| few.iter().fold(0_u8, |lines, byte| lines + u8::from(*byte == b'\n'));
+    let lines: u64 = bytes.chunks(255).map(|few| u64::from(lines_of(few))).sum();
+    let last_line = match lines {
+        0 => bytes.len(),
+        _ => bytes.iter().rev().take_while(|byte| **byte != b'\n').count(),
+    };
+    Position { line: lines + 1, column: last_line as u64 + 1 }.within(origin)
 }
 
 #[cfg(test)]
@@ -485,10 +519,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(body: &[u8]) -> Result<()> {
-        let mut reader = Reader::new(body)?;
-        reader.skip()?;
-        reader.end()
+    const START: Position = Position { line: 1, column: 1 };
+
+    fn read(body: &str) -> Result<()> {
+        let mut reader = Reader::new(body, Mark::default(), START, false);
+        let read = reader.begin().and_then(|()| reader.skip()).and_then(|()| reader.end());
+        read.map_err(|stop| match stop {
+            Stop::Refused(error) => error,
+            Stop::Starved => panic!("nothing more is to come of `{body}`"),
+        })
     }
 
     #[test]
@@ -508,7 +547,7 @@ mod tests {
             ),
             ("NaN", "not JSON", "`NaN`"),
         ] {
-            let error = read(body.as_bytes()).unwrap_err();
+            let error = read(body).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{body}");
             assert!(error.message().contains(message), "{body}: {error:?}");
             assert!(error.hint_text().unwrap_or_default().contains(hint), "{body}: {error:?}");
@@ -546,29 +585,26 @@ mod tests {
             ("{} x", "something follows its end", 1, 4),
             ("{}{}", "something follows its end", 1, 3),
         ] {
-            let error = read(body.as_bytes()).unwrap_err();
+            let error = read(body).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{body}");
             assert!(error.message().contains(message), "{body}: {error}");
             assert_eq!(error.context_value("line"), Some(line.to_string().as_str()), "{body}: {error}");
             assert_eq!(error.context_value("column"), Some(column.to_string().as_str()), "{body}: {error}");
         }
-        let error = read(b"[\"a\xff\"]").unwrap_err();
-        assert!(error.message().contains("UTF-8"), "{error}");
-        assert_eq!(error.context_value("column"), Some("4"));
     }
 
     #[test]
     fn deep_nesting_is_refused_not_overflowed() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(read(nested(127).as_bytes()).is_ok());
-        assert!(read(nested(129).as_bytes()).unwrap_err().message().contains("nesting"));
-        assert!(read("[{\"a\":".repeat(1_000_000).as_bytes()).unwrap_err().message().contains("nesting"));
+        assert!(read(&nested(127)).is_ok());
+        assert!(read(&nested(129)).unwrap_err().message().contains("nesting"));
+        assert!(read(&"[{\"a\":".repeat(1_000_000)).unwrap_err().message().contains("nesting"));
     }
 
     #[test]
     fn a_byte_order_mark_is_passed_over() {
-        assert!(read("\u{feff} {}".as_bytes()).is_ok());
-        assert!(read("\u{feff}".as_bytes()).is_err());
+        assert!(read("\u{feff} {}").is_ok());
+        assert!(read("\u{feff}").is_err());
     }
 
     #[test]
@@ -576,7 +612,7 @@ mod tests {
         for (body, spaced) in
             [("[1,{\"a b\":2}]", false), ("  [1]  ", false), ("[1, 2]", true), ("{\"a\":[1,{}\n]}", true)]
         {
-            let mut reader = Reader::new(body.as_bytes()).unwrap();
+            let mut reader = Reader::new(body, Mark::default(), START, false);
             reader.peek();
             let token = reader.value().unwrap();
             assert_eq!(token, Token::Nested { raw: body.trim(), spaced }, "{body}");
@@ -606,7 +642,7 @@ mod tests {
         #[test]
         fn accepts_exactly_what_serde_json_skips(text in nearly_json()) {
             let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text);
-            prop_assert_eq!(read(text.as_bytes()).is_ok(), theirs.is_ok(), "{}: {:?} {:?}", text, read(text.as_bytes()), theirs);
+            prop_assert_eq!(read(&text).is_ok(), theirs.is_ok(), "{}: {:?} {:?}", text, read(&text), theirs);
         }
 
         #[test]
@@ -615,13 +651,14 @@ mod tests {
             at in 0_usize..40,
             byte in any::<u8>(),
         ) {
+            let is_read = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok_and(|text| read(text).is_ok());
             let mut bytes = document.clone().into_bytes();
             let cut = bytes.get(..at.min(bytes.len() - 1)).unwrap().to_vec();
-            prop_assert!(read(&cut).is_err());
+            prop_assert!(!is_read(&cut));
             let index = at % bytes.len();
             bytes[index] = byte;
             let theirs = serde_json::from_slice::<serde_json::Value>(&bytes);
-            prop_assert_eq!(read(&bytes).is_ok(), theirs.is_ok());
+            prop_assert_eq!(is_read(&bytes), theirs.is_ok());
         }
     }
 }

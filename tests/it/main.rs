@@ -16,6 +16,7 @@ mod headings;
 mod imports;
 mod joins;
 mod json_tables;
+mod long_answers;
 mod metadata;
 mod once;
 mod paging;

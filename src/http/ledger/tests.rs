@@ -27,13 +27,21 @@ fn bench() -> Bench {
 
 impl Bench {
     async fn enter(&self) -> Permit {
-        self.ledger.enter(&self.key, &Published::default(), MINUTE, &self.clock).await.unwrap()
+        self.ledger.enter(&self.key, &Published::default(), MINUTE, &self.clock, 0).await.unwrap()
     }
 
     fn entering(&self, published: &Published) -> impl Future<Output = Result<Permit>> + Send + 'static {
+        self.entering_for(0, published)
+    }
+
+    fn entering_for(
+        &self,
+        statement: usize,
+        published: &Published,
+    ) -> impl Future<Output = Result<Permit>> + Send + 'static {
         let (ledger, clock, key, published) =
             (Arc::clone(&self.ledger), Arc::clone(&self.clock), self.key.clone(), published.clone());
-        async move { ledger.enter(&key, &published, MINUTE, &clock).await }
+        async move { ledger.enter(&key, &published, MINUTE, &clock, statement).await }
     }
 
     /// Tasks that each want a permit, and the list of those that got one, in order; they keep it.
@@ -85,6 +93,53 @@ async fn eight_go_at_once_and_the_others_in_the_order_they_came() {
         assert_eq!(numbers(&inside).last(), Some(&(left - 1)));
         assert_eq!(numbers(&inside).len(), 8);
     }
+}
+
+#[tokio::test]
+async fn statements_take_turns_however_many_requests_each_has() {
+    let bench = bench();
+    let mut out = Vec::new();
+    for _ in 0..8 {
+        out.push(bench.enter().await);
+    }
+    let inside: Inside = Arc::default();
+    let mut tasks = Vec::new();
+    // Of the statements 1, 2 and 3 one after the other, with six, two and one request.
+    for (number, statement) in [1, 1, 1, 1, 1, 1, 2, 2, 3].into_iter().enumerate() {
+        let (entering, inside) = (bench.entering_for(statement, &Published::default()), Arc::clone(&inside));
+        tasks.push(tokio::spawn(async move {
+            let permit = entering.await.unwrap();
+            inside.lock().unwrap().push((number, permit));
+        }));
+        settle().await;
+    }
+    for _ in 0..8 {
+        out.pop();
+        settle().await;
+    }
+    assert_eq!(numbers(&inside), [0, 6, 8, 1, 7, 2, 3, 4]);
+}
+
+#[tokio::test]
+async fn a_limit_per_second_is_learnt_from_refusals() {
+    let bench = bench();
+    // A hundred are taken within a quarter of a second, and the next is refused.
+    let taken = HeaderMap::new();
+    for _ in 0..50 {
+        for permit in [bench.enter().await, bench.enter().await] {
+            permit.observe(&answered(200, &taken, Duration::from_millis(5)));
+        }
+        bench.manual.advance(Duration::from_millis(5)).await;
+    }
+    let window = bench.ledger.window(&bench.key);
+    bench.enter().await.observe(&answered(429, &taken, Duration::from_millis(5)));
+    assert_eq!(bench.ledger.window(&bench.key), window, "there were not too many at once");
+    let (_tasks, inside) = bench.crowd(3, &Published::default());
+    settle().await;
+    bench.manual.advance(Duration::from_millis(700)).await;
+    assert!(numbers(&inside).is_empty(), "a second ago the first ones went");
+    bench.manual.advance(Duration::from_millis(100)).await;
+    assert_eq!(numbers(&inside), [0, 1, 2]);
 }
 
 #[tokio::test]
@@ -291,7 +346,7 @@ async fn accounts_do_not_touch_each_other() {
     let bench = bench();
     bench.enter().await.observe(&answered(429, &header_map(&[("retry-after", "10")]), Duration::ZERO));
     let other = LedgerKey::new(&Url::parse("https://other.example/").unwrap(), None);
-    bench.ledger.enter(&other, &Published::default(), MINUTE, &bench.clock).await.unwrap();
+    bench.ledger.enter(&other, &Published::default(), MINUTE, &bench.clock, 0).await.unwrap();
     assert_eq!(bench.ledger.window(&other), START);
     assert_eq!(bench.ledger.window(&bench.key), 4);
 }
@@ -307,7 +362,7 @@ async fn no_wake_up_is_lost_among_threads() {
             tokio::spawn(async move {
                 let permit = entering.await.unwrap();
                 tokio::task::yield_now().await;
-                let status = if number % 97 == 0 { 429 } else { 200 };
+                let status = if number % 97 == 0 { 503 } else { 200 };
                 permit.observe(&answered(status, &HeaderMap::new(), Duration::from_millis(1)));
             })
         })

@@ -1,0 +1,219 @@
+//! One page: its request, its rows as they arrive, and what its answer says of the list.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
+
+use super::answer::{self, Verdict};
+use super::arrive::{self, Arrived, LongAnswer, Source};
+use super::endpoint::Server;
+use super::read::{BoundCall, ReadContext};
+use super::request;
+use super::send::{locate, outgoing};
+use super::shape::ReadPlan;
+use super::shared::answer_once;
+use super::tape::Asked;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Url};
+use crate::provider::{PageKind, TokenPlace};
+use crate::rows::{ItemsFound, Page, Rows};
+
+/// How much of a page is read ahead of its reader, in KiB of its body: enough that an API is rarely kept waiting by a slow
+/// reader, which some do not bear.
+const READ_AHEAD: u32 = 8 * 1024;
+
+/// What asks for a page: paging values, or a whole URL.
+#[derive(Debug, Clone)]
+pub(super) enum Ask {
+    Values(Vec<(TokenPlace, Value)>),
+    Url(Url),
+}
+
+/// A page to ask for.
+#[derive(Debug)]
+pub(super) struct PageRequest {
+    pub(super) context: Arc<ReadContext>,
+    pub(super) plan: Arc<ReadPlan>,
+    pub(super) call: Arc<BoundCall>,
+    pub(super) server: Server,
+    pub(super) authorizer: Option<Arc<Authorizer>>,
+    pub(super) number: u64,
+    pub(super) ask: Ask,
+}
+
+/// A page at its end.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// What it held, and of its rows those that were not given as they arrived.
+    pub(super) page: Page,
+    pub(super) headers: HeaderMap,
+    pub(super) url: Url,
+    pub(super) status: u16,
+    pub(super) not_found: Option<Error>,
+    /// Tells one answer from another, for lists of which nothing else does.
+    pub(super) fingerprint: Option<u64>,
+}
+
+/// A page on its way, which ends when its owner goes.
+#[derive(Debug)]
+pub(super) struct PageTask {
+    task: JoinHandle<Result<Fetched>>,
+    pieces: UnboundedReceiver<Piece>,
+}
+
+/// What comes of a page.
+#[derive(Debug)]
+pub(super) enum Coming {
+    /// Rows of a long one.
+    Rows(Rows),
+    /// Its end, or why there is none.
+    End(Result<Box<Fetched>>),
+}
+
+/// Rows of a page, and the room that they take until somebody has them.
+#[derive(Debug)]
+struct Piece {
+    rows: Rows,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where the rows of a long page go.
+struct Outlet {
+    pieces: UnboundedSender<Piece>,
+    room: Arc<Semaphore>,
+}
+
+impl PageTask {
+    /// Asks for a page; it is read ahead of its reader as far as is good.
+    pub(super) fn start(request: PageRequest) -> Self {
+        let (sender, pieces) = unbounded_channel();
+        let outlet = Outlet { pieces: sender, room: Arc::new(Semaphore::new(READ_AHEAD as usize)) };
+        // A task of its own, inside the statement's span all the same.
+        let task = tokio::spawn(async move { request.fetch(&outlet).await }.instrument(Span::current()));
+        Self { task, pieces }
+    }
+
+    /// The page's next rows, or its end, after which there is nothing more.
+    pub(super) async fn next(&mut self) -> Coming {
+        if let Some(piece) = self.pieces.recv().await {
+            return Coming::Rows(piece.rows);
+        }
+        let ended = (&mut self.task).await.unwrap_or_else(|error| {
+            Err(if error.is_cancelled() {
+                Error::new(ErrorKind::Cancelled, "the call was cancelled")
+            } else {
+                Error::new(ErrorKind::Internal, "a call ended unexpectedly").caused_by(error)
+            })
+        });
+        Coming::End(ended.map(Box::new))
+    }
+}
+
+impl Drop for PageTask {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Outlet {
+    /// Gives rows away that took so many bytes; waits while their reader is far behind.
+    async fn give(&self, rows: Rows, bytes: usize, source: &mut Source) -> Result<()> {
+        let size = u32::try_from(bytes / 1024 + 1).unwrap_or(READ_AHEAD).min(READ_AHEAD);
+        let room = if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(size) {
+            room
+        } else {
+            // Whom the reader waits for may need the place of this request.
+            source.make_room();
+            let room = Arc::clone(&self.room).acquire_many_owned(size).await;
+            room.map_err(|error| Error::new(ErrorKind::Internal, "there is no room for rows").caused_by(error))?
+        };
+        let piece = Piece { rows, _room: room };
+        self.pieces.send(piece).map_err(|_| Error::new(ErrorKind::Cancelled, "nobody reads the rows any more"))
+    }
+}
+
+impl PageRequest {
+    /// Sends the request and decodes its answer.
+    async fn fetch(&self, outlet: &Outlet) -> Result<Fetched> {
+        let Self { context, plan, call, server, .. } = self;
+        let method = &plan.method;
+        let (values, link) = match &self.ask {
+            Ask::Values(values) => (values.as_slice(), None),
+            Ask::Url(url) => (&[][..], Some(url)),
+        };
+        let mut request = request::build(method, &call.call, server, values, context.settings.timeout)?;
+        if let Some(link) = link {
+            request.url = link.clone();
+        }
+        let asked = Asked { call: &call.call, page: self.number, values, link, server };
+        let outgoing = outgoing(context, method, &asked, request, self.authorizer.clone());
+        let (page, fingerprint, answer, not_found) = match answer_once(context, plan, &outgoing).await? {
+            Arrived::Whole(answer) => {
+                let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
+                match verdict {
+                    Verdict::NotFound(error) => (nothing(), None, answer, Some(error)),
+                    Verdict::Empty => (nothing(), None, answer, None),
+                    Verdict::Good => {
+                        let page = arrive::decode(&plan.layout, &answer.body).await;
+                        let page = page.map_err(|error| self.undecodable(error, &outgoing, &answer))?;
+                        let fingerprint = self.compares_answers().then(|| arrive::fingerprint(&answer.body));
+                        (page, fingerprint, answer, None)
+                    }
+                }
+            }
+            Arrived::Long(long) => {
+                let (page, fingerprint, answer) = self.decode_long(*long, &outgoing, outlet).await?;
+                (page, self.compares_answers().then_some(fingerprint), answer, None)
+            }
+        };
+        if let (Some(rule), Some(at)) = (&method.success, plan.captures.success) {
+            let said = page.captures.get(at).and_then(Option::as_ref);
+            if said.is_some_and(|value| value != &rule.equals) {
+                return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
+            }
+        }
+        let Answer { status, headers, .. } = answer;
+        let url = outgoing.request.url;
+        Ok(Fetched { page, headers, url, status: status.as_u16(), not_found, fingerprint })
+    }
+
+    /// Gives the rows of a long answer away as they are decoded, to its end.
+    async fn decode_long(&self, long: LongAnswer, outgoing: &Outgoing, outlet: &Outlet) -> Result<(Page, u64, Answer)> {
+        let LongAnswer { about, mut source, decoding } = long;
+        let undecodable = |error| self.undecodable(error, outgoing, &about);
+        let broke = |error: Error| {
+            let error = error.with("status", about.status.as_u16().to_string());
+            locate(error, &self.plan.method, &outgoing.request)
+        };
+        let mut decoding = decoding.map_err(undecodable)?;
+        loop {
+            if let Some((rows, bytes)) = decoding.take() {
+                outlet.give(rows, bytes, &mut source).await?;
+            }
+            let Some(bytes) = source.next().await.map_err(broke)? else { break };
+            decoding = decoding.take_in(&bytes).await.map_err(undecodable)?;
+        }
+        let (page, fingerprint) = decoding.finish().await.map_err(undecodable)?;
+        Ok((page, fingerprint, about))
+    }
+
+    /// Whether nothing but the answers themselves tells whether pages repeat.
+    fn compares_answers(&self) -> bool {
+        let numbered = matches!(self.plan.method.pagination.kind, PageKind::Page { .. } | PageKind::Offset { .. });
+        numbered && self.plan.keys.is_empty()
+    }
+
+    fn undecodable(&self, error: Error, outgoing: &Outgoing, answer: &Answer) -> Error {
+        let media = answer::media_type(&answer.headers);
+        let error = answer::describe(error, &self.plan.method, &outgoing.request, answer);
+        if media.is_empty() || media.contains("json") { error } else { error.with("media type", media) }
+    }
+}
+
+fn nothing() -> Page {
+    Page { batches: Vec::new(), rows: 0, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::Absent }
+}
