@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use self::learnt::Learnt;
 use super::auth::Authorizer;
 use super::origin::{host, origin};
-use super::retry::{asked_too_long, asked_wait, reset_wait};
+use super::retry::{asked_too_long, asked_wait, left};
 use super::{HeaderMap, StatusCode, Url};
 use crate::clock::SharedClock;
 use crate::error::Result;
@@ -187,8 +187,13 @@ impl Permit {
         let now = self.clock.now();
         let utc = self.clock.utc();
         let refused = throttled.then(|| asked_wait(headers, &self.published, utc)).flatten();
-        let spent = reset_wait(headers, &self.published, utc);
+        let left = left(headers, &self.published, utc);
+        let spent = left.filter(|left| left.requests < 1.0).map(|left| left.reset);
         let mut state = self.account.state();
+        if let Some((requests, until)) = left.and_then(|left| Some((left.requests, now.checked_add(left.reset)?))) {
+            // The newest answer knows best.
+            state.left = Some((whole(requests), until));
+        }
         if throttled {
             let window = state.window.limit.min(self.ceiling);
             let per_second = status == StatusCode::TOO_MANY_REQUESTS && state.learnt.refused(self.went, window, now);
@@ -233,6 +238,8 @@ struct State {
     held_until: Option<Instant>,
     /// When a used-up limit is reset.
     spent_until: Option<Instant>,
+    /// How many requests the newest answer says are left until then: so many may be on their way, and one in any case.
+    left: Option<(usize, Instant)>,
     learnt: Learnt,
     /// The turn that it is.
     turn: u64,
@@ -271,7 +278,8 @@ impl State {
         if let Some(wait) = held.max(spent) {
             return Step::Held(wait);
         }
-        let room = self.window.limit;
+        let left = self.left.filter(|(_, until)| *until > now).map_or(CEILING, |(requests, _)| requests.max(1));
+        let room = self.window.limit.min(left);
         let on_their_way = self.on_their_way;
         let Some(line) = self.lines.get_mut(place.line) else { return Step::Behind };
         if line.first() != Some(place.ticket) {
@@ -303,7 +311,7 @@ impl State {
         self.turn = self.turn.max(place.ticket.0);
         self.learnt.note(now);
         self.wake_first();
-        Step::Go { epoch: self.window.epoch, full: self.on_their_way >= room }
+        Step::Go { epoch: self.window.epoch, full: self.on_their_way >= self.window.limit }
     }
 
     /// Wakes the first of each line: something changed that may let one of them go.
@@ -395,6 +403,12 @@ impl Drop for Place {
         }
         state.wake_first();
     }
+}
+
+/// A number of requests; more than are ever let on their way are as good as all.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is brought between the two ends first")]
+fn whole(requests: f64) -> usize {
+    requests.clamp(0.0, 64.0) as usize
 }
 
 fn ceiling(concurrency: Option<u64>) -> usize {

@@ -51,21 +51,56 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(until(httpdate::parse_http_date(text).ok()?, headers, now))
 }
 
+/// What an answer says is left of a limit, until it is reset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Left {
+    /// Requests; less than one is none.
+    pub(crate) requests: f64,
+    pub(crate) reset: Duration,
+}
+
 /// The wait until the limit is reset, where the answer says that nothing is left of it.
 pub(crate) fn reset_wait(headers: &HeaderMap, published: &Published, now: SystemTime) -> Option<Duration> {
-    let remaining = field(headers, published.remaining_header.as_deref(), &REMAINING)?.parse::<f64>().ok()?;
-    if remaining >= 1.0 {
-        return None;
+    left(headers, published, now).filter(|left| left.requests < 1.0).map(|left| left.reset)
+}
+
+/// What is left of the limit, by the headers that the document names, else by the usual ones.
+pub(crate) fn left(headers: &HeaderMap, published: &Published, now: SystemTime) -> Option<Left> {
+    let named = published.remaining_header.is_some() || published.reset_header.is_some();
+    if let Some(left) = combined(headers).filter(|_| !named) {
+        return Some(left);
     }
+    let requests = field(headers, published.remaining_header.as_deref(), &REMAINING)?.parse::<f64>().ok()?;
     let text = field(headers, published.reset_header.as_deref(), &RESET)?;
-    match text.parse::<f64>() {
+    let reset = match text.parse::<f64>() {
         Ok(time) if time >= UNIX_TIMES_FROM => {
             let seconds = if time >= MILLISECONDS_FROM { time / 1000.0 } else { time };
-            Some(until(UNIX_EPOCH.checked_add(seconds_of(seconds)?)?, headers, now))
+            until(UNIX_EPOCH.checked_add(seconds_of(seconds)?)?, headers, now)
         }
-        Ok(seconds) => seconds_of(seconds),
-        Err(_) => Some(until(httpdate::parse_http_date(text).ok()?, headers, now)),
+        Ok(seconds) => seconds_of(seconds)?,
+        Err(_) => until(httpdate::parse_http_date(text).ok()?, headers, now),
+    };
+    Some(Left { requests, reset })
+}
+
+/// The field `RateLimit` of the IETF's drafts: `limit=100, remaining=50, reset=30` up to the seventh, then
+/// `"burst";r=50;t=30`, one for each limit, of which the tightest counts.
+fn combined(headers: &HeaderMap) -> Option<Left> {
+    let (mut requests, mut reset, mut tightest) = (None, None, None::<Left>);
+    for part in headers.get("ratelimit")?.to_str().ok()?.split([',', ';']) {
+        match part.trim().split_once('=') {
+            Some(("r" | "remaining", value)) => requests = value.parse::<f64>().ok(),
+            Some(("t" | "reset", value)) => reset = value.parse::<f64>().ok().and_then(seconds_of),
+            _ => continue,
+        }
+        if let (Some(all), Some(until)) = (requests, reset) {
+            (requests, reset) = (None, None);
+            if tightest.is_none_or(|known| all < known.requests) {
+                tightest = Some(Left { requests: all, reset: until });
+            }
+        }
     }
+    tightest
 }
 
 fn field<'a>(headers: &'a HeaderMap, named: Option<&str>, usual: &[&str]) -> Option<&'a str> {
@@ -158,6 +193,11 @@ mod tests {
             (&usual, &[("ratelimit-reset", "12")], None),
             (&named, &[("ratelimit-remaining", "0"), ("ratelimit-reset", "12")], None),
             (&named, &[("my-left", "0"), ("my-reset", "3")], Some(3.0)),
+            (&usual, &[("ratelimit", "limit=100, remaining=0, reset=7")], Some(7.0)),
+            (&usual, &[("ratelimit", "\"hour\";r=50;t=900, \"burst\";r=0;t=2")], Some(2.0)),
+            (&usual, &[("ratelimit", "\"burst\";r=1;t=2")], None),
+            (&usual, &[("ratelimit", "soon"), ("ratelimit-remaining", "0"), ("ratelimit-reset", "4")], Some(4.0)),
+            (&named, &[("ratelimit", "\"burst\";r=0;t=2")], None),
         ] {
             let wait = reset_wait(&headers(pairs), published, now());
             assert_eq!(wait.map(|wait| wait.as_secs_f64()), wanted, "{pairs:?}");

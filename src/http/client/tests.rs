@@ -206,7 +206,7 @@ async fn the_budget_holds_for_requests_that_wait_side_by_side() {
     let published = Published { concurrency: Some(1), ..Published::default() };
     let asked = Outgoing { published, ..outgoing(Repeat::Safe) };
     let key = LedgerKey::new(&asked.request.url, None);
-    let closed = ledger.enter(&key, &asked.published, SECOND, &shared).await.unwrap();
+    let closed = ledger.enter(&key, &asked.published, SECOND, &shared, 0).await.unwrap();
     let fetching: Vec<_> = (0..3)
         .map(|_| {
             let (client, asked, report) = (client.clone(), asked.clone(), report.clone());
@@ -259,7 +259,7 @@ async fn open_streams_and_repeats_only_up_to_the_headers() {
     let key = LedgerKey::new(&asked.request.url, None);
     let next = tokio::spawn({
         let (ledger, published) = (Arc::clone(&ledger), asked.published.clone());
-        async move { ledger.enter(&key, &published, SECOND, &shared).await.map(drop) }
+        async move { ledger.enter(&key, &published, SECOND, &shared, 0).await.map(drop) }
     });
     settle().await;
     assert!(!next.is_finished());
