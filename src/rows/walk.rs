@@ -215,9 +215,9 @@ impl<'a, 's> Walk<'a, 's> {
         }
     }
 
-    fn enter(&mut self, node: Option<usize>, start: Mark, inside: Inside) -> Option<Place> {
+    fn enter(&mut self, node: Option<usize>, start: Mark, inside: Inside) -> Place {
         self.reader.open();
-        Some(Place { node, start, inside, first: true, items_seen: false })
+        Place { node, start, inside, first: true, items_seen: false }
     }
 
     /// Passes over a value that nobody wants, which need not be at hand as a whole.
@@ -228,8 +228,8 @@ impl<'a, 's> Walk<'a, 's> {
         }
         self.reader.rewind(start);
         match self.reader.peek() {
-            Some(b'{') => Ok(self.enter(None, start, Inside::Members)),
-            Some(b'[') => Ok(self.enter(None, start, Inside::Elements)),
+            Some(b'{') => Ok(Some(self.enter(None, start, Inside::Members))),
+            Some(b'[') => Ok(Some(self.enter(None, start, Inside::Elements))),
             _ => Err(Stop::Starved),
         }
     }
@@ -238,8 +238,8 @@ impl<'a, 's> Walk<'a, 's> {
     fn below(&mut self, index: usize, start: Mark) -> Read<Option<Place>> {
         let node = &self.layout.envelope[index];
         match self.reader.peek() {
-            Some(b'{') if node.has_children() => return Ok(self.enter(Some(index), start, Inside::Members)),
-            Some(b'[') if node.every.is_some() => return Ok(self.enter(Some(index), start, Inside::Elements)),
+            Some(b'{') if node.has_children() => return Ok(Some(self.enter(Some(index), start, Inside::Members))),
+            Some(b'[') if node.every.is_some() => return Ok(Some(self.enter(Some(index), start, Inside::Elements))),
             _ => {}
         }
         if node.captures.is_empty() {
@@ -377,11 +377,11 @@ impl<'a, 's> Walk<'a, 's> {
         match self.reader.peek() {
             Some(b'[') => {
                 self.note(ItemsFound::List);
-                return Ok(self.enter(Some(index), start, Inside::List));
+                return Ok(Some(self.enter(Some(index), start, Inside::List)));
             }
             Some(b'{') if self.layout.shape == Shape::Map => {
                 self.note(ItemsFound::List);
-                return Ok(self.enter(Some(index), start, Inside::Map));
+                return Ok(Some(self.enter(Some(index), start, Inside::Map)));
             }
             Some(b'n') => {
                 self.reader.skip()?;

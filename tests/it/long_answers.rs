@@ -210,7 +210,7 @@ async fn rows_that_come_twice_and_pages_that_repeat_are_noticed() {
     assert_eq!((answer.rows.len(), answer.verdict()), (1000, "moved"));
     assert!(answer.warnings()[0].contains("100 rows came twice"), "{:?}", answer.warnings());
     // A page number that the API does not follow, with keys and without.
-    for keys in ["keys: {widget_id: id}\n", ""] {
+    for keys in ["      keys: {widget_id: id}\n", ""] {
         let server = Server::start(|_| json_text(page("", 1, 500, ""))).await;
         let text = widgets_service(&server.url(), &paging, "$.items").replace("      keys: {widget_id: id}\n", keys);
         let error = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth")).error(ALL).await;
@@ -268,7 +268,7 @@ async fn readers_of_one_statement_share_a_long_answer_and_records_hold_it() {
     assert_eq!((&replayed.rows, server.requests().len()), (&recorded.rows, before));
 }
 
-/// Answers every request with one page, made as it is read: of 500 MB, or, of red widgets, of 60 MB.
+/// Answers every request with one page, made as it is read: of 500 MB, or, of red widgets, of 30 MB.
 #[derive(Debug, Default)]
 struct Endless {
     /// Bytes made of the long ones.
@@ -282,7 +282,7 @@ const AT_ONCE: usize = 100;
 impl Transport for Endless {
     async fn send(&self, request: Request) -> skyql::Result<Response> {
         let short = request.url.query().is_some_and(|query| query.contains("red"));
-        let rows = if short { 60_000 } else { 500_000 };
+        let rows = if short { 30_000 } else { 500_000 };
         let made = Arc::clone(&self.made);
         let items = (0..rows / AT_ONCE).map(move |part| {
             let items = some(part * AT_ONCE + 1, (part + 1) * AT_ONCE);
@@ -306,9 +306,9 @@ async fn a_long_answer_is_not_read_far_ahead_of_its_reader() {
     let mut db = Db::with(documents, |builder| builder.transport(Arc::new(endless)));
     let mut slow = db.start(ALL).await.unwrap();
     assert!(!next_texts(&mut slow).await.is_empty());
-    // Meanwhile another statement reads sixty megabytes to their end.
+    // Meanwhile another statement reads thirty megabytes to their end.
     let quick = db.rows("SELECT count(*) FROM acme.shop.widgets WHERE color = 'red' AND name <> ''").await;
-    assert_eq!(quick.rows, [["60000"]]);
+    assert_eq!(quick.rows, [["30000"]]);
     let ahead = made.load(Ordering::SeqCst);
     assert!(ahead < 20 << 20, "{ahead} bytes were read for nobody");
 }
