@@ -1,13 +1,18 @@
 //! Bytes → Arrow: a list of 2,000 images in an envelope, four of its fourteen columns and all of them, minified and
-//! pretty-printed. Throughput is in bytes of JSON. Beside it, what a JSON tree of the same bytes costs.
+//! pretty-printed, at hand and as they arrive. Throughput is in bytes of JSON. Beside it, what a JSON tree of the same bytes
+//! costs.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::{Value, json};
-use skyql::rows::{ItemPath, Kind, Layout, Shape, Wanted, decode, field};
+use skyql::rows::{Decoder, ItemPath, Kind, Layout, Shape, Wanted, decode, field};
 
 const ROWS: u64 = 2000;
+
+/// The length of the chunks in which an answer arrives.
+const CHUNK: usize = 32 * 1024;
 
 /// The columns, in the order in which the items have their keys.
 const COLUMNS: [(&str, Kind); 14] = [
@@ -96,6 +101,19 @@ fn layout(names: &[&str]) -> Result<Layout, Box<dyn std::error::Error>> {
     Ok(Layout::new(ItemPath::parse("$.images")?, Shape::List, columns)?.with_captures(captures))
 }
 
+/// Decodes an answer that comes in chunks; gives the number of its rows.
+fn as_it_arrives(body: &[u8], layout: &Arc<Layout>) -> skyql::Result<u64> {
+    let mut decoder = Decoder::new(Arc::clone(layout));
+    let mut rows = 0;
+    for chunk in body.chunks(CHUNK) {
+        if decoder.push(chunk)? {
+            decoder.read_on()?;
+            rows += black_box(decoder.take()).rows;
+        }
+    }
+    Ok(rows + black_box(decoder.finish()?).rows)
+}
+
 fn bytes_to_arrow(criterion: &mut Criterion) {
     let (Ok(four), Ok(all)) = (layout(&["id", "name", "slug", "created_at"]), layout(&[])) else {
         return;
@@ -109,6 +127,11 @@ fn bytes_to_arrow(criterion: &mut Criterion) {
             assert!(decode(body.as_bytes(), layout).is_ok_and(|page| page.rows == ROWS && page.misfits.is_empty()));
             group.bench_function(format!("{columns}, {form}"), |bencher| {
                 bencher.iter(|| decode(black_box(body.as_bytes()), layout));
+            });
+            let layout = Arc::new(layout.clone());
+            assert!(as_it_arrives(body.as_bytes(), &layout).is_ok_and(|rows| rows == ROWS));
+            group.bench_function(format!("{columns}, {form}, as it arrives"), |bencher| {
+                bencher.iter(|| as_it_arrives(black_box(body.as_bytes()), &layout));
             });
         }
         group.bench_function(format!("a JSON tree, {form}"), |bencher| {
