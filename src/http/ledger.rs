@@ -278,8 +278,8 @@ impl State {
         if let Some(wait) = held.max(spent) {
             return Step::Held(wait);
         }
-        let left = self.left.filter(|(_, until)| *until > now).map_or(CEILING, |(requests, _)| requests.max(1));
-        let room = self.window.limit.min(left);
+        let left = self.left.filter(|(_, until)| *until > now);
+        let room = self.window.limit.min(left.map_or(CEILING, |(requests, _)| requests.max(1)));
         let on_their_way = self.on_their_way;
         let Some(line) = self.lines.get_mut(place.line) else { return Step::Behind };
         if line.first() != Some(place.ticket) {
@@ -291,7 +291,8 @@ impl State {
             return Step::Paced(wait);
         }
         if on_their_way >= room.min(line.ceiling) {
-            return Step::Behind;
+            // The reset wakes nobody.
+            return time_left(left.map(|(_, until)| until), now).map_or(Step::Behind, Step::Paced);
         }
         let overtaken = self.lines.iter_mut().any(|other| {
             other.first().is_some_and(|ticket| ticket < place.ticket)
