@@ -23,6 +23,7 @@ mod send;
 mod shape;
 mod shared;
 mod tape;
+mod token;
 mod transfer;
 
 pub use endpoint::{EndpointOptions, Endpoints};

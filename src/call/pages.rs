@@ -18,6 +18,7 @@ use super::link_header::next_of_link_header;
 use super::page::{Ask, Coming, Fetched, PageRequest, PageTask};
 use super::read::{BoundCall, ReadContext};
 use super::shape::ReadPlan;
+use super::token::leads_on;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Authorizer, HeaderMap, Url};
@@ -445,7 +446,9 @@ impl Pager {
                         .map(|text| Value::from(text.to_owned())),
                 };
                 let flag = more.as_ref().and_then(|_| said.captured(self.plan.captures.more).cloned());
-                match token.filter(|_| flag != Some(Value::Bool(false))).filter(is_token) {
+                let token = token.filter(|token| flag != Some(Value::Bool(false)) && leads_on(token));
+                self.doubt(token.as_ref().filter(|token| token.is_object()));
+                match token.filter(|token| !token.is_object()) {
                     None => {
                         self.stage = Stage::Done;
                         if flag == Some(Value::Bool(true)) {
@@ -462,8 +465,9 @@ impl Pager {
                 }
             }
             PageKind::NextUrl { .. } => {
-                let link = said.captured(self.plan.captures.token).and_then(Value::as_str).map(str::to_owned);
-                self.next_link(link, number, said)?;
+                let link = said.captured(self.plan.captures.token).filter(|link| leads_on(link)).cloned();
+                self.doubt(link.as_ref().filter(|link| !link.is_string()));
+                self.next_link(link.and_then(|link| link.as_str().map(str::to_owned)), number, said)?;
             }
             PageKind::LinkHeader => {
                 let link = said
@@ -476,6 +480,13 @@ impl Pager {
             }
         }
         Ok(())
+    }
+
+    /// Notes that an answer leads on, but not to where a request could go.
+    fn doubt(&mut self, place: Option<&Value>) {
+        if place.is_some() {
+            self.unproved = Some("the API says that there is more, in a form that leads nowhere".to_owned());
+        }
     }
 
     fn next_numbered(&mut self, kind: Kind, rows: u64) {
@@ -696,16 +707,6 @@ enum Kind {
     Chained,
 }
 
-/// Whether a paging token leads on: APIs end their lists with null, an empty text, or an empty list.
-fn is_token(token: &Value) -> bool {
-    match token {
-        Value::Null | Value::Object(_) | Value::Bool(false) => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Bool(true) | Value::Number(_) => true,
-    }
-}
-
 fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
     match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().value(row).hash(hasher),
@@ -714,15 +715,3 @@ fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_that_end_a_list() {
-        for end in [Value::Null, Value::from(""), Value::Array(vec![]), Value::Bool(false)] {
-            assert!(!is_token(&end), "{end}");
-        }
-        assert!(is_token(&Value::from("abc")) && is_token(&Value::from(7)));
-    }
-}

@@ -441,3 +441,20 @@ async fn offsets_without_a_total_go_on_where_the_rows_end() {
     let wanted = [None, Some("4"), Some("6"), Some("8"), Some("9")];
     assert_eq!(offsets, wanted.map(|offset| offset.map(str::to_owned)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leads_on_and_is_no_place_to_go_is_unproved() {
+    // A link that is wrapped in an object, or a token that is one: there is more, and nobody can ask for it.
+    for (paging, body) in [
+        (Paging::NextUrl, json!({"items": widgets(2), "links": {"next": {"href": "/widgets?page=2"}}})),
+        (Paging::NextUrl, json!({"items": widgets(2), "links": {"next": 7}})),
+        (Paging::Cursor, json!({"items": widgets(2), "next_cursor": {"token": "b"}})),
+    ] {
+        let said = body.clone();
+        let server = Server::start(move |_| Reply::json(200, said.clone())).await;
+        let mut db = Db::new(acme_dir(&server.url(), &paging.document()));
+        let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+        assert_eq!((answer.rows.len(), answer.verdict()), (2, "unproved"), "{body}");
+        assert!(answer.warnings()[0].contains("leads nowhere"), "{:?}", answer.warnings());
+    }
+}
