@@ -51,10 +51,11 @@ pub(super) fn judge(
         return Ok(Verdict::Good);
     }
     if answer.status.is_redirection() {
-        let target = answer.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or("nowhere");
-        let target = crate::http::Url::parse(target).map_or_else(|_| "another path".to_owned(), |url| shown_url(&url));
+        let target = answer.headers.get("location").and_then(|value| value.to_str().ok());
+        let target = target.and_then(|target| request.url.join(target).ok());
+        let target = target.map_or_else(|| "nowhere".to_owned(), |url| format!("to `{}`", shown_url(&url)));
         return Err(describe(
-            Error::new(ErrorKind::Api, format!("the API redirects to `{target}`, which is not followed")),
+            Error::new(ErrorKind::Api, format!("the API redirects {target}, which is not followed")),
             method,
             request,
             answer,
@@ -134,11 +135,23 @@ pub(super) fn describe(error: Error, method: &Method, request: &Request, answer:
     error
 }
 
+const REQUEST_IDS: [&str; 5] = ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"];
+
+/// Leaves a credential that an answer repeats out of what stands in messages and in the journal.
+pub(super) fn conceal_ids(headers: &mut HeaderMap, authorizer: Option<&Authorizer>) {
+    let Some(authorizer) = authorizer else { return };
+    for name in REQUEST_IDS {
+        let Some(value) = headers.get_mut(name) else { continue };
+        let concealed = value.to_str().ok().map(|text| authorizer.conceal(text)).filter(|text| text.contains('…'));
+        if let Some(Ok(concealed)) = concealed.map(|text| text.replace('…', "***").parse()) {
+            *value = concealed;
+        }
+    }
+}
+
 /// The API's own id of a request.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
-    ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"]
-        .iter()
-        .find_map(|name| headers.get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned))
+    REQUEST_IDS.iter().find_map(|name| headers.get(*name).and_then(|value| value.to_str().ok()).map(str::to_owned))
 }
 
 pub(super) fn media_type(headers: &HeaderMap) -> String {

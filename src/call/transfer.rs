@@ -60,7 +60,8 @@ pub(super) async fn download(
     let file = ArrivingFile::begin(into, context.settings.on_existing).await?;
     let asked = Asked { call, page: 1, values: &[], link: None, server: &server };
     let first = outgoing(context, method, &asked, request, authorizer);
-    let Followed { outgoing, response, attempts, led } = follow(context, method, first).await?;
+    let Followed { outgoing, mut response, attempts, led } = follow(context, method, first).await?;
+    answer::conceal_ids(&mut response.headers, outgoing.authorizer.as_deref());
     let status = response.status;
     let request_id = answer::request_id(&response.headers);
     let arrived = match refusal(method, &outgoing, response, attempts).await {

@@ -234,14 +234,19 @@ impl Authorizer {
 
     /// A text of the API's with the credential's secrets taken out, as some APIs repeat what they were sent.
     pub fn conceal(&self, text: &str) -> String {
-        let secrets: Vec<&Secret> = match &self.means {
-            Means::Header { value: BasicOrToken::Token(token), .. } => vec![token],
-            Means::Header { value: BasicOrToken::Basic(BasicCredential::Pair { password, .. }), .. } => vec![password],
-            Means::Header { value: BasicOrToken::Basic(BasicCredential::Encoded(value)), .. } => vec![value],
-            Means::Keys(keys) => keys.iter().map(|(_, key)| &key.key).collect(),
-            Means::Hmac(signer) => vec![signer.key()],
+        let sent;
+        let secrets: Vec<&str> = match &self.means {
+            Means::Header { value: BasicOrToken::Token(token), .. } => vec![token.expose()],
+            Means::Header { value: BasicOrToken::Basic(BasicCredential::Pair { user, password }), .. } => {
+                // As it is sent it is no less a secret.
+                sent = base64(format!("{}:{}", user.expose(), password.expose()).as_bytes());
+                vec![sent.as_str(), password.expose()]
+            }
+            Means::Header { value: BasicOrToken::Basic(BasicCredential::Encoded(value)), .. } => vec![value.expose()],
+            Means::Keys(keys) => keys.iter().map(|(_, key)| key.key.expose()).collect(),
+            Means::Hmac(signer) => signer.secrets(),
         };
-        let shown = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
+        let shown = secrets.into_iter().filter(|secret| !secret.is_empty());
         shown.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
     }
 

@@ -147,3 +147,14 @@ fn debug_output_holds_no_secret() {
         assert!(!text.contains("t0ken"), "{text}");
     }
 }
+
+#[test]
+fn what_an_api_repeats_of_a_credential_is_hidden_as_it_was_sent() {
+    let of = |scheme| Authorizer::new(scheme, ["https://api.example"]).unwrap();
+    let pair = AuthScheme::Basic {
+        prefix: "Basic ".to_owned(),
+        credential: BasicCredential::Pair { user: Secret::new("U", "me"), password: Secret::new("P", "pa55word") },
+    };
+    assert_eq!(of(pair).conceal("no: Basic bWU6cGE1NXdvcmQ=, me:pa55word"), "no: Basic …, me:…");
+    assert_eq!(of(bearer("t0ken")).conceal("Bearer t0ken is bad"), "Bearer … is bad");
+}

@@ -242,3 +242,10 @@ impl BodySource for Endless {
         panic!("a body is not read to be signed")
     }
 }
+
+#[test]
+fn the_part_of_the_key_that_is_sent_is_hidden_too() {
+    let authorizer = Authorizer::new(AuthScheme::Hmac(Box::new(lunanode())), ["https://dynamic.example"]).unwrap();
+    let (half, whole) = (SIXTEEN.repeat(4), SIXTEEN.repeat(8));
+    assert_eq!(authorizer.conceal(&format!("bad key {half}, not {whole}")), "bad key …, not …");
+}
