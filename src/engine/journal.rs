@@ -110,7 +110,7 @@ impl Recorder for JournalRecorder {
             CallResult::Failed(error) => failed(OutcomeState::Failed, error),
             CallResult::Unknown(error) => failed(OutcomeState::Unknown, error),
             CallResult::Untouched => Outcome {
-                state: OutcomeState::Failed,
+                state: OutcomeState::Unsent,
                 status: None,
                 request_id: None,
                 ids: std::collections::BTreeMap::new(),

@@ -34,6 +34,8 @@ pub enum OutcomeState {
     Unknown,
     /// It was not sent, and need not be.
     Skipped,
+    /// It was announced, and not sent after all.
+    Unsent,
 }
 
 /// What became of a call, and what its answer said; without a secret: see [`Outcome::without_secrets_of`].
@@ -73,6 +75,7 @@ impl From<OutcomeState> for CallState {
             OutcomeState::Failed => Self::Failed,
             OutcomeState::Unknown => Self::Unknown,
             OutcomeState::Skipped => Self::Skipped,
+            OutcomeState::Unsent => Self::NotStarted,
         }
     }
 }

@@ -226,6 +226,21 @@ fn an_unknown_call_may_be_settled_without_sending_it_again() {
 }
 
 #[test]
+fn a_call_that_was_announced_and_not_sent_has_not_started() {
+    let (_temporary, state) = state();
+    let journal = Journal::begin(&state, &plan_with(2), at(1)).unwrap();
+    journal.intent(0, at(2)).unwrap();
+    journal.outcome(0, outcome(OutcomeState::Unsent), at(3)).unwrap();
+    let name = journal.statement().to_owned();
+    drop(journal);
+    let (journal, record) = resume(&state, &name).unwrap();
+    assert_eq!(record.calls_in(CallState::NotStarted), [0, 1]);
+    journal.intent(0, at(4)).unwrap();
+    journal.outcome(0, outcome(OutcomeState::Done), at(5)).unwrap();
+    assert_eq!(states(&read_journal(journal.path()).unwrap()), [CallState::Done, CallState::NotStarted]);
+}
+
+#[test]
 fn what_cannot_be_is_not_written() {
     let (_temporary, state) = state();
     let journal = Journal::begin(&state, &plan_with(3), at(1)).unwrap();
