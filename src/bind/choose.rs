@@ -148,7 +148,7 @@ pub fn bind(
     let used: HashSet<usize> =
         chosen.uses.iter().filter(|bound| bound.supplied == Supplied::Constant).map(|bound| bound.column).collect();
     // Typed first: `5`, `5.0` and `'5'` are one value of a whole-number parameter.
-    let typed = conjuncts.iter().map(|conjunct| typed_literals(conjunct, chosen)).collect::<Result<Vec<_>>>()?;
+    let typed = conjuncts.iter().map(|conjunct| typed_literals(table, conjunct, chosen)).collect::<Result<Vec<_>>>()?;
     let tuples = product(&typed, &|column| used.contains(&column), most)?
         .into_iter()
         .map(|mut tuple| {
@@ -168,13 +168,16 @@ pub fn bind(
 }
 
 /// The predicate with the literals of bound columns in their parameters' types.
-fn typed_literals(predicate: &Predicate, chosen: &Candidate<'_>) -> Result<Predicate> {
+fn typed_literals(table: &Table, predicate: &Predicate, chosen: &Candidate<'_>) -> Result<Predicate> {
     let typed = |column: usize, value: &Value| -> Result<Value> {
         let bound = chosen.uses.iter().find(|bound| bound.column == column && bound.supplied == Supplied::Constant);
         let parameter = bound.and_then(|bound| chosen.method.parameters.iter().find(|p| p.name == bound.parameter));
         let Some(parameter) = parameter else { return Ok(value.clone()) };
         let value = coerce(parameter, value)?;
         check_server_value(parameter, &value)?;
+        if table.columns[column].role == ColumnRole::Different {
+            check_not_the_field(parameter, &value)?;
+        }
         Ok(value)
     };
     Ok(match predicate {
@@ -183,8 +186,12 @@ fn typed_literals(predicate: &Predicate, chosen: &Candidate<'_>) -> Result<Predi
             column: *column,
             values: values.iter().map(|value| typed(*column, value)).collect::<Result<_>>()?,
         },
-        Predicate::And(all) => Predicate::And(all.iter().map(|p| typed_literals(p, chosen)).collect::<Result<_>>()?),
-        Predicate::Or(any) => Predicate::Or(any.iter().map(|p| typed_literals(p, chosen)).collect::<Result<_>>()?),
+        Predicate::And(all) => {
+            Predicate::And(all.iter().map(|p| typed_literals(table, p, chosen)).collect::<Result<_>>()?)
+        }
+        Predicate::Or(any) => {
+            Predicate::Or(any.iter().map(|p| typed_literals(table, p, chosen)).collect::<Result<_>>()?)
+        }
         Predicate::Other { columns } => Predicate::Other { columns: columns.clone() },
     })
 }
@@ -194,10 +201,27 @@ fn check_server_value(parameter: &Parameter, value: &Value) -> Result<()> {
     if parameter.location != Location::Server || parameter.values.is_empty() || parameter.values.contains(value) {
         return Ok(());
     }
-    let allowed: Vec<String> = parameter.values.iter().map(|v| format!("`{}`", literal_text(v))).collect();
     let shown = literal_text(value);
     Err(Error::new(ErrorKind::InvalidArgument, format!("`{}` cannot be `{shown}`", parameter.name))
-        .hint(format!("it takes {}", allowed.join(", "))))
+        .hint(format!("it takes {}", allowed(parameter))))
+}
+
+/// A parameter that is another thing than the field of its name takes none of that field's values: an API that leaves out
+/// what it does not know would answer, or let be deleted, everything.
+fn check_not_the_field(parameter: &Parameter, value: &Value) -> Result<()> {
+    if parameter.values.is_empty() || value.is_null() || parameter.values.contains(value) {
+        return Ok(());
+    }
+    let (name, allowed) = (&parameter.name, allowed(parameter));
+    let message =
+        format!("`{name}` cannot be `{}`: it is the API's parameter, not the field of that name", literal_text(value));
+    Err(Error::new(ErrorKind::InvalidArgument, message)
+        .hint(format!("it takes {allowed}; for the field, put it in an expression, as in `lower({name}) = …`")))
+}
+
+fn allowed(parameter: &Parameter) -> String {
+    let values: Vec<String> = parameter.values.iter().map(|value| format!("`{}`", literal_text(value))).collect();
+    values.join(", ")
 }
 
 fn check_argument_names(table: &Table, arguments: &BTreeMap<String, Value>) -> Result<()> {

@@ -59,6 +59,7 @@ pub fn coerce(parameter: &Parameter, value: &Value) -> Result<Value> {
         (ValueType::Text | ValueType::Timestamp, other) => Value::String(literal_text(other)),
         (ValueType::Array, Value::String(s)) => match serde_json::from_str::<Value>(s) {
             Ok(array @ Value::Array(_)) => array,
+            Ok(Value::Object(_)) => return Err(wrong()),
             // One bare value is a list of one.
             _ => Value::Array(vec![value.clone()]),
         },

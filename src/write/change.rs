@@ -248,12 +248,14 @@ async fn by_rows(
     let placement = place(&method, names)?;
     let scope = scope(context, found, statement, &table, &method, (&placement, &keys), selection).await?;
     let looked = looked_columns(&table, &keys, statement, selection, set);
+    let asked = asked_keys(&table, &keys, selection);
 
     let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
     let seen_names = looked.iter().map(|look| table.columns[*look].name.as_str());
     let mut projection: Vec<ast::SelectItem> = keys
         .iter()
         .map(|(_, name)| *name)
+        .chain(asked.iter().map(|at| keys[*at].0.name.as_str()))
         .chain(seen_names)
         .map(|name| ast::SelectItem::UnnamedExpr(column(name)))
         .collect();
@@ -269,6 +271,7 @@ async fn by_rows(
     for row in &rows {
         let mut call = found.call(&method);
         let (identity, rest) = row.split_at(keys.len().min(row.len()));
+        let (wanted, rest) = rest.split_at(asked.len().min(rest.len()));
         let (old, new) = rest.split_at(looked.len().min(rest.len()));
         placement.fill(&mut call, set.constants.as_deref().unwrap_or(new))?;
         for (parameter, value) in &scope {
@@ -282,6 +285,9 @@ async fn by_rows(
                 ));
             }
             put(&mut call, parameter, coerce(parameter, value)?);
+        }
+        for (at, wanted) in asked.iter().zip(wanted).filter(|(_, wanted)| !wanted.is_null()) {
+            check_same(&id, keys[*at], wanted, &identity[*at])?;
         }
         let before: BTreeMap<String, Value> = looked
             .iter()
@@ -312,6 +318,35 @@ async fn by_rows(
     let keys = keys.iter().map(|(_, column)| (*column).to_owned()).collect();
     let look = Look { select: text, keys, rows: look_rows(&headings, rows) };
     Ok((method, steps, Some(look)))
+}
+
+/// The keys, by their place, whose parameters WHERE names under other names than their columns': rows are not checked
+/// for them.
+fn asked_keys(table: &Table, keys: &[(&Parameter, &str)], selection: &ast::Expr) -> Vec<usize> {
+    let mentioned = identifiers(selection);
+    let is_asked = |(parameter, column): (&Parameter, &str)| {
+        let own = table.column(&parameter.name);
+        parameter.name != column
+            && own.is_some_and(|own| table.columns[own].role == ColumnRole::Parameter)
+            && mentioned.iter().any(|ident| fold_name(&ident.value) == fold_name(&parameter.name))
+    };
+    (0..keys.len()).filter(|at| is_asked(keys[*at])).collect()
+}
+
+/// An API that answers with another object than it was asked for has not said which one is meant.
+///
+/// # Errors
+/// `Partial` when the key of a row is not the one that its call asked for.
+fn check_same(id: &str, (parameter, column): (&Parameter, &str), wanted: &Value, found: &Value) -> Result<()> {
+    let (wanted, found) = (coerce(parameter, wanted)?, coerce(parameter, found)?);
+    if wanted == found {
+        return Ok(());
+    }
+    let (name, wanted, found) = (&parameter.name, literal_text(&wanted), literal_text(&found));
+    let message = format!(
+        "nothing was written: `{id}` was asked for `{name}` = `{wanted}`, and the answer's `{column}` is `{found}`"
+    );
+    Err(Error::new(ErrorKind::Partial, message).hint(format!("`WHERE {column} = …` says which object is meant")))
 }
 
 /// What WHERE says of where and how the API is asked, beside which rows are meant: a server, a project, a version. It holds

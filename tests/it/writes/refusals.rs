@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use skyql::{Env, ErrorKind};
 use tempfile::TempDir;
 
-use super::journaled;
+use super::{db, journaled, pair, sent};
 use crate::support::documents::provider_dir;
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
@@ -196,4 +196,16 @@ async fn looking_at_apply_and_resume_stores_nothing() {
     assert_eq!((files(), server.requests().len()), (before, sent));
     // What was looked at can still be applied.
     assert_eq!(db.rows(&format!("APPLY '{}'", plan.split('\'').nth(1).unwrap())).await.rows.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_is_no_list() {
+    let server = Server::start(|_| Reply::json(200, json!({"id": "private/1"}))).await;
+    let mut db = db(&server);
+    let values = |tags: &str| format!("INSERT INTO linode.images.images (disk_id, tags) VALUES (1, '{tags}')");
+    let error = db.error(&values(r#"{"a": 1}"#)).await;
+    assert!(error.message().contains("`tags` takes a JSON array"), "{error}");
+    assert!(sent(&server).is_empty());
+    db.rows(&values("one")).await;
+    assert_eq!(sent(&server), [pair("POST /v4/images", r#"{"disk_id":1,"tags":["one"]}"#)]);
 }
