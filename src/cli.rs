@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use directories::{BaseDirs, ProjectDirs};
 use terminal_size::{Width, terminal_size_of};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
 
 use crate::config::Env;
 use crate::engine::Engine;
@@ -62,8 +63,12 @@ pub fn main() -> ExitCode {
         Ended::Well | Ended::ReaderLeft => ExitCode::SUCCESS,
         Ended::Failed | Ended::FoundProblems => ExitCode::from(1),
         Ended::WrongUsage => ExitCode::from(2),
+        Ended::Interrupted => ExitCode::from(INTERRUPTED),
     }
 }
+
+/// What shells call a program's end by Ctrl-C: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
 
 /// What the arguments' meaning depends on beside the arguments.
 #[derive(Debug, Clone, Default)]
@@ -179,8 +184,18 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
                 let mut runner =
                     Runner::new(engine.session(), out, meant.output, messages, meant.writes).with_env(&here.env);
                 let (watch, asking) = (runner.session().watch(), runner.asking());
-                let running = runner.scripts(&scripts);
-                runtime.block_on(progress::shown(running, &watch, &asking, &screen))
+                let interrupt = interrupt(&runtime);
+                let ended = runtime.block_on(async {
+                    let running = progress::shown(runner.scripts(&scripts), &watch, &asking, &screen);
+                    tokio::select! {
+                        ended = running => ended,
+                        Ok(()) = interrupt => Ended::Interrupted,
+                    }
+                });
+                if ended == Ended::Interrupted {
+                    runner.messages().interrupted(&engine);
+                }
+                ended
             }
         },
         Action::Prompt => {
@@ -213,6 +228,18 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
         },
         (ended, _) => ended,
     }
+}
+
+/// Told when Ctrl-C is pressed: what runs is dropped, and what that leaves is said. Pressed again it ends the program,
+/// whatever that is busy with.
+fn interrupt(runtime: &Runtime) -> oneshot::Receiver<()> {
+    let (press, pressed) = oneshot::channel();
+    runtime.spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() && press.send(()).is_ok() && tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(INTERRUPTED.into());
+        }
+    });
+    pressed
 }
 
 /// All that must be there before the first statement runs.

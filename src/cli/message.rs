@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::cli::meant::Notes;
 use crate::engine::{Engine, PendingWrite};
-use crate::error::{Error, Position};
+use crate::error::{Error, ErrorKind, Position};
 use crate::output::{display_width, visible};
 use crate::report::{QueryReport, Warning};
 
@@ -91,6 +91,12 @@ impl Messages {
         if found.items.len() > SHOWN {
             self.note(&format!("and {} more: `SHOW JOURNAL`", found.items.len() - SHOWN));
         }
+    }
+
+    /// Says that Ctrl-C ended the program, and what that leaves undone.
+    pub(super) fn interrupted(&mut self, engine: &Engine) {
+        self.error(&Error::new(ErrorKind::Cancelled, "cancelled by Ctrl-C"), None);
+        self.unfinished(engine);
     }
 
     /// Shows a write about which the user is asked, in every mode.

@@ -28,6 +28,8 @@ pub(super) enum Ended {
     Failed,
     /// The arguments make no sense; the message is out.
     WrongUsage,
+    /// Ctrl-C was pressed.
+    Interrupted,
 }
 
 /// A session with a place for rows and one for messages.

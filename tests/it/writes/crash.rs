@@ -19,6 +19,43 @@ async fn a_killed_process_repeats_nothing_and_leaves_nothing_out() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_says_what_it_leaves() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::start(move |_| Reply::json(200, json!({"id": 1})).gated(&held)).await;
+    let state = TempDir::new().unwrap();
+    let mut child = insert_of_rows(&server, &state).stderr(Stdio::piped()).spawn().unwrap();
+    server.received(4).await;
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let (ended, said) = tokio::task::spawn_blocking(move || {
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+        (child.wait().unwrap(), said)
+    })
+    .await
+    .unwrap();
+    gate.open();
+    assert_eq!(ended.code(), Some(130), "{said}");
+    assert!(said.contains("INSERT of linode.volumes.volumes: 0 done, 4 unknown, 16 not started; `RESUME '"), "{said}");
+    assert_eq!(server.requests().len(), 4);
+}
+
+fn insert_of_rows(server: &Server, state: &TempDir) -> Command {
+    let values: Vec<String> = (1..=ROWS).map(|n| format!("('v{n}', 'us-east', 10)")).collect();
+    let text = format!("INSERT INTO linode.volumes.volumes (label, region, size) VALUES {}", values.join(", "));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skyql"));
+    command
+        .env_clear()
+        .env("LINODE_TOKEN", "linode-token")
+        .env("HOME", state.path())
+        .env("XDG_STATE_HOME", state.path())
+        .args(["--base-url", &format!("linode={}", server.url()), "--yes", "-c", &text])
+        .stdout(Stdio::null());
+    command
+}
+
 /// Kills the program when the API has got `killed_at` calls and not answered the last of them.
 async fn kill_at(killed_at: usize) {
     let gate = Gate::new();
@@ -33,18 +70,7 @@ async fn kill_at(killed_at: usize) {
     })
     .await;
     let state = TempDir::new().unwrap();
-    let values: Vec<String> = (1..=ROWS).map(|n| format!("('v{n}', 'us-east', 10)")).collect();
-    let text = format!("INSERT INTO linode.volumes.volumes (label, region, size) VALUES {}", values.join(", "));
-    let mut child = Command::new(env!("CARGO_BIN_EXE_skyql"))
-        .env_clear()
-        .env("LINODE_TOKEN", "linode-token")
-        .env("HOME", state.path())
-        .env("XDG_STATE_HOME", state.path())
-        .args(["--base-url", &format!("linode={}", server.url()), "--yes", "-c", &text])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = insert_of_rows(&server, &state).stderr(Stdio::null()).spawn().unwrap();
     server.received(killed_at).await;
     child.kill().unwrap();
     child.wait().unwrap();
