@@ -14,6 +14,9 @@ use crate::error::{Error, ErrorKind};
 /// The longest back-off before the first retry.
 const BASE: Duration = Duration::from_millis(250);
 
+/// The longest wait that an API can ask for, in seconds: some ten thousand years.
+const LONGEST: f64 = 1e12;
+
 /// The longest back-off of all.
 const CAP: Duration = Duration::from_secs(8);
 
@@ -46,7 +49,8 @@ pub(crate) fn asked_wait(headers: &HeaderMap, published: &Published, now: System
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
-        return seconds_of(seconds);
+        // What no clock can hold is longer than anybody waits.
+        return (!seconds.is_nan()).then(|| Duration::from_secs_f64(seconds.clamp(0.0, LONGEST)));
     }
     Some(until(httpdate::parse_http_date(text).ok()?, headers, now))
 }
@@ -167,7 +171,8 @@ mod tests {
             (&[("retry-after", "Tue, 14 Nov 2023 22:13:50 GMT"), ("date", "Tue, 14 Nov 2023 22:13:45 GMT")], Some(5.0)),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "NaN")], None),
-            (&[("retry-after", "1e300")], None),
+            (&[("retry-after", "1e300")], Some(LONGEST)),
+            (&[("retry-after", "99999999999999999999")], Some(LONGEST)),
             (&[], None),
         ] {
             let asked = asked_wait(&headers(pairs), &Published::default(), now());
