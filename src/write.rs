@@ -18,7 +18,7 @@ mod poll;
 mod restore;
 mod wait;
 
-pub use answers::{answers_batch, unanswered, with_nulls};
+pub use answers::{answers_batch, holds_none, rows_left, unanswered, with_nulls};
 pub use apply::{Applied, CallResult, Recorder, Summary, apply, failure, ids_of};
 pub use compare::check_unchanged;
 pub use exec::sent_note;

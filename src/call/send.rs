@@ -81,7 +81,9 @@ pub(super) fn outgoing(
 /// Sends one request of a method.
 pub(super) async fn send(context: &ReadContext, method: &Method, outgoing: &Outgoing) -> Result<Answer> {
     let fetched = context.client.fetch(outgoing, &context.report, &context.budget).await;
-    fetched.map_err(|error| locate(error, method, &outgoing.request))
+    let mut answer = fetched.map_err(|error| locate(error, method, &outgoing.request))?;
+    answer::conceal_ids(&mut answer.headers, outgoing.authorizer.as_deref());
+    Ok(answer)
 }
 
 /// Sends one call and reads the whole answer, into its file where it names one; where it names a file to upload in a
@@ -122,7 +124,10 @@ pub async fn send_call(
         Verdict::Empty if !safe && method.success.is_some() => Err(unsaid(method, &outgoing.request, &answer)),
         Verdict::Empty => Ok(Answered { status, value: Value::Null, request_id, missing: None }),
         Verdict::Good => {
-            let value = body_value(&answer.body);
+            let value = body_value(&answer.body).map_err(|error| {
+                let error = answer::describe(error, method, &outgoing.request, &answer);
+                doubtful(error, method, answer.status)
+            })?;
             if let (Some(rule), Some(path)) = (&method.success, &success) {
                 match path.select(&value).first() {
                     Some(said) if **said != rule.equals => {
@@ -161,8 +166,22 @@ fn unsaid(method: &Method, request: &Request, answer: &Answer) -> Error {
     answer::describe(error, method, request, answer).with("state", "unknown")
 }
 
-fn body_value(body: &Bytes) -> Value {
-    serde_json::from_slice(body).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()))
+/// A body as JSON, and as text where it is none. What begins as JSON and is not whole is neither.
+fn body_value(body: &Bytes) -> Result<Value> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let error = match serde_json::from_slice(body) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
+        return Ok(Value::String(String::from_utf8_lossy(body).into_owned()));
+    }
+    // What serde says of it may repeat what stands there.
+    let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
+    Err(Error::new(ErrorKind::Decode, format!("the answer {what}"))
+        .with("line", error.line().to_string())
+        .with("column", error.column().to_string())
+        .hint("the connection may have been cut, or the API wrote too little"))
 }
 
 /// Where a call goes.
@@ -242,6 +261,15 @@ fn published(method: &Method) -> Published {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_breaks_off_is_no_text() {
+        let value = |body: &'static [u8]| body_value(&Bytes::from_static(body));
+        assert_eq!(value(b"\xef\xbb\xbf{\"id\": 1}").unwrap()["id"], 1);
+        assert_eq!(value(b"OK").unwrap(), "OK");
+        assert_eq!(value(b" {\"id\": 1").unwrap_err().message(), "the answer ends too early");
+        assert_eq!(value(b"[1,]").unwrap_err().message(), "the answer is not valid JSON");
+    }
 
     #[test]
     fn statuses_that_leave_open_what_was_done() {

@@ -23,7 +23,7 @@ use crate::sql::{Statement, Verb, Write};
 use crate::store::{CallState, SecretField, StateDirectory, conceal, resume, reveal, secret_fields};
 use crate::write::{
     self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_budget, check_files,
-    check_unchanged, failure, restore, unanswered, with_nulls,
+    check_unchanged, failure, holds_none, restore, rows_left, unanswered, with_nulls,
 };
 
 /// Where writes are noted.
@@ -310,7 +310,7 @@ impl Session {
             }
         }
         let error = failure(&results, unready, unfinished.as_deref());
-        let mut error = error.map(|error| named_unknowns(error, &planned, &results));
+        let mut error = error.map(|error| named_calls(error, &planned, &results));
         if error.is_none() {
             // All is noted as done: whatever happens while waiting, no call is sent again.
             let last = planned.ranges().last().map_or(0..0, |(calls, _)| calls);
@@ -390,6 +390,16 @@ impl Session {
                 }
             };
         };
+        if let Some(left) =
+            answers.iter().filter(|_| part.verb == Verb::Exec).find_map(|answer| rows_left(&part.method, answer))
+        {
+            report.warn("unproved", &planned.plan.table, left);
+        }
+        for _ in answers.iter().filter(|answer| holds_none(&part.method, answer)) {
+            let message =
+                format!("an answer of `{}` has none of its columns; NULL stands in their place", part.method.name);
+            report.warn("absent", &planned.plan.table, message);
+        }
         let batch = answers_batch(&part.method, &answers)?;
         let absent = unanswered(&items, &batch);
         for name in &absent {
@@ -460,10 +470,27 @@ fn unknown_before() -> Error {
         .with("state", "unknown")
 }
 
-/// Names each call that is unknown.
-fn named_unknowns(error: Error, planned: &Planned, results: &[CallResult]) -> Error {
-    let unknown = results.iter().zip(&planned.plan.calls).enumerate();
-    let unknown = unknown.filter(|(_, (result, _))| matches!(result, CallResult::Unknown(_)));
-    let said: Vec<String> = unknown.map(|(at, (_, call))| format!("call {}: {}", at + 1, call.request)).collect();
-    if said.is_empty() { error } else { error.with("unknown", said.join("; ")) }
+/// Names each call that is unknown, and each that failed beside the one whose error it is.
+fn named_calls(error: Error, planned: &Planned, results: &[CallResult]) -> Error {
+    const MOST: usize = 20;
+    let calls = || results.iter().zip(&planned.plan.calls).enumerate();
+    let unknown = calls().filter(|(_, (result, _))| matches!(result, CallResult::Unknown(_)));
+    let unknown = unknown.map(|(at, (_, call))| format!("call {}: {}", at + 1, call.request));
+    let failures = calls().filter_map(|(at, (result, call))| match result {
+        CallResult::Failed(error) => Some(format!("call {}: {}: {}", at + 1, call.request, error.message())),
+        _ => None,
+    });
+    let failures: Vec<String> = failures.collect();
+    let mut error = error;
+    // One alone is the error itself.
+    if failures.len() > 1 {
+        let more = failures.len().saturating_sub(MOST);
+        let mut said = failures[..failures.len() - more].join("; ");
+        if more > 0 {
+            said = format!("{said}; and {more} more: `SHOW JOURNAL`");
+        }
+        error = error.with("failed", said);
+    }
+    let unknown: Vec<String> = unknown.collect();
+    if unknown.is_empty() { error } else { error.with("unknown", unknown.join("; ")) }
 }

@@ -1,4 +1,4 @@
-//! Answers → one batch, a row per call, for RETURNING.
+//! Answers → one batch, for RETURNING: a row per call, or as many as its answer lists.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use sqlparser::ast;
 
 use crate::call::column_kind;
 use crate::error::{Error, ErrorKind, Result, fold_name};
-use crate::provider::Method;
+use crate::provider::{Column, Effect, ItemShape, Method, PageKind, TokenSource, Total};
 use crate::rows::{ItemPath, Kind, field};
 
 /// What stands at the item path of an answer; the first, where it is a list.
@@ -48,41 +48,125 @@ pub fn with_nulls(batch: &RecordBatch, names: &[String]) -> Result<RecordBatch> 
     put_together(fields, arrays, batch.num_rows())
 }
 
-/// One row per answer: the columns of the method's items, then the fields at the top of the answers that are not among
-/// them. An absent value is NULL. Objects and arrays are JSON text.
+/// A row of an answer: the item, and the name under which it stands in a map.
+struct Row<'a> {
+    answer: &'a Value,
+    item: Option<&'a Value>,
+    key: Option<Value>,
+}
+
+/// The rows of an answer: as many as it lists. What changed something has one in any case: it was done.
+fn rows_of<'a>(method: &Method, answer: &'a Value) -> Vec<Row<'a>> {
+    let row = |item: Option<&'a Value>, key: Option<&str>| Row { answer, item, key: key.map(Value::from) };
+    let path = ItemPath::parse(&method.response.item_path).ok();
+    let found = path.map(|path| path.select(answer)).unwrap_or_default();
+    let is_map = method.response.items == ItemShape::Map;
+    let mut rows: Vec<Row<'a>> = Vec::new();
+    for value in found.iter().copied() {
+        match value {
+            Value::Array(items) => rows.extend(items.iter().map(|item| row(Some(item), None))),
+            Value::Object(items) if is_map => {
+                rows.extend(items.iter().map(|(key, item)| row(Some(item), Some(key))));
+            }
+            Value::Null => {}
+            item => rows.push(row(Some(item), None)),
+        }
+    }
+    if rows.is_empty() && (found.is_empty() || method.effect != Effect::Read) {
+        rows.push(row(None, None));
+    }
+    rows
+}
+
+/// Why the rows of an answer that was asked for once may not be all there are; `None` where they are.
+pub fn rows_left(method: &Method, answer: &Value) -> Option<String> {
+    if !matches!(method.response.items, ItemShape::List | ItemShape::Map | ItemShape::Scalar) {
+        return None;
+    }
+    let at = |path: &str| ItemPath::parse(path).ok()?.select(answer).into_iter().next();
+    let number = |path: &str| match at(path)? {
+        Value::String(text) => text.parse().ok(),
+        value => value.as_u64(),
+    };
+    let rows = rows_of(method, answer).len() as u64;
+    let paging = &method.pagination;
+    let total = paging.total.as_ref();
+    if let Some(total) = total.and_then(Total::rows_path).and_then(number) {
+        return (rows < total)
+            .then(|| format!("the answer holds {rows} of {total} rows: EXEC makes one call, SELECT reads all pages"));
+    }
+    let ends = match &paging.kind {
+        PageKind::Single => true,
+        PageKind::Cursor { from: TokenSource::Body(path), .. } | PageKind::NextUrl { path } => {
+            at(path).is_none_or(|token| matches!(token, Value::Null | Value::Bool(false)) || *token == "")
+        }
+        _ => total.and_then(Total::pages_path).and_then(number).is_some_and(|pages| pages <= 1),
+    };
+    let message = "EXEC makes one call, and its answer need not be the only page: SELECT reads all there are";
+    (!ends).then(|| message.to_owned())
+}
+
+/// Whether an answer holds none of the columns that its method's answers have: an error inside a 200, or nothing.
+pub fn holds_none(method: &Method, answer: &Value) -> bool {
+    let columns = &method.response.columns;
+    let holds = |row: &Row<'_>, column: &Column| row.value(method, column).is_some();
+    let rows = rows_of(method, answer);
+    !columns.is_empty() && !rows.is_empty() && !rows.iter().any(|row| columns.iter().any(|column| holds(row, column)))
+}
+
+/// The rows of answers: the columns of the method's items, then the fields at the top of the answers that are not among
+/// them; of a list not the list itself. An absent value is NULL. Objects and arrays are JSON text.
 ///
 /// # Errors
 /// `Internal` when the batch cannot be put together.
 pub fn answers_batch(method: &Method, answers: &[Value]) -> Result<RecordBatch> {
     let mut fields: Vec<Field> = Vec::new();
     let mut arrays: Vec<ArrayRef> = Vec::new();
-    let items: Vec<Option<&Value>> = answers.iter().map(|answer| item_of(method, answer)).collect();
+    let rows: Vec<Row<'_>> = answers.iter().flat_map(|answer| rows_of(method, answer)).collect();
     for column in &method.response.columns {
-        let source = column.source.clone().unwrap_or_else(|| vec![column.name.clone()]);
-        let values: Vec<Option<&Value>> = items
-            .iter()
-            .map(|item| source.iter().try_fold((*item)?, |value, key| value.get(key)).filter(|value| !value.is_null()))
-            .collect();
+        let values: Vec<Option<&Value>> = rows.iter().map(|row| row.value(method, column)).collect();
         let kind = column_kind(column.ty);
         let kind = if fits(kind, &values) { kind } else { Kind::Any };
         fields.push(field(&column.name, kind, false));
         arrays.push(array(kind, &values));
     }
+    // Each row of a list would repeat it whole.
+    let list = (rows.len() > answers.len()).then(|| list_field(method)).flatten();
     let mut tops: Vec<&str> = Vec::new();
     for name in answers.iter().filter_map(Value::as_object).flat_map(|object| object.keys()) {
-        if !tops.contains(&name.as_str()) && !fields.iter().any(|field| field.name() == name) {
+        let is_list = list.as_deref() == Some(name.as_str());
+        if !is_list && !tops.contains(&name.as_str()) && !fields.iter().any(|field| field.name() == name) {
             tops.push(name);
         }
     }
     for name in tops {
         let values: Vec<Option<&Value>> =
-            answers.iter().map(|answer| answer.get(name).filter(|value| !value.is_null())).collect();
-        let kind = [Kind::Boolean, Kind::Integer, Kind::Number].into_iter().find(|kind| fits(*kind, &values));
+            rows.iter().map(|row| row.answer.get(name).filter(|value| !value.is_null())).collect();
+        let kind =
+            [Kind::Boolean, Kind::Integer, Kind::Number, Kind::Json].into_iter().find(|kind| fits(*kind, &values));
         let kind = kind.filter(|_| values.iter().any(Option::is_some)).unwrap_or(Kind::Any);
         fields.push(field(name, kind, false));
         arrays.push(array(kind, &values));
     }
-    put_together(fields, arrays, answers.len())
+    put_together(fields, arrays, rows.len())
+}
+
+impl Row<'_> {
+    fn value(&self, method: &Method, column: &Column) -> Option<&Value> {
+        let value = match (method.response.items, column.source.as_deref()) {
+            (ItemShape::Map, _) if column.name == "key" && self.key.is_some() => self.key.as_ref(),
+            (ItemShape::Scalar, _) if column.name == "value" => self.item,
+            (_, None) => self.item?.get(&column.name),
+            (_, Some(source)) => source.iter().try_fold(self.item?, |value, key| value.get(key)),
+        };
+        value.filter(|value| !value.is_null())
+    }
+}
+
+/// The field at the top of an answer in which its list stands.
+fn list_field(method: &Method) -> Option<String> {
+    let rest = method.response.item_path.strip_prefix("$.")?;
+    rest.split(['.', '[']).next().map(str::to_owned)
 }
 
 fn put_together(fields: Vec<Field>, arrays: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {

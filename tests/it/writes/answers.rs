@@ -1,0 +1,170 @@
+//! What comes of the answers to writes and EXEC: as many rows as they list, and a word where they do not say enough.
+
+use serde_json::json;
+use skyql::ErrorKind;
+use tempfile::TempDir;
+
+use super::{db, image, journaled, list, sent};
+use crate::support::query::NULL;
+use crate::support::server::{Reply, Server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exec_of_a_list_gives_every_row_of_its_answer() {
+    let images = [image("private/1", "a"), image("private/2", "b"), image("private/3", "c")];
+    let server = Server::start(move |_| list(&images)).await;
+    let mut db = db(&server);
+    for text in ["EXEC linode.images.images._getImages RETURNING id, label", "EXEC linode.images.images.get_images"] {
+        let answer = db.rows(text).await;
+        assert_eq!(answer.column(0), ["private/1", "private/2", "private/3"], "{text}");
+        assert_eq!(answer.column(1), ["a", "b", "c"], "{text}");
+        assert_eq!(answer.warned(), Vec::<&str>::new());
+    }
+    // Each row would hold the whole list again.
+    let answer = db.rows("EXEC linode.images.images.get_images RETURNING *").await;
+    assert_eq!(answer.rows.len(), 3);
+    assert!(!answer.columns.contains(&"data".to_owned()) && answer.columns.contains(&"results".to_owned()));
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exec_of_an_empty_list_gives_no_row() {
+    let server = Server::start(|_| list(&[])).await;
+    assert!(db(&server).rows("EXEC linode.images.images.get_images RETURNING id").await.rows.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exec_of_one_page_says_that_there_is_more() {
+    let page = json!({"data": [image("private/1", "a")], "page": 1, "pages": 9, "results": 9});
+    let server = Server::start(move |_| Reply::json(200, page.clone())).await;
+    let answer = db(&server).rows("EXEC linode.images.images.get_images @page = 1 RETURNING id").await;
+    assert_eq!(answer.rows, [["private/1"]]);
+    assert_eq!(answer.warned(), ["unproved"]);
+    assert!(answer.warnings()[0].contains("1 of 9 rows"), "{:?}", answer.warnings());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_answer_breaks_off_is_unknown() {
+    let server = Server::start(|_| Reply::text(200, "application/json", r#"{"id": "private/9", "lab"#)).await;
+    let dir = TempDir::new().unwrap();
+    let mut db = journaled(&server, &dir);
+    let text = "INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'a') RETURNING id";
+    let error = db.error(text).await;
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Decode, "the answer ends too early"));
+    assert_eq!(error.context_value("calls"), Some("0 done, 0 failed, 1 unknown (call 1), 0 untouched"));
+    assert_eq!(db.rows("SHOW JOURNAL").await.column(7), ["unknown"]);
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_any_column_is_warned_of() {
+    let server = Server::start(|_| Reply::json(200, json!({"errors": [{"reason": "oh no"}]}))).await;
+    let text = "INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'a') RETURNING id, errors";
+    let answer = db(&server).rows(text).await;
+    assert_eq!(answer.rows, [[NULL, r#"[{"reason":"oh no"}]"#]]);
+    assert_eq!(answer.warned(), ["absent"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_that_failed_is_named_with_its_reason() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/v2/images/2" => Reply::json(409, json!({"id": "conflict", "message": "in use"})),
+        "/v2/images/3" => Reply::json(422, json!({"id": "unprocessable_entity", "message": "not yours"})),
+        _ => Reply::empty(204),
+    })
+    .await;
+    let mut db = db(&server).set("on_row_error", "continue");
+    let error = db.error("DELETE FROM digitalocean.compute.images WHERE image_id IN (1, 2, 3, 4)").await;
+    assert!(error.message().contains("in use"), "{error}");
+    let failed = error.context_value("failed").unwrap();
+    assert!(failed.contains("call 2: DELETE ") && failed.contains("in use"), "{failed}");
+    assert!(failed.contains("call 3: DELETE ") && failed.contains("not yours"), "{failed}");
+    let one = db.error("DELETE FROM digitalocean.compute.images WHERE image_id IN (1, 2)").await;
+    assert_eq!(one.context_value("failed"), None, "{one}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_in_the_id_of_a_request_is_hidden() {
+    let server = Server::start(|_| {
+        Reply::json(400, json!({"errors": [{"reason": "no"}]})).header("x-request-id", "for-linode-token-7")
+    })
+    .await;
+    let dir = TempDir::new().unwrap();
+    let mut db = journaled(&server, &dir);
+    let error = db.error("DELETE FROM linode.images.images WHERE id = 'private/1'").await;
+    assert_eq!(error.context_value("request id"), Some("for-***-7"));
+    for entry in std::fs::read_dir(dir.path().join("journal")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(text.contains("for-***-7") && !text.contains("linode-token"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_says_where_it_leads() {
+    let server = Server::start(|_| Reply::empty(307).header("location", "/v4/elsewhere?key=abc")).await;
+    let error = db(&server).error("DELETE FROM linode.images.images WHERE id = 'private/1'").await;
+    let wanted = format!("the API redirects to `{}/v4/elsewhere`, which is not followed", server.url());
+    assert_eq!(error.message(), wanted);
+    assert_eq!(error.context_value("state"), Some("unknown"));
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_the_field_is_not_given_to_the_parameter_of_its_name() {
+    let images: Vec<_> = (1..=3).map(|id| json!({"id": id, "name": "n", "type": "base"})).collect();
+    let server =
+        Server::start(move |_| Reply::json(200, json!({"images": images, "meta": {"total": 3}, "links": {}}))).await;
+    let mut db = db(&server);
+    // An API that leaves out a value it does not know would give all images, and all would be deleted.
+    for text in [
+        "DELETE FROM digitalocean.compute.images WHERE type = 'snapshot'",
+        "SELECT id FROM digitalocean.compute.images WHERE type IN ('distribution', 'snapshot')",
+    ] {
+        let error = db.error(text).await;
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.message().contains("`type` cannot be `snapshot`"), "{error}");
+        let hint = error.hint_text().unwrap();
+        assert!(hint.contains("`application`, `distribution`") && hint.contains("lower(type)"), "{hint}");
+    }
+    assert!(sent(&server).is_empty());
+    let text = "DELETE FROM digitalocean.compute.images WHERE lower(type) = 'snapshot'";
+    assert_eq!(db.start(text).await.unwrap().message(), Some("DELETE: nothing to do, 0 calls"));
+    let answer = db.rows("SELECT id FROM digitalocean.compute.images WHERE type = 'distribution'").await;
+    assert_eq!(answer.rows.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_object_than_was_asked_for_is_not_written() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/v2/images" => {
+            Reply::json(200, json!({"images": [{"id": 3, "name": "n"}], "meta": {"total": 1}, "links": {}}))
+        }
+        // It has but one image, whatever it is asked for.
+        "/v2/images/3" | "/v2/images/1" => Reply::json(200, json!({"image": {"id": 1, "name": "n"}})),
+        path => panic!("{path}"),
+    })
+    .await;
+    let mut db = db(&server);
+    for selection in
+        ["image_id = 3 AND name = 'n'", "image_id IN (SELECT id FROM digitalocean.compute.images WHERE name = 'n')"]
+    {
+        let error = db.error(&format!("DELETE FROM digitalocean.compute.images WHERE {selection}")).await;
+        assert_eq!(error.kind(), ErrorKind::Partial, "{error}");
+        assert!(error.message().contains("asked for `image_id` = `3`"), "{error}");
+    }
+    let text = "DELETE FROM digitalocean.compute.images WHERE id = 3 AND name = 'n'";
+    assert_eq!(db.start(text).await.unwrap().message(), Some("DELETE: nothing to do, 0 calls"));
+    assert!(server.requests().iter().all(|seen| seen.method == "GET"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_asked_for_by_its_parameter_is_written() {
+    let server = Server::start(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, json!({"image": {"id": 3, "name": "n"}})),
+        _ => Reply::empty(204),
+    })
+    .await;
+    db(&server).rows("DELETE FROM digitalocean.compute.images WHERE image_id = '3' AND name = 'n'").await;
+    assert_eq!(server.paths(), ["/v2/images/3", "/v2/images/3"]);
+    assert_eq!(server.requests()[1].method, "DELETE");
+}
