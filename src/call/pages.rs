@@ -714,4 +714,3 @@ fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
         _ => arrow::util::display::array_value_to_string(column, row).unwrap_or_default().hash(hasher),
     }
 }
-
