@@ -26,7 +26,7 @@ use url::Url;
 use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Request, Response, Transport};
-use crate::provider::{Effect, ItemShape, Service};
+use crate::provider::{Auth, Effect, ItemShape, Service};
 
 mod access;
 mod answer;
@@ -76,6 +76,8 @@ pub struct Sandbox {
     state: Arc<State>,
     file: Option<Arc<StateFile>>,
     credentials: Credentials,
+    /// The ways of getting a token that its documents name.
+    clients: Vec<Auth>,
     page_cap: Option<u64>,
     faults: Faults,
     clock: SharedClock,
@@ -170,10 +172,17 @@ impl Sandbox {
         if let Some(file) = &file {
             file.load(&state)?;
         }
+        let mut clients: Vec<Auth> = Vec::new();
+        for auth in routes.iter().map(|route| &route.method.auth) {
+            if matches!(auth, Auth::ClientCredentials(_)) && !clients.contains(auth) {
+                clients.push(auth.clone());
+            }
+        }
         Ok(Self {
             state: Arc::new(state),
             file: file.map(Arc::new),
             credentials: Credentials::new(services, &credentials),
+            clients,
             routes,
             page_cap,
             faults,
@@ -257,6 +266,12 @@ impl Sandbox {
         self.state.settle(self.clock.utc());
         let query = arguments::query_pairs(incoming.url.query());
         let nothing = |answer| Done { answer, wrote: false };
+        if let Some(given) = access::token(&self.clients, &self.credentials, incoming) {
+            return nothing(match given {
+                Ok(token) => Answer::json(StatusCode::OK, &token),
+                Err(refusal) => self.refuse(&refusal),
+            });
+        }
         match self.routes.find(incoming.method.as_str(), &incoming.path, &query) {
             Found::Route(route, captured) => match self.run(route, captured, incoming) {
                 Ok(answer) => Done { answer, wrote: route.method.effect != Effect::Read },

@@ -9,10 +9,10 @@ use crate::bind::literal_text;
 use crate::config::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{
-    AuthScheme, Authorizer, BasicCredential, HmacSigning, KeyLocation, PlaceLocation, PlacedKey, PlacedValue, Secret,
-    SignatureEncoding, SignatureHash, Url, is_loopback, origin,
+    AuthScheme, Authorizer, BasicCredential, Grant, HmacSigning, KeyLocation, PlaceLocation, PlacedKey, PlacedValue,
+    Secret, SignatureEncoding, SignatureHash, Url, is_loopback, origin,
 };
-use crate::provider::{self, Auth, BasicVariables, Location, Method};
+use crate::provider::{self, Auth, BasicVariables, ClientCredentials, Location, Method};
 
 /// What a user may say about where providers are and how to reach them.
 #[derive(Debug, Clone, Default)]
@@ -246,6 +246,9 @@ impl Endpoints {
                     })
                     .collect(),
             })),
+            Auth::ClientCredentials(client) => {
+                AuthScheme::Grant(Box::new(self.grant(provider, client, server, restricted)?))
+            }
             Auth::Unsupported { kind } => {
                 return Err(Error::new(ErrorKind::Unsupported, format!("auth of type `{kind}` is not supported"))
                     .with("provider", provider));
@@ -271,6 +274,62 @@ impl Endpoints {
             })?;
         }
         Ok(Some(Arc::new(authorizer)))
+    }
+}
+
+impl Endpoints {
+    /// Where a client gets its tokens. On an API of this machine, such as a sandbox, that is the same path there.
+    fn grant(
+        &self,
+        provider: &str,
+        client: &ClientCredentials,
+        server: &Server,
+        restricted: Option<&[String]>,
+    ) -> Result<Grant> {
+        let text = self.filled(provider, &client.token_url)?;
+        let mut url = Url::parse(&text).map_err(|_| {
+            Error::new(ErrorKind::Provider, format!("the token URL of `{provider}` is not an absolute URL"))
+                .with("token_url", client.token_url.clone())
+        })?;
+        if let Some(base) = self.base_urls.get(&provider.to_lowercase()).filter(|base| is_loopback(base)) {
+            let mut mapped = base.clone();
+            mapped.set_path(url.path());
+            mapped.set_query(url.query());
+            url = mapped;
+        }
+        let place = origin(&url);
+        if let Some(origins) = restricted.filter(|_| place != origin(&server.used)) {
+            let allowed = self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten();
+            if !origins.iter().chain(allowed).any(|origin| *origin == place) {
+                return Err(Error::new(
+                    ErrorKind::Auth,
+                    format!("the credential of `{provider}` may not go to `{place}`, which this document says gives tokens"),
+                )
+                .hint(format!("this document takes the shipped one's place, and `--allow-origin {provider}={place}` would allow it")));
+            }
+        }
+        Ok(Grant {
+            id: self.required(provider, &client.id_variable)?,
+            secret: self.required(provider, &client.secret_variable)?,
+            url,
+            scope: client.scopes.join(" "),
+        })
+    }
+
+    /// A text with `{{ .__env__NAME }}` filled in, as the public registry writes variables of the environment.
+    fn filled(&self, provider: &str, text: &str) -> Result<String> {
+        let mut filled = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, (name, after))) =
+            rest.split_once("{{").and_then(|(before, rest)| Some((before, rest.split_once("}}")?)))
+        {
+            let name = name.trim().trim_start_matches(".__env__");
+            filled.push_str(before);
+            filled.push_str(self.required(provider, name)?.expose());
+            rest = after;
+        }
+        filled.push_str(rest);
+        Ok(filled)
     }
 }
 

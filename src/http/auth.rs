@@ -4,10 +4,12 @@
 //! name the variable it came from.
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
+use super::grant::Grant;
 use super::origin::{is_private, origin, origin_of_text};
 use super::signing::{HmacSigning, Signer, base64, hex};
 use super::{HeaderName, HeaderValue, Request, Url};
@@ -55,6 +57,8 @@ pub enum AuthScheme {
     Keys(Vec<PlacedKey>),
     /// A keyed hash over parts of the request.
     Hmac(Box<HmacSigning>),
+    /// `Authorization: Bearer {token}`, where the token is asked for first (RFC 6749 §4.4).
+    Grant(Box<Grant>),
 }
 
 /// A user and a password.
@@ -111,9 +115,18 @@ pub struct Authorizer {
 
 #[derive(Clone)]
 enum Means {
-    Header { name: HeaderName, prefix: String, value: BasicOrToken },
+    Header {
+        name: HeaderName,
+        prefix: String,
+        value: BasicOrToken,
+    },
     Keys(Vec<(KeyPlace, PlacedKey)>),
     Hmac(Box<Signer>),
+    /// The token is there once [`super::Client`] has got it; clones share it.
+    Grant {
+        grant: Arc<Grant>,
+        token: Arc<Mutex<Option<SecretString>>>,
+    },
 }
 
 #[derive(Clone)]
@@ -143,6 +156,7 @@ impl Authorizer {
             AuthScheme::Basic { credential: BasicCredential::Encoded(value), .. } => vec![value],
             AuthScheme::Keys(keys) => keys.iter().map(|key| &key.key).collect(),
             AuthScheme::Hmac(hmac) => vec![&hmac.id, &hmac.key],
+            AuthScheme::Grant(grant) => vec![&grant.id, &grant.secret],
         };
         let fingerprint = fingerprint(&secrets);
         let sources = secrets.iter().map(|secret| secret.source.clone()).collect();
@@ -165,11 +179,30 @@ impl Authorizer {
             }
             AuthScheme::Keys(keys) => Means::Keys(keys.into_iter().map(place_key).collect::<Result<_>>()?),
             AuthScheme::Hmac(hmac) => Means::Hmac(Box::new(Signer::new(*hmac)?)),
+            AuthScheme::Grant(grant) => {
+                grant.check()?;
+                Means::Grant { grant: Arc::from(grant), token: Arc::default() }
+            }
         };
         let allowed_origins = allowed_origins.into_iter().filter_map(|text| origin_of_text(text.as_ref())).collect();
         let authorizer = Self { means, sources, fingerprint, allowed_origins };
         authorizer.headers()?;
         Ok(authorizer)
+    }
+
+    /// What is asked for a token, where the credential itself is not what is sent.
+    pub(super) fn grant(&self) -> Option<&Arc<Grant>> {
+        match &self.means {
+            Means::Grant { grant, .. } => Some(grant),
+            _ => None,
+        }
+    }
+
+    /// The token that requests carry from now on.
+    pub(super) fn set_token(&self, new: SecretString) {
+        if let Means::Grant { token, .. } = &self.means {
+            *token.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+        }
     }
 
     /// Sixteen hexadecimal digits that tell credentials apart without giving them away.
@@ -217,11 +250,23 @@ impl Authorizer {
     /// not a JSON object).
     pub fn sign(&self, mut request: Request, target: &SignTarget<'_>, clock: &dyn Clock) -> Result<Request> {
         self.check(&request.url)?;
+        let mut cookies: Vec<u8> = Vec::new();
         for (name, value) in self.headers()? {
+            // Several cookies are one header (RFC 6265 §5.4).
+            if name == http::header::COOKIE {
+                let separator: &[u8] = if cookies.is_empty() { b"" } else { b"; " };
+                cookies.extend_from_slice(&[separator, value.as_bytes()].concat());
+                continue;
+            }
             request.headers.insert(name, value);
         }
+        if !cookies.is_empty() {
+            let text = String::from_utf8_lossy(&cookies);
+            let source = self.sources.first().map_or("", String::as_str);
+            request.headers.insert(http::header::COOKIE, secret_header(&text, source)?);
+        }
         match &self.means {
-            Means::Header { .. } => {}
+            Means::Header { .. } | Means::Grant { .. } => {}
             Means::Keys(keys) => {
                 for (_, key) in keys.iter().filter(|(place, _)| matches!(place, KeyPlace::Query)) {
                     set_query(&mut request.url, &key.name, &format!("{}{}", key.prefix, key.key.expose()));
@@ -245,9 +290,13 @@ impl Authorizer {
             Means::Header { value: BasicOrToken::Basic(BasicCredential::Encoded(value)), .. } => vec![value.expose()],
             Means::Keys(keys) => keys.iter().map(|(_, key)| key.key.expose()).collect(),
             Means::Hmac(signer) => signer.secrets(),
+            Means::Grant { grant, token } => {
+                let token = token.lock().unwrap_or_else(PoisonError::into_inner);
+                sent = token.as_ref().map_or_else(String::new, |token| token.expose_secret().to_owned());
+                vec![grant.secret.expose(), sent.as_str()]
+            }
         };
-        let shown = secrets.into_iter().filter(|secret| !secret.is_empty());
-        shown.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+        secrets.into_iter().fold(text.to_owned(), |text, secret| concealed(&text, secret))
     }
 
     /// The headers that hold a credential as it is.
@@ -275,8 +324,19 @@ impl Authorizer {
                 })
                 .collect(),
             Means::Hmac(_) => Ok(Vec::new()),
+            Means::Grant { grant, token } => {
+                let token = token.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(token) = token.as_ref() else { return Ok(Vec::new()) };
+                let value = secret_header(&format!("Bearer {}", token.expose_secret()), &grant.secret.source)?;
+                Ok(vec![(http::header::AUTHORIZATION, value)])
+            }
         }
     }
+}
+
+/// A text without a secret.
+pub(super) fn concealed(text: &str, secret: &str) -> String {
+    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "…") }
 }
 
 impl fmt::Debug for Authorizer {

@@ -8,10 +8,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, Fuse};
+use secrecy::SecretString;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::auth::{Authorizer, SignTarget};
+use super::grant::Tokens;
 use super::ledger::{Ledger, LedgerKey, Outcome, Permit, Published};
 use super::origin::host;
 use super::retry::{asked_too_long, asked_wait, back_off, passes};
@@ -33,6 +35,7 @@ pub struct Client {
     ledger: Arc<Ledger>,
     clock: SharedClock,
     tape: Option<Arc<Tape>>,
+    tokens: Tokens,
 }
 
 /// A request and how it may be sent.
@@ -136,7 +139,7 @@ impl CallBudget {
 impl Client {
     /// A client over a transport; clients that share a ledger share its limits.
     pub fn new(transport: Arc<dyn Transport>, ledger: Arc<Ledger>, clock: SharedClock) -> Self {
-        Self { transport, ledger, clock, tape: None }
+        Self { transport, ledger, clock, tape: None, tokens: Tokens::default() }
     }
 
     /// The same with a record, which is written, or which answers in place of the transport.
@@ -252,8 +255,11 @@ impl Client {
         let key = LedgerKey::new(&request.url, authorizer.as_deref());
         let target = SignTarget { path: signing_path };
         let mut attempt: u32 = 1;
+        // A token that the API has refused: it is asked for another once.
+        let mut stale: Option<SecretString> = None;
         loop {
             budget.check(report.calls().saturating_add(1))?;
+            let token = self.granted(outgoing, stale.as_ref()).await?;
             let waiting = report.waits();
             let permit = self.ledger.enter(&key, published, *max_wait, &self.clock, report.statement()).await?;
             drop(waiting);
@@ -281,6 +287,12 @@ impl Client {
 
             let may_repeat = attempt <= *retries;
             let failure = match answered {
+                Ok(response) if response.status == StatusCode::UNAUTHORIZED && token.is_some() && stale.is_none() => {
+                    log(outgoing, Some(response.status), None, elapsed(), attempt, "repeated with a new token");
+                    drop((response, permit, under_way));
+                    stale = token;
+                    continue;
+                }
                 Ok(response) => {
                     let status = response.status;
                     let wait = if may_repeat || status == StatusCode::TOO_MANY_REQUESTS {
@@ -321,6 +333,17 @@ impl Client {
             self.pause(back_off(attempt, self.clock.chance()).min(*max_wait), report).await;
             attempt += 1;
         }
+    }
+
+    /// Sees to it that a credential which is asked for is there.
+    async fn granted(&self, outgoing: &Outgoing, stale: Option<&SecretString>) -> Result<Option<SecretString>> {
+        let Some((authorizer, grant)) = outgoing.authorizer.as_ref().and_then(|a| Some((a, a.grant()?))) else {
+            return Ok(None);
+        };
+        let (transport, timeout) = (&*self.transport, outgoing.request.timeout);
+        let token = self.tokens.token(grant, authorizer.fingerprint(), stale, transport, timeout, &*self.clock).await?;
+        authorizer.set_token(token.clone());
+        Ok(Some(token))
     }
 
     /// How long to wait before the request is sent again; `None` when the answer stands.

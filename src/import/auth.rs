@@ -26,7 +26,7 @@ pub(super) fn auth(root: &Node, provider: &str) -> (Node, Vec<Finding>) {
     let mut passed_over = Vec::new();
     for names in &alternatives {
         let known: Vec<(&str, &Node)> = names.iter().filter_map(|name| Some((*name, schemes.get(name)?))).collect();
-        match combined(&known, provider) {
+        match combined(root, &known, provider) {
             Some((rank, node, what)) => {
                 if best.as_ref().is_none_or(|(known, ..)| rank < *known) {
                     best = Some((rank, node, what));
@@ -90,10 +90,12 @@ fn kind<const N: usize>(name: &str, keys: [(&str, String); N]) -> Node {
 }
 
 /// One scheme, or several keys that are sent together. The rank says which alternative is taken: smaller is better.
-fn combined(schemes: &[(&str, &Node)], provider: &str) -> Option<(u8, Node, String)> {
+fn combined(root: &Node, schemes: &[(&str, &Node)], provider: &str) -> Option<(u8, Node, String)> {
     let variable = |what: &str| format!("{}_{what}", provider.to_ascii_uppercase());
     match schemes {
-        [(_, scheme)] if scheme.text_of("type") != Some("apiKey") => single(scheme, &variable),
+        [(name, scheme)] if scheme.text_of("type") != Some("apiKey") => {
+            client_credentials(root, name, scheme, &variable).or_else(|| single(scheme, &variable))
+        }
         [] => None,
         keys if keys.iter().all(|(_, scheme)| scheme.text_of("type") == Some("apiKey")) => {
             let many = keys.len() > 1;
@@ -134,6 +136,51 @@ fn combined(schemes: &[(&str, &Node)], provider: &str) -> Option<(u8, Node, Stri
     }
 }
 
+/// OAuth 2 by client credentials: the only flow that needs no person.
+fn client_credentials(
+    root: &Node,
+    name: &str,
+    scheme: &Node,
+    variable: &dyn Fn(&str) -> String,
+) -> Option<(u8, Node, String)> {
+    let flow = scheme.at(&["flows", "clientCredentials"]).filter(|_| scheme.text_of("type") == Some("oauth2"))?;
+    let server = root.get("servers").and_then(|servers| servers.items().first()).and_then(|one| one.text_of("url"));
+    let written = flow.text_of("tokenUrl").filter(|url| !url.is_empty())?;
+    // A relative one is meant from the API's own address.
+    let url = if written.contains("://") { written.to_owned() } else { super::bundle::resolve(server?, written)? };
+    let url = url::Url::parse(&url).ok().filter(url::Url::has_host)?.to_string();
+    let (id, secret) = (variable("CLIENT_ID"), variable("CLIENT_SECRET"));
+    let said = format!("OAuth 2 by client credentials: set `{id}` and `{secret}`; tokens come from `{url}`");
+    let mut map = IndexMap::from([("type".to_owned(), Node::Text("oauth2".to_owned()))]);
+    for (key, value) in [
+        ("grant_type", "client_credentials".to_owned()),
+        ("client_id_env_var", id),
+        ("client_secret_env_var", secret),
+        ("token_url", url),
+    ] {
+        map.insert(key.to_owned(), Node::Text(value));
+    }
+    let scopes = scopes(root, name);
+    if !scopes.is_empty() {
+        map.insert("scopes".to_owned(), Node::List(scopes.into_iter().map(Node::Text).collect()));
+    }
+    Some((3, Node::Map(map), said))
+}
+
+/// The scopes that `security` asks of a scheme: of the document and of all its operations, each once.
+fn scopes(root: &Node, scheme: &str) -> Vec<String> {
+    let items = root.get("paths").into_iter().flat_map(Node::entries).flat_map(|(_, item)| item.entries());
+    let all = root.get("security").into_iter().chain(items.filter_map(|(_, operation)| operation.get("security")));
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in all.flat_map(Node::items).filter_map(|one| one.get(scheme)).flat_map(Node::items) {
+        let Some(scope) = scope.text() else { continue };
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    scopes
+}
+
 fn single(scheme: &Node, variable: &dyn Fn(&str) -> String) -> Option<(u8, Node, String)> {
     let token = variable("TOKEN");
     let bearer = || kind("bearer", [("credentialsenvvar", token.clone())]);
@@ -146,10 +193,7 @@ fn single(scheme: &Node, variable: &dyn Fn(&str) -> String) -> Option<(u8, Node,
             Some((1, kind("basic", [("username_var", user), ("password_var", password)]), said))
         }
         ("oauth2" | "openIdConnect", _) => {
-            let flows = scheme.get("flows");
-            let is_client = flows.is_some_and(|flows| flows.get("clientCredentials").is_some());
-            let how = if is_client { " (by client credentials)" } else { "" };
-            let said = format!("OAuth 2: tokens are not fetched for you{how}: get an access token and set `{token}`");
+            let said = format!("OAuth 2 by a flow that asks a person: get an access token yourself and set `{token}`");
             Some((3, bearer(), said))
         }
         _ => None,
@@ -198,8 +242,20 @@ mod tests {
             (
                 "{a: {type: oauth2, flows: {clientCredentials: {tokenUrl: 'https://x/t'}}}}",
                 "[{a: []}]",
+                r#"{"client_id_env_var":"ACME_CLIENT_ID","client_secret_env_var":"ACME_CLIENT_SECRET","grant_type":"client_credentials","token_url":"https://x/t","type":"oauth2"}"#,
+                "`ACME_CLIENT_ID` and `ACME_CLIENT_SECRET`; tokens come from `https://x/t`",
+            ),
+            (
+                "{a: {type: oauth2, flows: {clientCredentials: {tokenUrl: 'https://x/t', scopes: {read: r, write: w}}}}}",
+                "[{a: [read]}]",
+                r#"{"client_id_env_var":"ACME_CLIENT_ID","client_secret_env_var":"ACME_CLIENT_SECRET","grant_type":"client_credentials","scopes":["read"],"token_url":"https://x/t","type":"oauth2"}"#,
+                "`ACME_CLIENT_ID`",
+            ),
+            (
+                "{a: {type: oauth2, flows: {authorizationCode: {tokenUrl: 'https://x/t'}}}}",
+                "[{a: []}]",
                 r#"{"credentialsenvvar":"ACME_TOKEN","type":"bearer"}"#,
-                "not fetched for you",
+                "get an access token yourself",
             ),
             ("{a: {type: mutualTLS}}", "[{a: []}]", r#"{"type":"null_auth"}"#, "none of its schemes"),
             ("{}", "[]", r#"{"type":"null_auth"}"#, "names no credential"),

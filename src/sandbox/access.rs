@@ -19,7 +19,9 @@ use super::base64;
 use super::body::object;
 use super::chance::{Chance, Part};
 use super::refusal::Refusal;
-use crate::provider::{Auth, BasicVariables, HmacAuth, HmacHash, Location, Method, Placed, Service, SignatureEncoding};
+use crate::provider::{
+    Auth, BasicVariables, ClientCredentials, HmacAuth, HmacHash, Location, Method, Placed, Service, SignatureEncoding,
+};
 
 /// How far a nonce may lie from the sandbox's clock, in seconds.
 const NONCE_WINDOW: u64 = 300;
@@ -144,7 +146,40 @@ pub(super) fn admit(
             Ok(Caller::Known)
         }
         Auth::Hmac(hmac) => signed(hmac, credentials, incoming, path, now),
+        Auth::ClientCredentials(client) => authorized(format!("Bearer {}", given_token(client))),
     }
+}
+
+/// The token that a client is given: one for each, told from a real one at sight.
+fn given_token(client: &ClientCredentials) -> String {
+    plain(&client.id_variable).replace("client-id", "token")
+}
+
+/// The answer to a request for a token (RFC 6749 §4.4); `None` for any other request.
+pub(super) fn token(auths: &[Auth], credentials: &Credentials, incoming: &Incoming) -> Option<Result<Value, Refusal>> {
+    let fields: BTreeMap<String, String> = form_urlencoded::parse(&incoming.body).into_owned().collect();
+    if incoming.method != http::Method::POST || fields.get("grant_type")? != "client_credentials" {
+        return None;
+    }
+    let clients = auths.iter().filter_map(|auth| match auth {
+        Auth::ClientCredentials(client) => Some(client),
+        _ => None,
+    });
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let header = incoming.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    for client in clients {
+        let (id, secret) = (credentials.value(&client.id_variable), credentials.value(&client.secret_variable));
+        let basic = format!("Basic {}", base64::encode(format!("{}:{}", encoded(id), encoded(secret)).as_bytes()));
+        let by_header = header.is_some_and(|sent| alike(sent.as_bytes(), basic.as_bytes()));
+        let is =
+            |name: &str, wanted: &str| fields.get(name).is_some_and(|sent| alike(sent.as_bytes(), wanted.as_bytes()));
+        if by_header || is("client_id", id) && is("client_secret", secret) {
+            let answer =
+                serde_json::json!({"access_token": given_token(client), "token_type": "Bearer", "expires_in": 3600});
+            return Some(Ok(answer));
+        }
+    }
+    Some(Err(unauthorized("invalid_client")))
 }
 
 fn unauthorized(message: &str) -> Refusal {
