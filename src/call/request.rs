@@ -136,7 +136,10 @@ fn values<'a>(
             let send = parameter.required || matches!(location, Location::Header | Location::Path);
             parameter.default.as_ref().filter(|_| send)
         };
-        given.or_else(by_default).map(|value| (parameter, value.clone()))
+        given.or_else(by_default).map(|value| match value {
+            Value::Object(_) | Value::Array(_) if parameter.text_only => (parameter, Value::String(value.to_string())),
+            value => (parameter, value.clone()),
+        })
     })
 }
 

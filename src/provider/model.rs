@@ -286,7 +286,7 @@ pub struct Parameter {
     /// Whether its value must never be shown or stored.
     #[serde(default, skip_serializing_if = "is_default")]
     pub secret: bool,
-    /// For body fields: an object or array is sent as text (`x-stackQL-stringOnly`).
+    /// An object or array is sent as JSON text: parameters by `content`, and body fields that say `x-stackQL-stringOnly`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub text_only: bool,
 }

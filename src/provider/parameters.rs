@@ -135,7 +135,8 @@ fn parameter(schemas: &Schemas<'_>, node: &Node) -> Option<Parameter> {
             || (location != Location::Path
                 && tells_secret(wire)
                 && parameter_type(schemas, &schema) != ValueType::Boolean),
-        text_only: false,
+        // What `content` describes is written as that media type, whatever the style.
+        text_only: node.get("schema").is_none() && first_content.is_some_and(|(media, _)| is_json(media)),
     })
 }
 

@@ -61,7 +61,7 @@ impl Arguments {
     /// The values of a parameter: several where it is an array, none where the request does not name it.
     pub(super) fn of(&self, parameter: &Parameter) -> Vec<Value> {
         let given = self.at(parameter.location, &parameter.wire);
-        if parameter.ty != ValueType::Array {
+        if parameter.ty != ValueType::Array || parameter.text_only {
             return given.into_iter().take(1).collect();
         }
         let split = |value: Value| match value {
