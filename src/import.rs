@@ -99,7 +99,7 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
         .iter()
         .map(|operation| answer::answer(&schemas, api.node(operation).unwrap_or(&Node::Null), operation.is_item()))
         .collect();
-    let decisions = decide::decide(&api, &answers, &overlays, &mut findings);
+    let decisions = decide::decide(&api, &answers, &overlays);
     let services: BTreeSet<String> = decisions.iter().map(|decision| decision.service.clone()).collect();
     findings.extend(overlays.unused(&api, &services));
 
@@ -132,6 +132,7 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
     for (service, document) in &mut documents {
         if let Ok(loaded) = digest.service(name, service) {
             summary::add_keys(document, &loaded);
+            summary::put_proved_first(document, &loaded);
         }
         overlays.apply(service, document);
     }

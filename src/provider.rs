@@ -41,6 +41,6 @@ pub use waiting::{Gone, Poll, ValueFrom, Waiting};
 // For `import`, which makes such documents of others.
 pub(crate) use document::{Document, Node};
 pub(crate) use item_path::{join as join_path, steps as path_steps};
-pub(crate) use keys::infer_nested_keys;
+pub(crate) use keys::{infer_nested_keys, is_search_word};
 pub(crate) use response::{choose_media, choose_response, is_envelope_word, is_json};
 pub(crate) use schema::{Schema, Schemas};

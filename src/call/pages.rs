@@ -93,6 +93,7 @@ impl Pager {
         let authorizer =
             context.endpoints.authorizer(&plan.provider, &plan.method.auth, &server, plan.restricted.as_deref())?;
         let own_page = plan.is_own_page(&call.call);
+        let unproved = plan.doubt();
         context.report.add_listing();
         Ok(Self {
             context,
@@ -107,7 +108,7 @@ impl Pager {
             total_rows: None,
             total_pages: None,
             moved: None,
-            unproved: None,
+            unproved,
             failed: false,
             not_found: false,
             seen_tokens: HashSet::new(),

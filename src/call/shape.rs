@@ -76,6 +76,16 @@ pub fn column_kind(ty: ValueType) -> Kind {
 }
 
 impl ReadPlan {
+    /// Why the end of the pages would not be the end of the rows, where that is known beforehand.
+    pub(super) fn doubt(&self) -> Option<String> {
+        self.method.pagination.is_guess().then(|| {
+            format!(
+                "`{}` takes an offset and a limit and states no total, so that nothing but an empty page says that these are all",
+                self.method.name
+            )
+        })
+    }
+
     /// Prepares reading `options.columns` of `table` with `method`. Columns that the method's answer lacks are not in the
     /// plan's schema: their value is what was bound, or NULL, and that is the caller's to fill in.
     ///

@@ -3,6 +3,8 @@
 //! *Owns*: which operations there are, their paths taken apart, where the API is.
 //! *Does not own*: what they become (`decide`).
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use url::Url;
 
@@ -30,7 +32,10 @@ pub(super) struct Operation {
     pub(super) verb: &'static str,
     /// The path with `{}` for each parameter, and nothing of a query string.
     pub(super) shape: String,
+    /// Its operationId, without what says the path and the verb once more.
     pub(super) id: Option<String>,
+    /// Whether another operation has the same operationId.
+    pub(super) is_twice: bool,
     pub(super) tags: Vec<String>,
     pub(super) deprecated: bool,
 }
@@ -121,6 +126,7 @@ pub(super) fn read(root: Node, address: &str, server: Option<&str>, findings: &m
     let mut root = upgraded(root);
     settle_servers(&mut root, address, server, findings);
     lift_leading_variable(&mut root);
+    let twice = repeated_ids(&root, findings);
     let mut operations = Vec::new();
     for (path, item) in root.get("paths").into_iter().flat_map(Node::entries) {
         let item = follow(&root, item);
@@ -129,11 +135,13 @@ pub(super) fn read(root: Node, address: &str, server: Option<&str>, findings: &m
             else {
                 continue;
             };
+            let id = node.text_of("operationId").filter(|id| !id.is_empty());
             operations.push(Operation {
                 path: path.to_owned(),
                 verb,
                 shape: shape_of(path),
-                id: node.text_of("operationId").map(str::to_owned).filter(|id| !id.is_empty()),
+                id: id.map(|id| own_id(id, path, verb).to_owned()),
+                is_twice: id.is_some_and(|id| twice.contains(id)),
                 tags: node
                     .get("tags")
                     .map_or(&[][..], Node::items)
@@ -146,6 +154,41 @@ pub(super) fn read(root: Node, address: &str, server: Option<&str>, findings: &m
         }
     }
     Api { root, operations }
+}
+
+/// The operationIds that stand more than once.
+fn repeated_ids(root: &Node, findings: &mut Vec<Finding>) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for (_, item) in root.get("paths").into_iter().flat_map(Node::entries) {
+        for (key, operation) in follow(root, item).entries() {
+            let id = operation.text_of("operationId").filter(|id| !id.is_empty());
+            if let Some(id) = id.filter(|_| VERBS.iter().any(|verb| key.eq_ignore_ascii_case(verb)))
+                && !seen.insert(id)
+            {
+                twice.insert(id.to_owned());
+            }
+        }
+    }
+    if let Some(first) = twice.first() {
+        findings.push(Finding::problem(
+            "document",
+            format!(
+                "{} operationIds stand more than once, such as `{first}`: those methods are named by their paths",
+                twice.len()
+            ),
+        ));
+    }
+    twice
+}
+
+/// What an operationId says beside its path and verb: `FastAPI` makes `read_parcel_parcels__id__get` of the function
+/// `read_parcel` that serves `GET /parcels/{id}`.
+fn own_id<'i>(id: &'i str, path: &str, verb: &str) -> &'i str {
+    let Some(front) = id.strip_suffix(verb).and_then(|front| front.strip_suffix('_')) else { return id };
+    let plain: String = path.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    let own = front.strip_suffix(plain.as_str());
+    own.filter(|own| !own.is_empty()).unwrap_or(id)
 }
 
 /// A path item itself, where a reference stands for it.
@@ -211,8 +254,7 @@ fn relative_to(address: &str, url: &str) -> Option<String> {
 /// A variable that every path begins with (`/{apiVersion}/images`) is one of the server.
 fn lift_leading_variable(root: &mut Node) {
     let Some(paths) = root.get("paths").filter(|paths| paths.is_map()) else { return };
-    let names: std::collections::BTreeSet<Option<&str>> =
-        paths.entries().map(|(path, _)| leading_variable(path)).collect();
+    let names: BTreeSet<Option<&str>> = paths.entries().map(|(path, _)| leading_variable(path)).collect();
     let Some(name) = names.first().copied().flatten().filter(|_| names.len() == 1).map(str::to_owned) else { return };
     if paths.entries().count() < 2 {
         return;
@@ -298,4 +340,25 @@ fn server(base: &str, name: &str, default: Option<&String>, values: &[String]) -
         ("url".to_owned(), Node::Text(format!("{base}/{{{name}}}"))),
         ("variables".to_owned(), Node::Map(variables)),
     ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_operation_id_says_beside_its_path() {
+        for (id, path, verb, expected) in [
+            ("read_parcel_parcels__id__get", "/parcels/{id}", "get", "read_parcel"),
+            ("create_parcel_parcels__post", "/parcels/", "post", "create_parcel"),
+            ("read_parcels_parcels_filter_post", "/parcels/filter", "post", "read_parcels"),
+            ("read_v1_work_pools_v1_work_pools_get", "/v1/work-pools", "get", "read_v1_work_pools"),
+            ("parcels_get", "/parcels", "get", "parcels_get"),
+            ("_parcels_get", "/parcels", "get", "_parcels_get"),
+            ("list_parcels", "/parcels", "get", "list_parcels"),
+            ("parcels_list_get", "/parcels/list", "post", "parcels_list_get"),
+        ] {
+            assert_eq!(own_id(id, path, verb), expected, "{id}");
+        }
+    }
 }

@@ -10,9 +10,9 @@ use super::answer::{Answer, Kind};
 use super::api::{Api, Operation};
 use super::naming::{self, Collection, Tags};
 use super::overlay::{Overlays, Placing};
-use super::report::Finding;
 use super::words::{singular_name, snake};
 use crate::error::fold_name;
+use crate::provider::is_search_word;
 
 /// A SQL verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +60,7 @@ pub(super) struct Decision {
 }
 
 /// Decides on every operation that is not left out.
-pub(super) fn decide(api: &Api, answers: &[Answer], overlays: &Overlays, findings: &mut Vec<Finding>) -> Vec<Decision> {
+pub(super) fn decide(api: &Api, answers: &[Answer], overlays: &Overlays) -> Vec<Decision> {
     let operations = &api.operations;
     let tables = tables(operations, answers);
     let placings: Vec<Option<&Placing>> =
@@ -74,8 +74,12 @@ pub(super) fn decide(api: &Api, answers: &[Answer], overlays: &Overlays, finding
             if twins.contains(&index) { (Verb::Exec, true) } else { verb(operation, answer, &tables, &shapes) };
         verbs.push(said.map_or(guessed, |verb| (verb, true)));
     }
-    let homes: Vec<String> =
-        operations.iter().zip(&verbs).map(|(operation, (verb, _))| home(operation, *verb, &tables)).collect();
+    let homes: Vec<String> = operations
+        .iter()
+        .zip(answers)
+        .zip(&verbs)
+        .map(|((operation, answer), (verb, _))| home(operation, answer, *verb, &tables))
+        .collect();
     let services = services(operations, &homes, overlays, &placings);
     let names = names(operations, answers, &verbs, &homes, &services);
     let mut decisions = Vec::new();
@@ -101,14 +105,14 @@ pub(super) fn decide(api: &Api, answers: &[Answer], overlays: &Overlays, finding
             sure: *sure,
         });
     }
-    name_methods(operations, &mut decisions, findings);
+    name_methods(operations, &mut decisions);
     decisions
 }
 
 /// The collections that can be read: the shapes, without parameters at the end, of the operations that give rows.
 fn tables(operations: &[Operation], answers: &[Answer]) -> BTreeSet<String> {
     let reading = operations.iter().zip(answers).filter(|(operation, answer)| gives_rows(operation, answer));
-    reading.map(|(operation, _)| collection(&operation.shape).to_owned()).collect()
+    reading.map(|(operation, answer)| own_collection(operation, answer).to_owned()).collect()
 }
 
 fn gives_rows(operation: &Operation, answer: &Answer) -> bool {
@@ -117,10 +121,8 @@ fn gives_rows(operation: &Operation, answer: &Answer) -> bool {
 
 /// A POST that only looks: its path or name says so, and its answer is a list.
 fn searches(operation: &Operation, answer: &Answer) -> bool {
-    const WORDS: [&str; 6] = ["search", "filter", "query", "find", "list", "lookup"];
     let many = matches!(&answer.kind, Kind::Rows(rows) if rows.many);
-    let last = operation.statics().last().map(|segment| snake(segment));
-    let by_path = last.is_some_and(|last| WORDS.contains(&last.as_str()));
+    let by_path = operation.statics().last().is_some_and(|last| is_search_word(last));
     let id = snake(operation.id.as_deref().unwrap_or_default());
     let by_name = id.split('_').any(|word| matches!(word, "search" | "filter" | "list"));
     operation.verb == "post" && many && (by_path || by_name) && !operation.is_item()
@@ -133,6 +135,13 @@ fn collection(shape: &str) -> &str {
         shape = front;
     }
     shape
+}
+
+/// The collection that an operation's own path ends in. What `POST /parcels/filter` finds are parcels.
+fn own_collection<'o>(operation: &'o Operation, answer: &Answer) -> &'o str {
+    let own = collection(&operation.shape);
+    let found = own.rsplit_once('/').filter(|(_, last)| is_search_word(last) && searches(operation, answer));
+    found.map(|(front, _)| collection(front)).filter(|front| !super::api::statics(front).is_empty()).unwrap_or(own)
 }
 
 /// The verb of an operation, and whether its shape leaves no doubt.
@@ -184,8 +193,8 @@ fn deprecated_twins(operations: &[Operation]) -> BTreeSet<usize> {
 }
 
 /// The collection that an operation belongs to: its own where that is a table or nothing above it is.
-fn home(operation: &Operation, verb: Verb, tables: &BTreeSet<String>) -> String {
-    let own = collection(&operation.shape);
+fn home(operation: &Operation, answer: &Answer, verb: Verb, tables: &BTreeSet<String>) -> String {
+    let own = own_collection(operation, answer);
     // A part that is changed by a path of its own (`PATCH /parcels/{id}/label`) is one of the whole; what is made or
     // removed by one is a thing of its own.
     let of_its_own = matches!(verb, Verb::Insert | Verb::Replace | Verb::Delete);
@@ -294,24 +303,7 @@ fn names(
 }
 
 /// Gives every method a name that no other of its resource has, and further names.
-fn name_methods(operations: &[Operation], decisions: &mut [Decision], findings: &mut Vec<Finding>) {
-    let mut ids: HashMap<&str, usize> = HashMap::new();
-    for operation in operations {
-        if let Some(id) = operation.id.as_deref() {
-            *ids.entry(id).or_default() += 1;
-        }
-    }
-    let mut twice: Vec<&str> = ids.iter().filter(|(_, count)| **count > 1).map(|(id, _)| *id).collect();
-    twice.sort_unstable();
-    if let Some(first) = twice.first() {
-        findings.push(Finding::problem(
-            "document",
-            format!(
-                "{} operationIds stand more than once, such as `{first}`: those methods are named by their paths",
-                twice.len()
-            ),
-        ));
-    }
+fn name_methods(operations: &[Operation], decisions: &mut [Decision]) {
     let mut by_resource: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
     for (index, decision) in decisions.iter().enumerate() {
         by_resource.entry((decision.service.clone(), decision.resource.clone())).or_default().push(index);
@@ -322,10 +314,9 @@ fn name_methods(operations: &[Operation], decisions: &mut [Decision], findings: 
             let Some(decision) = decisions.get_mut(*index) else { continue };
             let Some(operation) = operations.get(decision.operation) else { continue };
             let crud = plain_word(decision.verb, operation);
-            let is_twice = operation.id.as_deref().is_some_and(|id| ids.get(id).is_some_and(|count| *count > 1));
             let first = if decision.method.is_empty() { crud.clone() } else { decision.method.clone() };
             let by_path = format!("{}_{}", operation.verb, snake(&operation.shape.replace("{}", "by")));
-            let mut candidates = if is_twice { vec![by_path.clone()] } else { vec![first.clone(), by_path] };
+            let mut candidates = if operation.is_twice { vec![by_path.clone()] } else { vec![first.clone(), by_path] };
             candidates.extend((2..200).map(|number| format!("{first}_{number}")));
             let free = candidates.into_iter().find(|name| !taken.contains(&fold_name(name)));
             decision.method = free.unwrap_or(first);

@@ -221,7 +221,7 @@ fn request(method: &Method, place: &str, found: &mut Found) {
 }
 
 fn select(resource: &Resource, method: &Method, place: &str, found: &mut Found) {
-    if may_have_pages(method) && method.pagination.kind == PageKind::Unknown {
+    if may_have_pages(method) && (method.pagination.kind == PageKind::Unknown || method.pagination.is_guess()) {
         found.add(
             place,
             "pagination",

@@ -95,7 +95,8 @@ pub(super) fn name(collection: &Collection<'_>, tags: &Tags) -> String {
         .or_else(|| by_operation(&serving, collection.row_key, &segment))
         .unwrap_or_else(|| segment.clone());
     // The path may say more: `clients` at `/oauth-clients`, `zone` at `/zone-file`.
-    let says_more = (segment.ends_with(&format!("_{found}")) || segment.starts_with(&format!("{found}_")))
+    let starts = |name: &str| segment.starts_with(&format!("{name}_"));
+    let says_more = (segment.ends_with(&format!("_{found}")) || starts(&found) || starts(&singular_name(&found)))
         && segment.matches('_').count() == found.matches('_').count() + 1;
     let raw = if says_more { segment.clone() } else { found };
     let bare = without_prefix(&raw, collection.service).unwrap_or(raw);

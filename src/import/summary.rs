@@ -18,18 +18,39 @@ use crate::provider::{
 pub(super) fn add_keys(document: &mut Node, service: &Service) {
     for (name, resource) in &service.resources {
         let Some(keys) = keys(resource) else { continue };
-        let place = ["components", "x-stackQL-resources", name.as_str()];
-        let found = place.iter().try_fold(&mut *document, |node, key| match node {
-            Node::Map(map) => map.get_mut(*key),
-            _ => None,
-        });
-        if let Some(Node::Map(written)) = found {
+        if let Some(Node::Map(written)) = at_mut(document, &["components", "x-stackQL-resources", name.as_str()]) {
             let columns: IndexMap<String, Node> =
                 keys.columns.into_iter().map(|(parameter, column)| (parameter, Node::Text(column))).collect();
             let at = written.get_index_of("methods").unwrap_or(written.len());
             written.shift_insert(at, "keys".to_owned(), Node::Map(columns));
         }
     }
+}
+
+/// Puts lists whose end is proved before others of the same path parameters, so that they are asked where both can be.
+pub(super) fn put_proved_first(document: &mut Node, service: &Service) {
+    for (name, resource) in &service.resources {
+        let rank = |reference: &Node| {
+            let method = reference.text_of("$ref").and_then(|text| text.rsplit_once("/methods/"));
+            let method = method.and_then(|(_, key)| resource.methods.get(&key.replace("~1", "/").replace("~0", "~")));
+            method.map(|method| {
+                let parameters = method.parameters.iter().filter(|p| p.location == Location::Path).count();
+                let is_open = method.pagination.kind == PageKind::Unknown || method.pagination.is_guess();
+                (std::cmp::Reverse(parameters), is_open)
+            })
+        };
+        let place = ["components", "x-stackQL-resources", name.as_str(), "sqlVerbs", "select"];
+        if let Some(Node::List(references)) = at_mut(document, &place) {
+            references.sort_by_key(rank);
+        }
+    }
+}
+
+fn at_mut<'n>(document: &'n mut Node, place: &[&str]) -> Option<&'n mut Node> {
+    place.iter().try_fold(document, |node, key| match node {
+        Node::Map(map) => map.get_mut(*key),
+        _ => None,
+    })
 }
 
 fn keys(resource: &Resource) -> Option<Keys> {
@@ -73,7 +94,7 @@ fn line(
         .is_none_or(|answer| !matches!(&answer.kind, Kind::Rows(rows) if !rows.sure));
     let level = if pages == UNKNOWN {
         Level::Undecided
-    } else if decision.is_none_or(|decision| decision.sure) && rows_sure {
+    } else if decision.is_none_or(|decision| decision.sure) && rows_sure && !method.pagination.is_guess() {
         Level::Sure
     } else {
         Level::Likely
@@ -95,6 +116,9 @@ fn line(
 
 /// What is said of paging that nothing describes.
 pub(super) const UNKNOWN: &str = "unknown";
+
+/// What is said beside a way that only names suggest.
+const GUESSED: &str = ", no total";
 
 /// Whether an answer may hold several rows.
 pub(super) fn may_have_pages(method: &Method) -> bool {
@@ -129,17 +153,18 @@ fn pages(pagination: &Pagination) -> String {
     });
     let total = pagination.total.as_ref().and_then(|total| total.rows_path().or_else(|| total.pages_path()));
     let total = total.map(|path| format!(", total {path}"));
-    format!("{way}{}{}", size.unwrap_or_default(), total.unwrap_or_default())
+    let doubt = if pagination.is_guess() { GUESSED } else { "" };
+    format!("{way}{}{}{doubt}", size.unwrap_or_default(), total.unwrap_or_default())
 }
 
 /// What was left open: lists of unknown paging, tables without keys.
 pub(super) fn open_questions(methods: &[MethodLine]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let unknown: Vec<String> = methods
-        .iter()
-        .filter(|line| line.pages == UNKNOWN)
-        .map(|line| format!("{}.{}.{}", line.service, line.resource, line.method))
-        .collect();
+    let paged = |is: fn(&str) -> bool| -> Vec<String> {
+        let lines = methods.iter().filter(|line| is(&line.pages));
+        lines.map(|line| format!("{}.{}.{}", line.service, line.resource, line.method)).collect()
+    };
+    let unknown = paged(|pages| pages == UNKNOWN);
     if !unknown.is_empty() {
         findings.push(Finding::new(
             Level::Undecided,
@@ -147,6 +172,17 @@ pub(super) fn open_questions(methods: &[MethodLine]) -> Vec<Finding> {
             format!(
                 "nothing says how the pages of {} follow one another: such a result is called unproved until an overlay says `pagination`",
                 listed(&unknown)
+            ),
+        ));
+    }
+    let guessed = paged(|pages| pages.ends_with(GUESSED));
+    if !guessed.is_empty() {
+        findings.push(Finding::new(
+            Level::Likely,
+            "pagination",
+            format!(
+                "{} take an offset and a limit, and no answer says how many rows there are: their pages are followed to an empty one, and the result is called unproved until an overlay says `pagination`",
+                listed(&guessed)
             ),
         ));
     }

@@ -63,7 +63,8 @@ fn keys_of(list: &Method, detail: &Method) -> Option<Keys> {
 }
 
 fn keys_below(list: &Method, detail: &Method, parents: Parents) -> Option<Keys> {
-    let identity = detail.path.strip_prefix(&list.path)?.strip_prefix("/{")?.strip_suffix('}')?;
+    let path = list_path(list);
+    let identity = detail.path.trim_end_matches('/').strip_prefix(path)?.strip_prefix("/{")?.strip_suffix('}')?;
     if identity.contains('/') {
         return None;
     }
@@ -71,7 +72,7 @@ fn keys_below(list: &Method, detail: &Method, parents: Parents) -> Option<Keys> 
     if needs_more {
         return None;
     }
-    let segment = list.path.rsplit('/').find(|segment| !segment.is_empty() && !segment.starts_with('{'))?;
+    let segment = path.rsplit('/').find(|segment| !segment.is_empty() && !segment.starts_with('{'))?;
     let path_parameters = detail.parameters.iter().filter(|p| p.location == Location::Path);
     let mut columns = IndexMap::new();
     for parameter in path_parameters {
@@ -87,6 +88,21 @@ fn keys_below(list: &Method, detail: &Method, parents: Parents) -> Option<Keys> 
     Some(Keys { columns, declared: false })
 }
 
+/// The path below which single objects have theirs: `/parcels` of `GET /parcels/`, and of `POST /parcels/filter`.
+fn list_path(list: &Method) -> &str {
+    let path = list.path.trim_end_matches('/');
+    let found = path.rsplit_once('/').filter(|(_, last)| list.http_method == "POST" && is_search_word(last));
+    found.map_or(path, |(front, _)| front)
+}
+
+/// Last segments of paths to which a POST only looks for rows: `/parcels/filter`.
+const SEARCH_WORDS: [&str; 7] = ["search", "filter", "query", "find", "list", "lookup", "paginate"];
+
+/// Whether a segment of a path says that rows are looked for.
+pub(crate) fn is_search_word(segment: &str) -> bool {
+    SEARCH_WORDS.contains(&segment.trim_start_matches('_').to_ascii_lowercase().as_str())
+}
+
 /// The column that the last path parameter means: `id`, the column whose name follows the singular of the path's
 /// segment (`/images/{imageId}` → `id`), or the column of the very name.
 fn identity_column(parameter: &Parameter, segment: &str, list: &Method, detail: &Method) -> Option<String> {
@@ -99,7 +115,9 @@ fn identity_column(parameter: &Parameter, segment: &str, list: &Method, detail: 
     let by_singular = singulars(&segment)
         .into_iter()
         .find_map(|singular| folded.strip_prefix(singular.as_str()).filter(|rest| !rest.is_empty()).and_then(exact));
-    by_singular.or_else(|| exact(&folded))
+    // `/projects/{project_identifier}`: what identifies a row is its `id`.
+    let is_identifier = folded.ends_with("identifier");
+    by_singular.or_else(|| exact(&folded)).or_else(|| if is_identifier { exact("id") } else { None })
 }
 
 fn singulars(segment: &str) -> Vec<String> {
@@ -172,6 +190,9 @@ mod tests {
             ("/v2/domains", "/v2/domains/{domain_name}", "", id, Some("domain_name=name")),
             ("/users", "/users/{name}", "", id, Some("name=name")),
             ("/users", "/users/{login}", "", id, None),
+            ("/users/", "/users/{userId}/", "", id, Some("userId=id")),
+            ("/users/", "/users/{userId}", "", id, Some("userId=id")),
+            ("/users", "/users/{user_identifier}", "", id, Some("user_identifier=id")),
             ("/users", "/users/{name}", &integer("name"), id, None),
             ("/users", "/users/{userId}", &integer("userId"), id, Some("userId=id")),
             ("/users", "/users/{userId}", "", "id: {type: object}", None),

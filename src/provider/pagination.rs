@@ -621,7 +621,8 @@ mod tests {
                 PageKind::Offset { parameter: query("offset") },
                 rows("$.total"),
             ),
-            ("p", "offset limit", ROWS.to_owned(), PageKind::Unknown, None),
+            ("p", "offset limit", ROWS.to_owned(), PageKind::Offset { parameter: query("offset") }, None),
+            ("p", "offset", ROWS.to_owned(), PageKind::Unknown, None),
             ("p", "page", ROWS.to_owned(), PageKind::Unknown, None),
             ("p", "", format!("{ROWS}, count: {integer}"), PageKind::Unknown, None),
             ("p", "", format!("{ROWS}, total: {string}"), PageKind::Unknown, None),
@@ -639,6 +640,9 @@ mod tests {
                 of(provider, parameters, &format!("{{properties: {{{properties}}}}}"), "{}", false, "$.data").unwrap();
             assert_eq!((&found.kind, &found.total), (&expected, &total), "{parameters} {properties}");
             assert!(!found.declared);
+            // Only where nothing in the answer confirms it.
+            let is_guess = matches!(found.kind, PageKind::Offset { .. }) && total.is_none();
+            assert_eq!(found.is_guess(), is_guess, "{parameters} {properties}");
         }
     }
 }

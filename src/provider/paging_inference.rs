@@ -2,10 +2,11 @@
 //!
 //! *Owns*: the rules, each of which asks for both halves (what is sent and what comes back).
 //! *Does not own*: what documents declare (`pagination`).
-//! *Invariants*: sure or silent. A rule that could be wrong is not here; a scan whose end cannot be proved is reported.
+//! *Invariants*: sure or silent. A rule that could be wrong is not here, but for an offset without a total, whose rows are
+//! never called all there are (`is_guess`); a scan whose end cannot be proved is reported.
 
 use super::item_path::{Step, join, steps};
-use super::model::{Location, PageKind, TokenPlace, TokenSource, Total, ValueType};
+use super::model::{Location, PageKind, Pagination, Parameter, TokenPlace, TokenSource, Total, ValueType};
 use super::pagination::{Facts, first_page, total};
 use crate::error::fold_name;
 
@@ -50,13 +51,23 @@ pub(super) fn infer_kind(facts: &Facts<'_, '_>, total: Option<&Total>) -> Option
     if facts.response.has_link_header || is_link_header_provider(facts) {
         return Some(PageKind::LinkHeader);
     }
-    let rows = total.and_then(Total::rows_path);
-    if let (Some((parameter, _)), true) = (place(&["offset"]), rows.is_some())
-        && facts.parameter_named(&["limit"]).is_some()
+    // Rows to skip and rows to give, together. Without a total the way is followed to its end, which stays unproved.
+    let is_number = |parameter: &Parameter| matches!(parameter.ty, ValueType::Integer | ValueType::Number);
+    let limit = facts.parameter_named(&["limit"]);
+    if let (Some((place, offset)), Some(limit)) = (place(&["offset"]), limit)
+        && (total.and_then(Total::rows_path).is_some() || is_number(offset) && is_number(limit))
+        && offset.location == limit.location
     {
-        return Some(PageKind::Offset { parameter });
+        return Some(PageKind::Offset { parameter: place });
     }
     None
+}
+
+impl Pagination {
+    /// Whether the way is only what the names of parameters suggest, and nothing in the answer confirms it.
+    pub(crate) fn is_guess(&self) -> bool {
+        !self.declared && self.total.is_none() && matches!(self.kind, PageKind::Offset { .. })
+    }
 }
 
 fn is_link_header_provider(facts: &Facts<'_, '_>) -> bool {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod credentials;
 mod lint;
+mod searches;
 mod texts;
 
 use std::path::Path;
