@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Document, Node};
 
 /// Where parts of other documents are put.
-const PARTS: &str = "x-skyql-parts";
+pub(super) const PARTS: &str = "x-skyql-parts";
 
 /// A document and those it refers to.
 #[derive(Debug)]
@@ -42,6 +42,15 @@ impl Bundle {
                 format!("this is {what}: it has neither `openapi` nor `swagger`"),
             )
             .with("file", address));
+        }
+        // Later versions of OpenAPI 3 add to it; others say the same things in other places.
+        for (key, read, named) in [("openapi", "3", "OpenAPI"), ("swagger", "2", "Swagger")] {
+            let version = root.get(key).and_then(Node::scalar_text).map(std::borrow::Cow::into_owned);
+            if let Some(version) = version.filter(|version| version.split('.').next() != Some(read)) {
+                return Err(Error::new(ErrorKind::Provider, format!("{named} `{version}` is not read"))
+                    .with("file", address)
+                    .hint("OpenAPI 3 and Swagger 2.0 are: converters for older documents exist"));
+            }
         }
         let mut documents = IndexMap::new();
         documents.insert(address.to_owned(), root);
@@ -109,7 +118,14 @@ impl Bundle {
             next += 1;
             let found = self.documents.get(&address).and_then(|root| at_pointer(root, &pointer));
             let Some(mut part) = found.cloned() else {
-                let why = self.absent.get(&address).map(|why| format!(": {why}")).unwrap_or_default();
+                let why = match self.absent.get(&address) {
+                    Some(why) => format!(": {why}"),
+                    None if !is_allowed(&first, &address) => {
+                        ": it is neither beside the document nor on its origin; get it yourself and refer to the copy"
+                            .to_owned()
+                    }
+                    None => String::new(),
+                };
                 joining.findings.push(Finding::problem(
                     "document",
                     format!("`{address}#{pointer}` is referred to and cannot be found{why}"),

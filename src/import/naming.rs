@@ -85,7 +85,9 @@ pub(super) type Tags = BTreeMap<(String, String), BTreeSet<String>>;
 /// The name of a collection.
 pub(super) fn name(collection: &Collection<'_>, tags: &Tags) -> String {
     let statics = super::api::statics(collection.shape);
-    let segment = snake(statics.last().copied().unwrap_or("root"));
+    // A segment of signs alone has no name in SQL.
+    let segment =
+        statics.last().map(|last| snake(last)).filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned());
     let serving: Vec<&Operation> = {
         let serving: Vec<&Operation> =
             collection.operations.iter().filter(|(serves, _)| *serves).map(|(_, o)| *o).collect();
@@ -93,6 +95,7 @@ pub(super) fn name(collection: &Collection<'_>, tags: &Tags) -> String {
     };
     let found = by_tag(collection, tags, &serving, &segment)
         .or_else(|| by_operation(&serving, collection.row_key, &segment))
+        .filter(|name| !name.is_empty())
         .unwrap_or_else(|| segment.clone());
     // The path may say more: `clients` at `/oauth-clients`, `zone` at `/zone-file`.
     let starts = |name: &str| segment.starts_with(&format!("{name}_"));

@@ -91,7 +91,9 @@ pub(super) fn service_document(making: &Making<'_>) -> Made {
     components.sort_keys();
     components.insert("x-stackQL-resources".to_owned(), resources(making));
     document.insert("components".to_owned(), Node::Map(components));
-    let lost = copier.dangling.into_iter().map(|reference| {
+    // What other documents do not have was said where they were joined.
+    let parts = format!("#/components/{}/", super::bundle::PARTS);
+    let lost = copier.dangling.into_iter().filter(|reference| !reference.starts_with(&parts)).map(|reference| {
         Finding::problem(
             format!("{}.{}", making.provider, making.service),
             format!("`{reference}` is referred to and not in the document: what needs it is taken to be anything"),

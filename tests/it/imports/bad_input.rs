@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::skyql;
+use crate::support::server::{Reply, Seen, Server};
 
 /// Imports a text; the exit code, the rows and what was said.
 fn import(text: &str) -> (Option<i32>, Value, String) {
@@ -41,6 +42,8 @@ fn what_is_no_openapi_document_is_refused_with_a_reason() {
         ("a: [1, 2", "does not parse"),
         ("name: acme\nproviderServices: {}\n", "a provider's own document"),
         ("info: {}\n", "neither `openapi` nor `swagger`"),
+        ("swagger: '1.2'\npaths: {}\n", "Swagger `1.2` is not read"),
+        ("openapi: 4.0.0\npaths: {}\n", "OpenAPI `4.0.0` is not read"),
         ("openapi: 3.0.0\ninfo: {}\n", "has no operations"),
         ("openapi: 3.0.0\npaths: {}\n", "has no operations"),
         ("openapi: 3.0.0\npaths: [1]\n", "has no operations"),
@@ -103,6 +106,16 @@ fn two_parameters_of_one_name_in_different_places() {
 }
 
 #[test]
+fn a_path_without_a_letter_has_a_name_all_the_same() {
+    let one = list_of("{type: object, properties: {id: {type: string}}}");
+    let paths = format!("{{/🎈: {{get: {{operationId: '🎈', tags: ['🎈'], responses: {one}}}}}}}");
+    let (code, rows, said) = import(&document(&paths, "{}"));
+    assert_eq!(code, Some(0), "{said}");
+    let line = &rows[0];
+    assert_eq!((&line["service"], &line["resource"], &line["method"]), (&json!("api"), &json!("root"), &json!("list")));
+}
+
+#[test]
 fn cycles_and_references_that_lead_nowhere() {
     let schemas = "{Tree: {type: object, properties: {id: {type: string}, up: {$ref: '#/components/schemas/Tree'}, lost: {$ref: '#/components/schemas/None'}}}, Loop: {$ref: '#/components/schemas/Loop'}}";
     let paths = format!(
@@ -147,6 +160,24 @@ fn a_file_that_is_referred_to_and_not_there() {
     let said = String::from_utf8(done.stderr).unwrap();
     assert!(done.status.success(), "{said}");
     assert!(said.contains("none.yaml#/A` is referred to and cannot be found: there is no file"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_of_another_origin_is_not_asked_for() {
+    let elsewhere = Server::start(|_: &Seen| Reply::text(200, "application/yaml", "A: {type: object}")).await;
+    let list = list_of(&format!("{{$ref: '{}/a.yaml#/A'}}", elsewhere.url()));
+    let text = document(&format!("{{/a: {{get: {{operationId: a, responses: {list}}}}}}}"), "{}");
+    let server = Server::start(move |_: &Seen| Reply::text(200, "application/yaml", text.clone())).await;
+    let home = tempfile::tempdir().unwrap();
+    let done = skyql(home.path())
+        .args(["provider", "import", &format!("{}/openapi.yaml", server.url()), "--name", "acme", "-o", "json"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(done.status.success(), "{said}");
+    assert_eq!(said.matches("a.yaml#/A").count(), 1, "said once: {said}");
+    assert!(said.contains("neither beside the document nor on its origin"), "{said}");
+    assert!(elsewhere.requests().is_empty());
 }
 
 #[test]
