@@ -6,6 +6,7 @@ mod bad_input;
 mod credentials;
 mod lint;
 mod searches;
+mod servers;
 mod texts;
 
 use std::path::Path;
