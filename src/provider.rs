@@ -28,7 +28,6 @@ mod url_template;
 mod waiting;
 mod yaml;
 
-pub use auth::{ApiKey, Auth, BasicVariables, ClientCredentials, HmacAuth, HmacHash, Placed, SignatureEncoding};
 pub use call::{Call, LocalFile};
 pub use digests::DigestStore;
 pub use model::*;

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::auth::{Auth, auth};
+use super::auth::auth;
 use super::document::{Document, Node};
 use super::item_path::json_path;
 use super::keys::{declared_keys, infer_keys};
 use super::model::{
-    Effect, ErrorPaths, Method, Provider, RateLimit, Resource, Service, ServiceEntry, SuccessRule, Verbs,
+    Auth, Effect, ErrorPaths, Method, Provider, RateLimit, Resource, Service, ServiceEntry, SuccessRule, Verbs,
 };
 use super::pagination::{Configured, Facts, pagination};
 use super::parameters::{Sources, inputs};

@@ -10,7 +10,6 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::auth::Auth;
 use super::waiting::Waiting;
 
 mod auth;

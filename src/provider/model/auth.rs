@@ -35,6 +35,8 @@ pub enum Auth {
     },
     /// A keyed hash over parts of the request.
     Hmac(Box<HmacAuth>),
+    /// OAuth 2 client credentials (RFC 6749 §4.4): a token is fetched, and sent as a bearer token.
+    ClientCredentials(Box<ClientCredentials>),
     /// A type this version cannot do: calls fail with a message that names it.
     Unsupported {
         /// The document's `type`.
@@ -55,6 +57,7 @@ impl Auth {
             }
             Self::ApiKey { keys } => keys.iter().map(|key| key.variable.as_str()).collect(),
             Self::Hmac(hmac) => vec![&hmac.id_variable, &hmac.key_variable],
+            Self::ClientCredentials(client) => vec![&client.id_variable, &client.secret_variable],
         }
     }
 }
@@ -88,6 +91,19 @@ pub struct ApiKey {
     pub prefix: String,
     /// The variable that holds the key.
     pub variable: String,
+}
+
+/// Where a client gets its tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCredentials {
+    /// The variable that holds the client's id.
+    pub id_variable: String,
+    /// The variable that holds its secret.
+    pub secret_variable: String,
+    /// The URL that gives tokens; `{{ .__env__NAME }}` in it is the value of an environment variable.
+    pub token_url: String,
+    /// What is asked for.
+    pub scopes: Vec<String>,
 }
 
 /// Request signing, described as data. Templates hold `{method}`, `{path}` (the operation's path without the leading

@@ -2,7 +2,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::provider::Auth;
 use crate::provider::model::*;
 use crate::provider::source::{DirectorySource, EmbeddedSource};
 
