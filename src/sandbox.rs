@@ -349,6 +349,9 @@ impl Sandbox {
             .filter(|row| is_visible(row) && filter::passes(row, &conditions.all))
             .collect();
 
+        let is_called = !conditions.called.is_empty();
+        let dressed: Vec<Row> = rows.iter().filter(|_| is_called).map(|row| conditions.dress(row)).collect();
+        let rows = if is_called { dressed.iter().collect() } else { rows };
         if state::lists(method) {
             let page = page::cut(method, &arguments, rows.len(), &incoming.url, self.page_cap)?;
             let rows = rows.get(page.start..page.end).unwrap_or_default();

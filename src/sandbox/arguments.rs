@@ -104,7 +104,9 @@ impl Arguments {
             return Vec::new();
         }
         let given = self.of(parameter);
-        if given.is_empty() && parameter.required && parameter.default.is_none() {
+        // An empty list is one.
+        if self.at(parameter.location, &parameter.wire).is_empty() && parameter.required && parameter.default.is_none()
+        {
             return vec![Fault::of(&parameter.wire, "is required")];
         }
         given.iter().find_map(|value| wrong_value(parameter, value)).into_iter().collect()

@@ -8,8 +8,9 @@ use super::arguments::Arguments;
 use super::page::page_parameter;
 use super::recipe::Filter;
 use super::refusal::Refusal;
-use super::rows::text_of;
+use super::rows::{fit_field, text_of};
 use super::state::{Row, State, Table};
+use crate::error::fold_name;
 use crate::provider::{Effect, Location, Method, PageKind, Parameter, TokenPlace};
 
 /// One condition on rows.
@@ -31,6 +32,26 @@ pub(super) struct Conditions<'a> {
     pub(super) all: Vec<Condition<'a>>,
     /// Whether one of them names a row, or an object that rows belong to.
     pub(super) identifies: bool,
+    /// Whether one of them names a row.
+    pub(super) names_row: bool,
+    /// What rows are called in this request: the values of columns, where any value has rows.
+    pub(super) called: Map<String, Value>,
+}
+
+impl Conditions<'_> {
+    fn call(&mut self, table: &Table, column: &str, values: Vec<Value>) {
+        let column = table.columns.iter().find(|known| known.name == column);
+        if let (Some(column), Some(value)) = (column, values.into_iter().next()) {
+            self.called.insert(column.name.clone(), fit_field(value, column, None));
+        }
+    }
+
+    /// A row as it is called in this request.
+    pub(super) fn dress(&self, row: &Row) -> Row {
+        let mut row = row.clone();
+        row.values.extend(self.called.clone());
+        row
+    }
 }
 
 /// Reads the conditions of a request.
@@ -54,6 +75,11 @@ pub(super) fn conditions<'a>(
             continue;
         }
         if table.is_parent(&parameter.name) {
+            let parent = table.parents.get(&parameter.name).and_then(|of| state.table(&of.resource));
+            if parent.is_some_and(Table::has_any) {
+                conditions.identifies = true;
+                continue;
+            }
             let is_wanted = |value: &Value| values.iter().any(|wanted| same(value, wanted));
             if state.parent_exists(table, &parameter.name, is_wanted) == Some(false) {
                 return Err(Refusal::not_found());
@@ -65,9 +91,20 @@ pub(super) fn conditions<'a>(
         {
             conditions.all.extend(declared(filter, values));
         } else if parameter.location == Location::Path || names_row {
-            if let Some(column) = table.column_of(&parameter.name) {
+            if let Some(column) = table.column_named(method, parameter) {
                 conditions.identifies = true;
-                conditions.all.push(equals(column, values));
+                conditions.names_row = true;
+                if table.has_any() {
+                    conditions.call(table, column, values);
+                } else {
+                    conditions.all.push(equals(column, values));
+                }
+            } else if method.effect == Effect::Read
+                && let Some(column) =
+                    table.columns.iter().find(|column| fold_name(&column.name) == fold_name(&parameter.name))
+            {
+                // A place that no resource is the list of.
+                conditions.call(table, &column.name, values);
             }
         } else if parameter.location != Location::Header && parameter.column != Some(false) {
             let column =

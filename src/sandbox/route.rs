@@ -152,6 +152,12 @@ impl Template {
         })
     }
 
+    /// The number of segments up to the one that is this parameter.
+    pub(super) fn length_up_to(&self, wire: &str) -> Option<usize> {
+        let is_it = |segment: &Vec<Part>| matches!(segment.as_slice(), [Part::Parameter(name)] if name == wire);
+        self.segments.iter().position(is_it).map(|at| at + 1)
+    }
+
     /// Whether the first `length` segments are those of `other`, whatever its parameters are called.
     pub(super) fn begins_like(&self, other: &Self, length: usize) -> bool {
         let alike = |(one, other): (&Vec<Part>, &Vec<Part>)| match (one.as_slice(), other.as_slice()) {

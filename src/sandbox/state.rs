@@ -14,7 +14,7 @@ use super::recipe::{self, ColumnOf, Recipe};
 use super::route::Template;
 use super::rows::{self, Ground, Parent};
 use crate::error::{Result, fold_name};
-use crate::provider::{Column, Effect, ItemShape, Location, Method, Resource, Service};
+use crate::provider::{Column, Effect, ItemShape, Location, Method, Parameter, Resource, Service};
 
 /// An object of the imitated API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub(super) struct Table {
     single: bool,
     /// Whether a method lists the rows.
     listed: bool,
+    /// Paths of one row, each with the column that its last parameter has the value of.
+    rows_at: Vec<(Template, String)>,
 }
 
 /// All tables of a provider.
@@ -207,9 +209,67 @@ impl Table {
                 && !reads().any(|method| method.parameters.iter().any(|p| p.location == Location::Path))
                 && resource.keys.is_none(),
             listed,
+            rows_at: Vec::new(),
         };
         table.identity = table.identity_columns();
+        table.rows_at = table.paths_of_rows();
         Ok(table)
+    }
+
+    /// A table of which only columns and keys are known.
+    fn of_columns(resource: &Arc<Resource>, columns: &[Column]) -> Self {
+        Self {
+            name: String::new(),
+            resource: Arc::clone(resource),
+            recipe: Recipe::default(),
+            columns: columns.to_vec(),
+            identity: Vec::new(),
+            parents: BTreeMap::new(),
+            single: false,
+            listed: false,
+            rows_at: Vec::new(),
+        }
+    }
+
+    fn paths_of_rows(&self) -> Vec<(Template, String)> {
+        let keys = self.resource.keys.as_ref();
+        let at = |method: &Method| {
+            let path = Template::of(method);
+            let wire = path.last_parameter()?;
+            let parameter =
+                method.parameters.iter().find(|known| known.location == Location::Path && known.wire == wire)?;
+            // Where nobody says what identifies a row, the path of a list says nothing of one.
+            let names_row = keys.map_or(!lists(method), |keys| keys.columns.contains_key(&parameter.name));
+            let column = self.column_of(&parameter.name).filter(|_| names_row)?.to_owned();
+            Some((path, column))
+        };
+        self.resource.methods.values().filter_map(|method| at(method)).collect()
+    }
+
+    /// The column of the identity that a parameter of a request gives: as declared, or as the path up to it is that of one
+    /// row.
+    pub(super) fn column_named(&self, method: &Method, parameter: &Parameter) -> Option<&str> {
+        let declared = self.resource.keys.as_ref().and_then(|keys| keys.columns.get(&parameter.name));
+        if declared.is_some() {
+            return self.column_of(&parameter.name);
+        }
+        let path = Template::of(method);
+        let length = path.length_up_to(&parameter.wire).filter(|_| parameter.location == Location::Path)?;
+        let found = self.rows_at.iter().find(|(row, _)| path.begins_like(row, length));
+        found.map(|(_, column)| column.as_str())
+    }
+
+    /// Whether a method's path is that of one row.
+    pub(super) fn is_at_row(&self, method: &Method) -> bool {
+        let path = Template::of(method);
+        self.rows_at.iter().any(|(row, _)| path == *row)
+    }
+
+    /// Whether nobody can know which rows there are: nothing lists them, and nothing makes them. Then there is one of any
+    /// name.
+    pub(super) fn has_any(&self) -> bool {
+        let is_made = !self.resource.verbs.insert.is_empty() && self.resource.keys.is_some();
+        !self.listed && !is_made
     }
 
     /// Whether there is a column of that name.
@@ -325,22 +385,23 @@ fn details(services: &[Arc<Service>]) -> Vec<Detail> {
     let mut found = Vec::new();
     for service in services {
         for resource in service.resources.values() {
-            for method in resource.methods.values().filter(|method| method.effect == Effect::Read && !lists(method)) {
+            for method in resource.methods.values().filter(|method| method.effect == Effect::Read) {
                 let path = Template::of(method);
                 let Some(parameter) = path.last_parameter() else { continue };
-                let table = Table {
-                    name: String::new(),
-                    resource: Arc::clone(resource),
-                    recipe: Recipe::default(),
-                    columns: method.response.columns.clone(),
-                    identity: Vec::new(),
-                    parents: BTreeMap::new(),
-                    single: false,
-                    listed: false,
+                let key = resource.keys.as_ref().and_then(|keys| keys.columns.get(parameter));
+                let column = match key {
+                    // What is told of one row may well be a list.
+                    Some(column) if lists(method) => {
+                        let has_it =
+                            |method: &&Arc<Method>| method.response.columns.iter().any(|known| known.name == *column);
+                        resource.methods.values().find(has_it).map(|_| column.clone())
+                    }
+                    None if lists(method) => None,
+                    _ => Table::of_columns(resource, &method.response.columns).column_of(parameter).map(str::to_owned),
                 };
-                if let Some(column) = table.column_of(parameter) {
+                if let Some(column) = column {
                     let table = format!("{}.{}", service.name, resource.name);
-                    found.push(Detail { table, column: column.to_owned(), path });
+                    found.push(Detail { table, column, path });
                 }
             }
         }

@@ -20,6 +20,7 @@ use crate::provider::{Location, Resource, ValueType};
 mod apis;
 mod deeds;
 mod pages;
+mod places;
 mod served;
 mod shipped;
 mod state_file;

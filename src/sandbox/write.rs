@@ -54,23 +54,21 @@ impl Write<'_> {
         let named = || found.first().copied().ok_or_else(Refusal::not_found);
         let action = table.recipe.writes.actions.get(&method.name);
         match deed(table, method) {
-            Deed::Does(Does::Create) if method.http_method == "PUT" && names_a_row(&conditions) => {
-                match found.first() {
-                    Some(row) => self.change(row, action, true),
-                    None => self.create(None, action),
-                }
-            }
+            Deed::Does(Does::Create) if method.http_method == "PUT" && conditions.names_row => match found.first() {
+                Some(row) => self.change(row, action, true),
+                None => self.create(None, action),
+            },
             Deed::Does(Does::Create | Does::Upload) => self.create(None, action),
             Deed::Does(Does::Copy) => self.create(Some(named()?), action),
             Deed::Does(Does::Change) => self.change(named()?, action, false),
             Deed::Replace => self.change(named()?, action, true),
             Deed::Does(Does::Delete) => self.delete(&conditions, &found),
             Deed::Does(Does::Nothing) => {
-                let row = found.first().filter(|_| names_a_row(&conditions)).copied();
-                if found.is_empty() && names_a_row(&conditions) {
+                let row = found.first().filter(|_| conditions.names_row).map(|row| conditions.dress(row));
+                if row.is_none() && conditions.names_row {
                     return Err(Refusal::not_found());
                 }
-                Ok(self.answer(row.map(AsRef::as_ref), Map::new()))
+                Ok(self.answer(row.as_ref(), Map::new()))
             }
         }
     }
@@ -129,6 +127,8 @@ impl Write<'_> {
     fn change(&self, row: &Arc<Row>, action: Option<&Action>, whole: bool) -> Result<Answer, Refusal> {
         let Self { state, table, .. } = self;
         let mut values = if whole { self.unsaid(&BTreeMap::new()) } else { Map::new() };
+        // What a row is found by stays, unless it is said.
+        values.retain(|name, _| !table.identity.contains(name));
         values.extend(self.said());
         values.extend(self.times(table, words::is_update_time));
         if let Some(action) = action.filter(|action| !action.set.is_empty()) {
@@ -176,14 +176,21 @@ impl Write<'_> {
 
     fn delete(&self, conditions: &Conditions<'_>, found: &[&Arc<Row>]) -> Result<Answer, Refusal> {
         let says = |parameter: &Parameter| !matches!(parameter.location, Location::Server | Location::Header);
-        if conditions.all.is_empty() && self.method.parameters.iter().any(says) {
+        let is_of_all = conditions.all.is_empty() && !conditions.names_row;
+        if is_of_all && is_collection(self.table, self.method) && self.method.parameters.iter().any(says) {
             return Err(Refusal::bad_request("Nothing says what to delete"));
         }
-        let mut removed = false;
-        for row in found {
+        if is_of_all && !self.table.resource.methods.values().any(|known| is_same_place(known, self.method)) {
+            // It is not about all rows, and no column tells about which.
+            return Ok(self.answer(None, Map::new()));
+        }
+        let mut removed = self.table.has_any();
+        for row in found.iter().filter(|_| !self.table.has_any()) {
             removed |= self.state.remove(self.table, row);
         }
-        if !removed && !conditions.all.is_empty() {
+        // Removing all that have a tag removes none where none has it.
+        let is_named = |condition: &Condition<'_>| !matches!(condition, Condition::Column { contains: true, .. });
+        if !removed && conditions.all.iter().any(is_named) {
             return Err(Refusal::not_found());
         }
         Ok(self.answer(found.first().map(AsRef::as_ref), Map::new()))
@@ -257,7 +264,7 @@ impl Write<'_> {
         let mut given = Map::new();
         let path = self.method.parameters.iter().filter(|parameter| parameter.location == Location::Path);
         for parameter in path.filter(|parameter| !self.table.is_parent(&parameter.name)) {
-            let column = self.table.column_of(&parameter.name).filter(|_| self.method.http_method == "PUT");
+            let column = self.table.column_named(self.method, parameter).filter(|_| self.method.http_method == "PUT");
             let column = self.table.columns.iter().find(|known| Some(known.name.as_str()) == column);
             if let (Some(column), Some(value)) = (column, self.arguments.of(parameter).into_iter().next()) {
                 given.insert(column.name.clone(), rows::fit_field(value, column, None));
@@ -350,7 +357,6 @@ fn deed(table: &Table, method: &Method) -> Deed {
     let serves = |names: &[String]| names.contains(&method.name);
     let is_put = method.http_method == "PUT";
     let ends_in_parameter = method.path.trim_end_matches('/').ends_with('}');
-    let is_collection = || table.resource.methods.values().any(|known| lists(known) && known.path == method.path);
     let change =
         if is_put && !method.partial && !serves(&verbs.update) { Deed::Replace } else { Deed::Does(Does::Change) };
     if serves(&verbs.insert) {
@@ -358,10 +364,12 @@ fn deed(table: &Table, method: &Method) -> Deed {
     } else if serves(&verbs.update) || serves(&verbs.replace) {
         change
     } else if method.effect == Effect::Delete {
-        Deed::Does(Does::Delete)
+        // What is removed from within a row leaves the row.
+        let is_of_rows = serves(&verbs.delete) || table.is_at_row(method) || is_collection(table, method);
+        Deed::Does(if is_of_rows { Does::Delete } else { Does::Nothing })
     } else if ends_in_parameter && (is_put || method.http_method == "PATCH") {
         change
-    } else if method.http_method == "POST" && !ends_in_parameter && is_collection() {
+    } else if method.http_method == "POST" && !ends_in_parameter && is_collection(table, method) {
         Deed::Does(Does::Create)
     } else {
         Deed::Does(Does::Nothing)
@@ -375,9 +383,14 @@ fn like(table: &Table, original: &Row) -> Map<String, Value> {
     original.values.iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Whether a request names an object of the table, and not only those that it belongs to.
-fn names_a_row(conditions: &Conditions<'_>) -> bool {
-    conditions.all.iter().any(|condition| matches!(condition, Condition::Column { .. }))
+/// Whether a method reads what another one is about.
+fn is_same_place(read: &Method, other: &Method) -> bool {
+    read.effect == Effect::Read && read.path == other.path
+}
+
+/// Whether a method's path is that of a list.
+fn is_collection(table: &Table, method: &Method) -> bool {
+    table.resource.methods.values().any(|known| lists(known) && known.path == method.path)
 }
 
 /// Whether a column of an answer holds the object itself: `image` of `images`.

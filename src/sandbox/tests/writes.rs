@@ -126,6 +126,19 @@ async fn rows_of(api: &Api, service: &Service, resource: &Resource) -> Vec<(Valu
     all
 }
 
+/// Resources whose hints say what everything is.
+const TRIED: [&str; 9] = [
+    "linode.images.images",
+    "linode.volumes.volumes",
+    "linode.domains.domains",
+    "linode.domains.records",
+    "digitalocean.compute.images",
+    "digitalocean.compute.image_actions",
+    "digitalocean.compute.volumes",
+    "digitalocean.compute.volume_actions",
+    "lunanode.images.images",
+];
+
 /// Every method that writes, each on a sandbox of its own, with every field of its body, and again with the required
 /// ones alone.
 #[tokio::test]
@@ -133,10 +146,14 @@ async fn every_write_of_the_shipped_documents_works_and_is_read_back() {
     let mut tried = 0;
     for provider in ["linode", "digitalocean", "lunanode"] {
         for service in services(provider) {
-            // What has no hints is made from its schemas alone: not all that is asked here holds for it.
-            let hinted = service.resources.values().filter(|resource| resource.sandbox.is_some());
-            for resource in hinted.filter(|_| provider != "lunanode" || service.name == "images") {
-                for method in resource.methods.values().filter(|method| method.effect != Effect::Read) {
+            let tried_ones = service.resources.values().filter(|resource| TRIED.contains(&resource.id.as_str()));
+            for resource in tried_ones {
+                // An action is a row of its own, wherever it is called.
+                let is_action =
+                    |method: &Method| !resource.name.ends_with("_actions") && method.path.ends_with("/actions");
+                let writes =
+                    resource.methods.values().filter(|method| method.effect != Effect::Read && !is_action(method));
+                for method in writes {
                     for all in [true, false] {
                         try_write(&service, resource, method, all).await;
                         tried += 1;
