@@ -35,6 +35,7 @@ pub use compare::{Agreement, Comparison, Difference, compare};
 pub use lint::{Problem, RULES, lint};
 pub use overlay::check_name;
 pub use report::{Finding, Level, MethodLine};
+pub(crate) use words::{singular_name, snake, title};
 pub use write::Descriptions;
 
 /// The version that an imported provider has: a constant, so that the next import finds the overlays of this one.

@@ -13,8 +13,10 @@ use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::provider::{Column, ItemShape, Location, Method, Parameter, Resource};
 
+mod doing;
 mod statement;
 
+pub use doing::doing;
 pub use statement::{Extent, Part, Statement, chosen_inputs, inputs_of, select, statement};
 
 /// A field of a resource's rows.

@@ -19,7 +19,7 @@ const ONE_PIECE: [(&str, &str); 10] = [
 
 /// `loadBalancers` → `load_balancers`, `SSH keys` → `ssh_keys`, `reservedIPs` → `reserved_ips`. Empty only for a text
 /// without letters and digits; a name that begins with a digit gets an underscore.
-pub(super) fn snake(text: &str) -> String {
+pub(crate) fn snake(text: &str) -> String {
     let mut text = text.trim_end_matches(".yml").trim_end_matches(".yaml").to_owned();
     for (written, plain) in ONE_PIECE {
         text = text.replace(written, plain);
@@ -89,7 +89,7 @@ const CAPITALS: [(&str, &str); 35] = [
 ];
 
 /// `node_pools` → `Node pools`, `ssh_keys` → `SSH keys`.
-pub(super) fn title(name: &str) -> String {
+pub(crate) fn title(name: &str) -> String {
     let mut title = String::with_capacity(name.len());
     for (index, word) in name.split('_').filter(|word| !word.is_empty()).enumerate() {
         if index > 0 {
@@ -110,7 +110,7 @@ pub(super) fn singular(word: &str) -> String {
     if let Some(stem) = word.strip_suffix("ies").filter(|stem| stem.len() > 1) {
         return format!("{stem}y");
     }
-    let es = ["sses", "shes", "ches", "xes", "zes"].iter().any(|end| word.ends_with(end));
+    let es = ["sses", "shes", "ches", "xes", "zzes"].iter().any(|end| word.ends_with(end));
     if es {
         return word[..word.len() - 2].to_owned();
     }
@@ -140,7 +140,7 @@ pub(super) fn plural_name(name: &str) -> String {
 }
 
 /// The last word of a name in the singular.
-pub(super) fn singular_name(name: &str) -> String {
+pub(crate) fn singular_name(name: &str) -> String {
     with_last_word(name, singular)
 }
 
@@ -203,9 +203,14 @@ mod tests {
             assert_eq!(plural(one), many);
             assert_eq!(plural(many), many);
         }
-        for (many, one) in
-            [("images", "image"), ("policies", "policy"), ("boxes", "box"), ("access", "access"), ("s", "s")]
-        {
+        for (many, one) in [
+            ("images", "image"),
+            ("policies", "policy"),
+            ("boxes", "box"),
+            ("sizes", "size"),
+            ("access", "access"),
+            ("s", "s"),
+        ] {
             assert_eq!(singular(many), one);
         }
         assert_eq!(plural_name("node_pool"), "node_pools");

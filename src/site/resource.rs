@@ -43,7 +43,7 @@ struct MethodFacts<'a> {
     /// Its place on the page.
     anchor: String,
     verb: &'static str,
-    description: &'a str,
+    description: String,
     aliases: &'a [String],
     http_method: &'a str,
     url: String,
@@ -155,7 +155,7 @@ impl<'a> MethodFacts<'a> {
             name: &method.name,
             anchor: format!("method-{anchor}"),
             verb,
-            description: &method.description,
+            description: reference::doing(resource, method),
             aliases: &method.aliases,
             http_method: &method.http_method,
             url: method.url_template(),

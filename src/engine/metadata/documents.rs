@@ -6,7 +6,7 @@ use super::cells::{Cell, Row, count, maybe, some, text};
 use crate::bind::Table;
 use crate::error::Result;
 use crate::provider::{Effect, Location, Method, Parameter, Provider, Resource, Service, ServiceEntry, ValueType};
-use crate::reference::{by_verb, fields, input_name, inputs, is_needed, listed, shape, shown_default, verbs};
+use crate::reference::{by_verb, doing, fields, input_name, inputs, is_needed, listed, shape, shown_default, verbs};
 
 /// A provider whose document is broken is listed all the same.
 pub(super) fn provider(name: &str, known: &Result<Arc<Provider>>, source: &str) -> Row {
@@ -69,7 +69,7 @@ pub(super) fn methods(service: &Service, resource: &Resource, rows: &mut Vec<Row
             text(&method.name),
             text(resource.verb_of(&method.name)),
             text(required(method)),
-            some(&method.description),
+            some(&doing(resource, method)),
             text(&method.http_method),
             text(&method.path),
             text(effect),
