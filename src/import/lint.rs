@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::summary::may_have_pages;
 use crate::error::{Result, fold_name};
 use crate::provider::{
-    Auth, Document, DocumentSource, ItemShape, Location, Method, Node, PageKind, Registry, Resource, ValueType,
+    Auth, BodyMedia, Document, DocumentSource, ItemShape, Location, Method, Node, PageKind, Registry, Resource,
+    ValueType,
 };
 
 /// One place that breaks a rule.
@@ -207,6 +208,16 @@ fn request(method: &Method, place: &str, found: &mut Found) {
     }
     if let Auth::Unsupported { kind } = &method.auth {
         found.add(place, "request", format!("the credential `{kind}` cannot be sent"));
+    }
+    if let Some(body) = &method.request
+        && matches!(body.media, BodyMedia::Form | BodyMedia::Multipart)
+        && let Some(ty) = body.ty.filter(|ty| !matches!(ty, ValueType::Object | ValueType::Any))
+    {
+        found.add(
+            place,
+            "request",
+            format!("the body is a form, which has fields and cannot be of type {}", ty.name()),
+        );
     }
     for parameter in &method.parameters {
         let nested = matches!(parameter.ty, ValueType::Object);

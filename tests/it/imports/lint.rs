@@ -79,6 +79,15 @@ fn each_rule_finds_what_it_is_for() {
         ),
         (&[("servers: [{url: 'https://a.test'}]", "servers: []")], "none", "request", "no server"),
         (&[], "aws_signing_v4", "request", "the credential `aws_signing_v4`"),
+        (
+            &[(
+                "      operationId: list\n",
+                "      operationId: list\n      requestBody: {content: {application/x-www-form-urlencoded: {schema: {type: array, items: {type: string}}}}}\n",
+            )],
+            "none",
+            "request",
+            "the body is a form",
+        ),
         (&[("kind: none", "total: {rows: $.n}")], "none", "pagination", "no scan is ever complete"),
         (&[("      keys: {id: id}\n", "")], "none", "keys", "`keys` does not say"),
         (&[("keys: {id: id}", "keys: {id: nr}")], "none", "keys", "the column `nr`, which no row has"),
