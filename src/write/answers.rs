@@ -126,7 +126,7 @@ pub fn answers_batch(method: &Method, answers: &[Value]) -> Result<RecordBatch> 
     for column in &method.response.columns {
         let values: Vec<Option<&Value>> = rows.iter().map(|row| row.value(method, column)).collect();
         let kind = column_kind(column.ty);
-        let kind = if fits(kind, &values) { kind } else { Kind::Any };
+        let kind = if is_readable(kind, &values) { kind } else { Kind::Any };
         fields.push(field(&column.name, kind, false));
         arrays.push(array(kind, &values));
     }
@@ -186,10 +186,27 @@ fn fits(kind: Kind, values: &[Option<&Value>]) -> bool {
     })
 }
 
+/// As [`fits`], and a number may be written as a text, as it may where rows are read.
+fn is_readable(kind: Kind, values: &[Option<&Value>]) -> bool {
+    match kind {
+        Kind::Integer => values.iter().flatten().all(|value| whole(value).is_some()),
+        Kind::Number => values.iter().flatten().all(|value| number(value).is_some()),
+        _ => fits(kind, values),
+    }
+}
+
+fn whole(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
 fn array(kind: Kind, values: &[Option<&Value>]) -> ArrayRef {
     match kind {
-        Kind::Integer => Arc::new(values.iter().map(|value| value.and_then(Value::as_i64)).collect::<Int64Array>()),
-        Kind::Number => Arc::new(values.iter().map(|value| value.and_then(Value::as_f64)).collect::<Float64Array>()),
+        Kind::Integer => Arc::new(values.iter().map(|value| value.and_then(whole)).collect::<Int64Array>()),
+        Kind::Number => Arc::new(values.iter().map(|value| value.and_then(number)).collect::<Float64Array>()),
         Kind::Boolean => Arc::new(values.iter().map(|value| value.and_then(Value::as_bool)).collect::<BooleanArray>()),
         Kind::Text | Kind::Timestamp | Kind::Json | Kind::Any => {
             Arc::new(values.iter().map(|value| value.map(crate::bind::literal_text)).collect::<StringArray>())
