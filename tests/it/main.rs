@@ -6,6 +6,7 @@ mod bad_input;
 mod binding;
 mod check;
 mod cli;
+mod clouds;
 mod digests;
 mod embedding;
 mod explained;

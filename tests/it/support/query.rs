@@ -68,6 +68,11 @@ impl Db {
         Self { session: engine.session(), _documents: None }
     }
 
+    /// A session of an engine that there is.
+    pub(crate) fn over(engine: &Engine) -> Self {
+        Self { session: engine.session(), _documents: None }
+    }
+
     /// `SET {setting}`, for the statements to come.
     #[must_use]
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {

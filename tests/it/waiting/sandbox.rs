@@ -94,3 +94,52 @@ async fn what_is_removed_is_gone() {
     assert_eq!(removed.rows.len().to_string(), before.rows[0][0]);
     assert_eq!(db.rows("SELECT count(*) FROM linode.images.images WHERE label LIKE 'tmp-%'").await.rows, [["0"]]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn machines_and_clusters_come_up() {
+    let mut db = sandbox();
+    for (text, wanted) in [
+        ("linode.linode.instances (region, type) VALUES ('us-east', 'g6-nanode-1') RETURNING status", "running"),
+        (
+            "linode.lke.clusters (label, region, k8s_version, node_pools) VALUES ('k', 'us-east', '1.33', '[]') RETURNING status",
+            "ready",
+        ),
+        (
+            "digitalocean.compute.droplets (name, size, image, region) VALUES ('d', 's-1vcpu-1gb', 'debian-12-x64', 'nyc3') RETURNING status",
+            "active",
+        ),
+        (
+            "digitalocean.databases.clusters (name, engine, num_nodes, size, region) VALUES ('a', 'pg', 1, 'db-s-1vcpu-1gb', 'nyc3') RETURNING status",
+            "online",
+        ),
+        (
+            "digitalocean.kubernetes.clusters (name, region, version, node_pools) VALUES ('k', 'nyc1', '1.33.1-do.0', '[]') RETURNING status ->> 'state'",
+            "running",
+        ),
+    ] {
+        let answer = db.rows(&format!("INSERT /*+ AWAIT */ INTO {text}")).await;
+        assert_eq!(answer.rows, [[wanted]], "{text}");
+    }
+}
+
+/// An action is called at what it is done to, and is a row of another table.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_to_a_machine_is_waited_for() {
+    let mut db = sandbox();
+    let droplet = db.rows("SELECT id FROM digitalocean.compute.droplets LIMIT 1").await.rows[0][0].clone();
+    let of = format!("digitalocean.compute.droplets.{{}} @droplet_id = {droplet}");
+    for call in ["reboot", "resize"].map(|method| of.replace("{}", method)) {
+        let size = if call.contains(".resize ") { ", @size = 's-2vcpu-4gb'" } else { "" };
+        let begun = db.rows(&format!("EXEC {call}{size} RETURNING status, type")).await.rows;
+        let ended = db.rows(&format!("EXEC /*+ AWAIT */ {call}{size} RETURNING status, type, id")).await.rows;
+        assert_eq!((begun[0][0].as_str(), ended[0][0].as_str()), ("in-progress", "completed"), "{call}");
+        assert!(call.contains(&format!(".{} ", ended[0][1])), "{call}: {ended:?}");
+        let listed = format!(
+            "SELECT status FROM digitalocean.compute.droplet_actions WHERE droplet_id = {droplet} AND action_id = {}",
+            ended[0][2]
+        );
+        assert_eq!(db.rows(&listed).await.rows, [["completed"]]);
+    }
+    let error = db.error(&format!("EXEC {} RETURNING id", of.replace("{}", "rename"))).await;
+    assert!(error.message().contains("needs `name`"), "{error}");
+}
