@@ -232,6 +232,7 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
 
 /// Told when Ctrl-C is pressed: what runs is dropped, and what that leaves is said. Pressed again it ends the program,
 /// whatever that is busy with.
+#[expect(clippy::exit, clippy::disallowed_methods, reason = "who presses twice waits for nothing")]
 fn interrupt(runtime: &Runtime) -> oneshot::Receiver<()> {
     let (press, pressed) = oneshot::channel();
     runtime.spawn(async move {

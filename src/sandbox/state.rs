@@ -401,7 +401,7 @@ fn details(services: &[Arc<Service>]) -> Vec<Detail> {
                 };
                 if let Some(column) = column {
                     let table = format!("{}.{}", service.name, resource.name);
-                    found.push(Detail { table, column, path });
+                    found.push(Detail { table, path, column });
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use datafusion::common::SchemaError;
+use datafusion::common::{SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 
 use crate::error::{Error, ErrorKind, Position, did_you_mean};
@@ -191,7 +191,7 @@ fn from_schema_error(schema: &SchemaError) -> Error {
         SchemaError::FieldNotFound { field, valid_fields } => {
             let relations: BTreeSet<&str> =
                 valid_fields.iter().filter_map(|column| Some(column.relation.as_ref()?.table())).collect();
-            if let Some(wanted) = field.relation.as_ref().map(|relation| relation.table())
+            if let Some(wanted) = field.relation.as_ref().map(TableReference::table)
                 && !relations.contains(wanted)
                 && !relations.is_empty()
             {

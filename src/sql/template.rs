@@ -162,14 +162,13 @@ fn all_missing(first: Error, template: &str, data: &TemplateData) -> Vec<Error> 
         }
         loop {
             match render_text(template, &context(data, missing.clone()), data, FUEL / 10) {
-                Ok(_) => return errors,
                 Err(error) if error.message().ends_with(NO_VALUE) => {
                     errors.push(error);
                     break;
                 }
                 // What a stand-in leads to is no failure of the template's own.
                 Err(_) if missing.try_another_kind() => {}
-                Err(_) => return errors,
+                Ok(_) | Err(_) => return errors,
             }
         }
     }

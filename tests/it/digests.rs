@@ -2,7 +2,6 @@
 //!
 //! What is kept tells what was parsed: a service's document is parsed only to make what is kept of it.
 
-#![expect(clippy::print_stdout, reason = "says why nothing was tested")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::BTreeMap;
@@ -15,6 +14,9 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::support::documents::{acme_dir, provider_dir, widgets_service};
+
+/// What happens to a file.
+type Damage = fn(&[u8]) -> Vec<u8>;
 
 const WIDGETS: &str = "SHOW METHODS IN acme.shop.widgets";
 
@@ -88,7 +90,7 @@ fn is_kept_and_made_anew(documents: &Path, sql: &str, word: &str) {
     assert_eq!(rows(), first);
     replace_in_kept(home.path(), word, "as_it_was_kept");
     assert_eq!(rows(), first.replace(word, "as_it_was_kept"));
-    let damages: [fn(&[u8]) -> Vec<u8>; 4] = [
+    let damages: [Damage; 4] = [
         |_| Vec::new(),
         |_| b"{}".to_vec(),
         |content| content[..content.len() / 2].to_vec(),
@@ -99,7 +101,9 @@ fn is_kept_and_made_anew(documents: &Path, sql: &str, word: &str) {
         },
     ];
     for damage in damages {
-        files.iter().for_each(|(path, content)| fs::write(path, damage(content)).unwrap());
+        for (path, content) in &files {
+            fs::write(path, damage(content)).unwrap();
+        }
         assert_eq!(rows(), first);
         assert_eq!(kept(home.path()), files);
     }

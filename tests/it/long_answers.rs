@@ -1,5 +1,7 @@
 //! Answers that are longer than what is held of them: their rows come while they are still on their way.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -299,7 +299,7 @@ async fn every_providers_parameters_are_listed() {
     let engine = engine();
     let resource = engine.registry().resource("lunanode", "images", "images").unwrap();
     let details = resource.method("details").unwrap();
-    assert_eq!(required(details), ["image_id"]);
+    assert_eq!(details.needs().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>(), ["image_id"]);
     assert_eq!(details.parameters[0].location, Location::Body);
     let mut session = engine.session();
     let (listed, _) = rows(&mut session, "SHOW METHODS IN lunanode.images.images").await;

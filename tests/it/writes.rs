@@ -525,9 +525,8 @@ async fn a_statement_that_was_cut_off_repeats_nothing_and_leaves_nothing_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_is_forgotten_is_not_named_again_and_keeps_its_lines() {
-    let server = Server::start(|seen| match seen.json()["label"] == "v2" {
-        true => Reply::drop_connection(),
-        false => Reply::json(200, json!({"id": 1})),
+    let server = Server::start(|seen| {
+        if seen.json()["label"] == "v2" { Reply::drop_connection() } else { Reply::json(200, json!({"id": 1})) }
     })
     .await;
     let dir = TempDir::new().unwrap();

@@ -1,6 +1,7 @@
 //! A provider's sandbox, an engine that calls it, and a client that asks it without the engine.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use futures::{StreamExt, stream};
@@ -114,7 +115,7 @@ impl Cloud {
     pub(super) async fn raw(&self, method: &Method, values: &Values, page: u64) -> (u16, Value) {
         let mut url = format!("{}{}", self.serving.origin(), Self::path(method, values));
         if let PageKind::Page { parameter, .. } = &method.pagination.kind {
-            url.push_str(&format!("?{}={page}", parameter.key));
+            write!(url, "?{}={page}", parameter.key).unwrap();
         }
         let asked = self.http.get(url).bearer_auth(self.token.as_ref().unwrap());
         let answer = asked.send().await.unwrap();
@@ -163,9 +164,9 @@ fn encoded(text: &str) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
     text.bytes().fold(String::new(), |mut path, byte| {
         if plain(&byte) {
-            path.push(char::from(byte))
+            path.push(char::from(byte));
         } else {
-            path.push_str(&format!("%{byte:02X}"))
+            write!(path, "%{byte:02X}").unwrap();
         }
         path
     })
@@ -180,11 +181,11 @@ pub(super) fn statement(id: &str, method: &Method, values: &Values, mut body: Op
             Some(Value::Object(fields)) if parameter.location == Location::Body => {
                 fields.insert(parameter.wire.clone(), value.clone());
             }
-            _ => statement.push_str(&format!(" @{} = {}", name(key), sql(value))),
+            _ => write!(statement, " @{} = {}", name(key), sql(value)).unwrap(),
         }
     }
     if let Some(body) = body {
-        statement.push_str(&format!(" @@json = {}", sql(&body)));
+        write!(statement, " @@json = {}", sql(&body)).unwrap();
     }
     statement
 }

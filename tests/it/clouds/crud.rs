@@ -5,6 +5,7 @@
 //! named with its reason.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -301,7 +302,7 @@ async fn identity_rows(cloud: &Cloud, life: &Life<'_>, above: &Values) -> Result
     let conditions: Vec<String> = above.iter().map(|(key, value)| format!("{} = {}", name(key), sql(value))).collect();
     let mut query = format!("SELECT {} FROM {}", keys.join(", "), cloud.id(life.place));
     if !conditions.is_empty() {
-        query.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+        write!(query, " WHERE {}", conditions.join(" AND ")).unwrap();
     }
     Ok(run(cloud, &query).await?.rows)
 }

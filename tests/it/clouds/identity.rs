@@ -94,7 +94,7 @@ impl<'a> Identities<'a> {
                     Some(value) => value,
                     None => {
                         let source = self.at_path(place, parameter, path);
-                        let maker = self.maker(place, parameter, path).filter(|_| source.is_none());
+                        let maker = Self::maker(place, parameter, path).filter(|_| source.is_none());
                         let source = source.or_else(|| self.by_name(place, parameter, path));
                         let is_own =
                             source.as_ref().is_some_and(|source| source.place.resource.id == place.resource.id);
@@ -111,13 +111,14 @@ impl<'a> Identities<'a> {
                 place.resource.keys.as_ref().is_some_and(|keys| keys.columns.contains_key(&parameter.name))
             };
             let creates = place.resource.verbs.insert.contains(&method.name);
-            for parameter in method.needs().filter(|parameter| !values.contains_key(&parameter.name)) {
+            let left: Vec<&Parameter> = method.needs().filter(|known| !values.contains_key(&known.name)).collect();
+            for parameter in left {
                 match parameter.location {
                     Location::Path | Location::Server => {}
                     Location::Body if !is_key(parameter) || creates || lists(method) => {}
                     _ => {
                         // A list is not asked for what it takes.
-                        let source = self.own(place, parameter).filter(|_| !lists(method));
+                        let source = Self::own(place, parameter).filter(|_| !lists(method));
                         let value = self.value(source, parameter, which, &above).await?;
                         values.insert(parameter.name.clone(), value);
                     }
@@ -129,7 +130,7 @@ impl<'a> Identities<'a> {
     }
 
     /// The method that makes an object of the own resource, where a parameter is its key, and the key's column.
-    fn maker<'b>(&self, own: &'b Place, parameter: &Parameter, path: &str) -> Option<(&'b Arc<Method>, &'b str)> {
+    fn maker<'b>(own: &'b Place, parameter: &Parameter, path: &str) -> Option<(&'b Arc<Method>, &'b str)> {
         let column = own.resource.keys.as_ref()?.columns.get(&parameter.name)?;
         let insert = own.resource.methods_of(&own.resource.verbs.insert).next()?;
         let answers = insert.response.columns.iter().any(|known| known.name == *column);
@@ -171,23 +172,23 @@ impl<'a> Identities<'a> {
             })
         };
         let mut all = std::iter::once(own).chain(&self.cloud.places);
-        all.find_map(|place| self.list(place, column(place)?, parameter, path))
+        all.find_map(|place| Self::list(place, column(place)?, parameter, path))
     }
 
     /// The rows of a resource whose key is called like a parameter, or that the document names for the sandbox.
     fn by_name<'b>(&'b self, own: &'b Place, parameter: &Parameter, path: &str) -> Option<Source<'b>> {
         let mut all = std::iter::once(own).chain(&self.cloud.places);
-        all.find_map(|place| self.list(place, key(place, &parameter.name)?, parameter, path))
+        all.find_map(|place| Self::list(place, key(place, &parameter.name)?, parameter, path))
             .or_else(|| self.hinted(own, parameter))
     }
 
     /// The own rows, for what is no part of a path: a key, or any other plain column.
-    fn own<'b>(&'b self, own: &'b Place, parameter: &Parameter) -> Option<Source<'b>> {
+    fn own<'b>(own: &'b Place, parameter: &Parameter) -> Option<Source<'b>> {
         let listing = own.resource.methods.values().filter(|method| lists(method));
         let mut columns = listing.flat_map(|method| &method.response.columns);
         let mut same = || columns.find(|column| !column.ty.is_json() && column.name == parameter.name);
         let column = key(own, &parameter.name).or_else(|| same().map(|column| column.name.as_str()))?;
-        self.list(own, column, parameter, "")
+        Self::list(own, column, parameter, "")
     }
 
     /// What a document says for the sandbox of the objects above its rows.
@@ -198,11 +199,11 @@ impl<'a> Identities<'a> {
         let place = self.cloud.places.iter().find(is_it)?;
         let known = place.resource.methods.values().flat_map(|method| &method.response.columns);
         let column = known.map(|known| known.name.as_str()).find(|known| *known == column)?;
-        self.list(place, column, parameter, "")
+        Self::list(place, column, parameter, "")
     }
 
     /// The list of a resource that has a column: its own one, and not that of another way to the rows.
-    fn list<'b>(&self, place: &'b Place, column: &'b str, parameter: &Parameter, path: &str) -> Option<Source<'b>> {
+    fn list<'b>(place: &'b Place, column: &'b str, parameter: &Parameter, path: &str) -> Option<Source<'b>> {
         let has_it = |method: &&Arc<Method>| lists(method) && method.response.columns.iter().any(|c| c.name == column);
         // A list that must be told what is looked for does not find it.
         let is_told =

@@ -1,5 +1,6 @@
 //! Every method of every shipped provider: its request is built and sent, the sandbox takes it, and its answer decodes.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -75,7 +76,7 @@ async fn select(cloud: &Cloud, task: &Task<'_>) -> Result<(), String> {
     let id = cloud.id(place);
     let mut query = format!("SELECT {} FROM {id}", columns.join(", "));
     if !conditions.is_empty() {
-        query.push_str(&format!(" WHERE {}", conditions.join(" AND ")));
+        write!(query, " WHERE {}", conditions.join(" AND ")).unwrap();
     }
     let fail = |what: String| Err(format!("{id} by {}: {what}\n    {query}", method.name));
     let answer = match cloud.db().run(&query).await {
@@ -116,11 +117,11 @@ async fn exec(cloud: &Cloud, task: &Task<'_>) -> Result<(), String> {
         sent.push(format!("{}{field}", sql(&Value::from(path.to_str().unwrap()))));
     }
     if !sent.is_empty() {
-        statement.push_str(&format!(" FROM {}", sent.join(", ")));
+        write!(statement, " FROM {}", sent.join(", ")).unwrap();
     }
     let binary = method.response.items == ItemShape::Binary;
     if binary {
-        statement.push_str(&format!(" INTO {}", sql(&Value::from(dir.path().join("answer").to_str().unwrap()))));
+        write!(statement, " INTO {}", sql(&Value::from(dir.path().join("answer").to_str().unwrap()))).unwrap();
     }
     let fail = |what: String| Err(format!("{id}: {what}\n    {statement}"));
     let mut session = cloud.engine.session();

@@ -11,7 +11,7 @@ pub(super) fn sample(parameter: &Parameter, salt: usize) -> Value {
         return if parameter.ty == ValueType::Array { json!([chosen]) } else { chosen };
     }
     match parameter.ty {
-        ValueType::Boolean => json!(salt % 2 == 0),
+        ValueType::Boolean => json!(salt.is_multiple_of(2)),
         ValueType::Integer => json!(whole(parameter, salt)),
         ValueType::Number => json!(0.5 + f64::from(u16::try_from(salt % 1000).unwrap())),
         ValueType::Timestamp => json!(format!("2026-02-{:02}T03:04:05Z", salt % 28 + 1)),

@@ -2,6 +2,8 @@
 //! on. They come from the Python package index and take minutes to install, so that they run only where
 //! `SKYQL_REAL_SERVERS` names a directory for them.
 
+#![expect(clippy::print_stderr, reason = "says why nothing was tested")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
