@@ -18,6 +18,9 @@ use futures::future::{Either, select};
 use futures::stream;
 use http::header::CONTENT_LENGTH;
 use reqwest::redirect::Policy;
+use rustls::ClientConfig;
+use rustls::crypto::ring;
+use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::origin::{host, is_loopback, is_private};
 use super::{Body, HeaderValue, Request, Response, Transport, Url};
@@ -90,11 +93,25 @@ impl LiveTransport {
         if let Some(client) = client.get() {
             return Ok(client);
         }
-        let built = builder
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Internal, "the HTTP client cannot be set up").caused_by(error))?;
+        let tls = tls().map_err(not_set_up)?;
+        let built = builder.tls_backend_preconfigured(tls).build().map_err(not_set_up)?;
         Ok(client.get_or_init(|| built))
     }
+}
+
+/// TLS by `ring`, with the certificates that the system trusts. Set up here, not as rustls' default of the process:
+/// that belongs to the program which embeds this one.
+fn tls() -> Result<ClientConfig, rustls::Error> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn not_set_up(error: impl StdError + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Internal, "the HTTP client cannot be set up").caused_by(error)
 }
 
 #[async_trait]

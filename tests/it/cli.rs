@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::documents::{Paging, STATED_TOTAL, acme_dir, paged, provider_dir, widgets, widgets_service};
 use crate::support::program::{Home, Ran, skyql};
-use crate::support::server::{Reply, Server};
+use crate::support::server::{Reply, Server, http_client};
 
 const FIRST_QUERY: &str =
     "SELECT id, label, vendor, size FROM linode.images.images WHERE is_public = true ORDER BY size DESC LIMIT 5";
@@ -393,7 +393,7 @@ async fn a_served_sandbox_has_as_many_rows_for_sql_as_for_others() {
     let (name, url) = serving.lines[0].clone();
     assert_eq!(name, "linode");
     assert!(url.starts_with("http://127.0.0.1:"), "{url}");
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http_client();
     let anonymous = http.get(format!("{url}/v4/images?page_size=25")).send().await.unwrap().text().await.unwrap();
     let known = http.get(format!("{url}/v4/images")).bearer_auth("sandbox-linode-token").send().await.unwrap();
     let known = known.text().await.unwrap();

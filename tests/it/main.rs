@@ -37,6 +37,7 @@ mod site;
 mod spans;
 mod sql_logic;
 mod support;
+mod tls;
 mod waiting;
 mod wording;
 mod writes;

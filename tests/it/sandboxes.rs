@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use skyql::provider::Location;
 use skyql::{Engine, Env, ErrorKind, QueryReport, SandboxOptions, Session, Verdict};
 
-use crate::support::server::{Reply, Server};
+use crate::support::server::{Reply, Server, http_client};
 
 /// One row: its values as text, NULL apart.
 type Row = Vec<Option<String>>;
@@ -245,7 +245,7 @@ async fn totals_agree_with_what_the_api_says() {
     let engine = engine();
     let mut session = engine.session();
     let url = engine.serve_sandbox(Some("digitalocean"), 0).unwrap().remove(0).1;
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = http_client();
     let get = http.get(format!("{url}/v2/images?per_page=1")).bearer_auth("sandbox-digitalocean-token");
     let said: Value = serde_json::from_str(&get.send().await.unwrap().text().await.unwrap()).unwrap();
     let counted = one(&mut session, "SELECT count(*) FROM digitalocean.compute.images").await;

@@ -13,6 +13,7 @@ use skyql::config::Env;
 use tempfile::TempDir;
 
 use super::{rows, skyql};
+use crate::support::server::http_client;
 
 /// A server, until it is dropped.
 struct Real {
@@ -71,7 +72,7 @@ impl Real {
 
     /// What the server answers to a request that is not ours; 404 is null.
     async fn read(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = http_client();
         let base = self.document.trim_end_matches("/openapi.json");
         let mut request = client.request(method.parse().unwrap(), format!("{base}{path}"));
         if let Some(body) = body {

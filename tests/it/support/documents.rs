@@ -367,7 +367,7 @@ components:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::server::Server;
+    use crate::support::server::{Server, http_client};
 
     fn yaml(text: &str) -> Value {
         serde_saphyr::from_str(text).unwrap()
@@ -439,7 +439,7 @@ mod tests {
     async fn each_way_of_paging_gives_every_row_once() {
         for paging in Paging::ALL {
             let server = Server::start(list_api(paging, widgets(45), 10, 20, true)).await;
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let client = http_client();
             let (mut next, mut read) = (format!("{}/v2/widgets?per_page=500", server.url()), Vec::new());
             loop {
                 let response = client.get(&next).send().await.unwrap();
@@ -470,7 +470,7 @@ mod tests {
         let mut rows = widgets(9);
         rows.push(json!({"id": "a/b", "name": "slash"}));
         let server = Server::start(paged(rows, 5, 5, false)).await;
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = http_client();
         let get = async |path: &str| {
             let response = client.get(server.url() + path).send().await.unwrap();
             let status = response.status().as_u16();

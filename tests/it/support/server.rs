@@ -480,6 +480,13 @@ fn pairs(encoded: &[u8], name: &str) -> Vec<String> {
     url::form_urlencoded::parse(encoded).filter(|(key, _)| key == name).map(|(_, value)| value.into_owned()).collect()
 }
 
+/// A client that is not the one under test. It goes over plain HTTP, and must be told whose cryptography to use all the
+/// same.
+pub(crate) fn http_client() -> reqwest::Client {
+    let _there_already = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::IntoFuture;
@@ -491,20 +498,16 @@ mod tests {
 
     use super::*;
 
-    fn client() -> reqwest::Client {
-        reqwest::Client::builder().no_proxy().build().unwrap()
-    }
-
     #[tokio::test(flavor = "multi_thread")]
     async fn a_request_is_recorded_as_it_came() {
         let server = Server::start(|_| Reply::json(201, json!({"a": [1]})).header("X-Id", "7")).await;
         let url = server.url() + "/v4/linode%2Fdebian?q=a%20b&q=c+d&e=";
-        let response = client().post(url).header("X-Token", "t").body("name=x%26y&n=1").send().await.unwrap();
+        let response = http_client().post(url).header("X-Token", "t").body("name=x%26y&n=1").send().await.unwrap();
         assert_eq!(response.status(), 201);
         assert_eq!(response.headers()["x-id"], "7");
         assert_eq!(response.headers()["content-type"], "application/json");
         assert_eq!(response.text().await.unwrap(), r#"{"a":[1]}"#);
-        client().get(server.url()).body("[2]").send().await.unwrap();
+        http_client().get(server.url()).body("[2]").send().await.unwrap();
 
         let seen = server.requests();
         assert_eq!(seen[0].method, "POST");
@@ -540,7 +543,7 @@ mod tests {
         let server =
             Server::start(move |seen| Reply::empty(204).gated(if seen.path == "/first" { &gates.0 } else { &gates.1 }))
                 .await;
-        let client = client();
+        let client = http_client();
         let get = |path: &str| tokio::spawn(client.get(server.url() + path).send());
         let early = get("/first");
         first.arrived().await;
@@ -567,7 +570,7 @@ mod tests {
             _ => Reply::json(200, json!({})),
         })
         .await;
-        let client = client();
+        let client = http_client();
         for _ in 0..30 {
             for path in ["/large", "/stream", "/small"] {
                 client.get(server.url() + path).send().await.unwrap().bytes().await.unwrap();
@@ -584,7 +587,7 @@ mod tests {
             Reply::text(200, "text/plain", "abcdef").gated_after(0, &gates.0).gated_after(3, &gates.1)
         })
         .await;
-        let mut response = client().get(server.url()).send().await.unwrap();
+        let mut response = http_client().get(server.url()).send().await.unwrap();
         assert_eq!(response.content_length(), Some(6));
         empty.arrived().await;
         empty.open();
@@ -600,7 +603,7 @@ mod tests {
         for sent in [0, 4, 200_000] {
             let server =
                 Server::start(move |_| Reply::text(200, "text/plain", vec![b'x'; 200_001]).truncated(sent)).await;
-            let mut response = client().get(server.url()).send().await.unwrap();
+            let mut response = http_client().get(server.url()).send().await.unwrap();
             assert_eq!(response.content_length(), Some(200_001));
             let mut read = 0;
             let error = loop {
@@ -624,7 +627,7 @@ mod tests {
             Reply::pieces(200, "text/plain", pieces)
         })
         .await;
-        let mut response = client().get(server.url()).send().await.unwrap();
+        let mut response = http_client().get(server.url()).send().await.unwrap();
         assert_eq!(response.content_length(), None);
         assert_eq!(response.chunk().await.unwrap().unwrap(), "ab");
         gate.open();
@@ -645,7 +648,7 @@ mod tests {
             Reply::stream(200, "text/plain", chunks)
         })
         .await;
-        let mut response = client().get(server.url()).send().await.unwrap();
+        let mut response = http_client().get(server.url()).send().await.unwrap();
         let mut read = response.chunk().await.unwrap().unwrap().len();
         assert!(*made.borrow() < 800, "{} chunks were made for the first one read", *made.borrow());
         while let Some(chunk) = response.chunk().await.unwrap() {
@@ -661,22 +664,22 @@ mod tests {
             _ => Reply::drop_connection(),
         })
         .await;
-        assert!(client().get(server.url() + "/drop").send().await.unwrap_err().is_request());
+        assert!(http_client().get(server.url() + "/drop").send().await.unwrap_err().is_request());
         let refusing = RefusingPort::take();
-        assert!(client().get(refusing.url()).send().await.unwrap_err().is_connect());
+        assert!(http_client().get(refusing.url()).send().await.unwrap_err().is_connect());
 
-        let hanging = tokio::spawn(client().get(server.url() + "/hang").send());
+        let hanging = tokio::spawn(http_client().get(server.url() + "/hang").send());
         server.received(2).await;
         let url = server.url();
         drop(server);
         hanging.await.unwrap().unwrap_err();
-        client().get(url).send().await.unwrap_err();
+        http_client().get(url).send().await.unwrap_err();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_client_that_goes_away_is_noticed() {
         let server = Server::start(|_| Reply::hang()).await;
-        let waiting = join_all((0..3).map(|_| client().get(server.url()).send().into_future()));
+        let waiting = join_all((0..3).map(|_| http_client().get(server.url()).send().into_future()));
         let waiting = tokio::spawn(waiting);
         server.received(3).await;
         assert_eq!(server.max_in_flight(), 3);
