@@ -65,13 +65,13 @@ fn owner(resource: &Resource, method: &Method) -> Option<String> {
 /// A name as it stands in a sentence: `ssh_keys` → `SSH keys`, `node_pools` → `node pools`.
 fn words(name: &str) -> String {
     let title = title(name);
-    let mut chars = title.chars();
-    match (chars.next(), chars.next()) {
-        (Some(first), second) if !second.is_some_and(char::is_uppercase) => {
-            first.to_lowercase().chain(title.chars().skip(1)).collect()
-        }
-        _ => title,
+    let first_word = title.split(' ').next().unwrap_or_default();
+    // A word with further capitals is a name: `VPCs`, `OpenAI`.
+    if first_word.chars().skip(1).any(char::is_uppercase) {
+        return title;
     }
+    let mut chars = title.chars();
+    chars.next().into_iter().flat_map(char::to_lowercase).chain(chars).collect()
 }
 
 /// One of them: `records` → `a record`. A noun without a plural has no article.

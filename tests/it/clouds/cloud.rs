@@ -12,6 +12,7 @@ use skyql::sandbox::{Sandbox, Serving, serve};
 use skyql::{Engine, Env, Error, SandboxOptions};
 
 use crate::support::query::{Db, ImpatientClock};
+use crate::support::server::http_client;
 
 /// The providers in the binary.
 pub(super) const SHIPPED: [&str; 3] = ["linode", "digitalocean", "lunanode"];
@@ -76,15 +77,7 @@ impl Cloud {
         }
         let builder = Engine::builder().env(env).base_url(provider, &serving.origin()).no_journal().clock(clock);
         let token = credentials.values().next().filter(|_| credentials.len() == 1).cloned();
-        Self {
-            provider,
-            places,
-            engine: builder.build().unwrap(),
-            sandbox,
-            serving,
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            token,
-        }
+        Self { provider, places, engine: builder.build().unwrap(), sandbox, serving, http: http_client(), token }
     }
 
     /// A session for a few statements.
