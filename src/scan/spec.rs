@@ -19,7 +19,9 @@ use serde_json::Value;
 use super::border::from_datafusion;
 use super::predicate::translate;
 use super::push::condition;
-use crate::bind::{Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, bind, literal_text, written};
+use crate::bind::{
+    Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, TableColumn, bind, literal_text, written,
+};
 use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
@@ -111,7 +113,7 @@ impl ScanSpec {
         };
         for column in &needed {
             let known = &table.columns[*column];
-            let has_value = binding.bound_column(*column).is_some()
+            let has_value = binding.bound.iter().any(|bound| gives(bound, *column, known))
                 || binding.fixed.contains_key(&known.name)
                 || unbound_as_null.contains(column);
             if known.role == ColumnRole::Parameter && !has_value && default_of(&binding.method, &known.name).is_none() {
@@ -327,10 +329,11 @@ impl ScanSpec {
         let mut shown: Vec<ArrayRef> = Vec::with_capacity(self.needed.len());
         let mut tested: Vec<ArrayRef> = Vec::with_capacity(self.needed.len());
         for (column, field) in self.needed.iter().zip(&self.fields) {
-            let bound = self.binding.bound.iter().zip(values).find(|(bound, _)| bound.column == *column);
+            let known = &self.table.columns[*column];
+            let bound = self.binding.bound.iter().zip(values).find(|(bound, _)| gives(bound, *column, known));
             let answered = self.decoded.iter().position(|at| at == column).map(|at| Arc::clone(rows.column(at)));
             let constant = || -> Result<ArrayRef> {
-                let name = &self.table.columns[*column].name;
+                let name = &known.name;
                 let value = bound
                     .map(|(_, value)| value)
                     .or_else(|| self.binding.fixed.get(name))
@@ -506,6 +509,12 @@ fn sql_text(expr: &Expr) -> String {
         .with_pretty(true)
         .expr_to_sql(&plain)
         .map_or_else(|_| plain.human_display().to_string(), |sql| sql.to_string())
+}
+
+/// Whether a column holds the value that is bound: it is the column of the condition, or the parameter that this reached
+/// through the resource's keys (`nodebalancer_id = 5` → `nodeBalancerId`).
+fn gives(bound: &BoundColumn, column: usize, known: &TableColumn) -> bool {
+    bound.column == column || (known.role == ColumnRole::Parameter && bound.parameter == known.name)
 }
 
 fn default_of<'a>(method: &'a Method, name: &str) -> Option<&'a Value> {

@@ -311,3 +311,22 @@ async fn every_providers_parameters_are_listed() {
         engine.session().sql("DESCRIBE linode.domains.records").await.unwrap().read_all().await.unwrap().remove(0);
     assert_eq!(batch.column(0).as_string::<i32>().value(0), "id");
 }
+
+/// What a key column says stands in the parameter that it reaches, which `*` shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_are_reached_through_keys_have_a_value() {
+    let mut session = engine().session();
+    let balancer = one(&mut session, "SELECT id FROM linode.nodebalancers.node_balancers LIMIT 1").await;
+    let sql = format!("SELECT id FROM linode.nodebalancers.configurations WHERE nodeBalancerId = '{balancer}' LIMIT 1");
+    let port = one(&mut session, &sql).await;
+    let nodes = "linode.nodebalancers.nodes";
+    let sql = format!("SELECT id FROM {nodes} WHERE nodeBalancerId = '{balancer}' AND configId = '{port}' LIMIT 1");
+    let node = one(&mut session, &sql).await;
+    let sql = format!(
+        "SELECT \"nodeBalancerId\", \"configId\", id FROM (SELECT * FROM {nodes} \
+         WHERE nodebalancer_id = {balancer} AND config_id = {port} AND id = {node})"
+    );
+    let (found, report) = rows(&mut session, &sql).await;
+    assert_eq!(found, [[Some(balancer), Some(port), Some(node)]]);
+    assert_eq!(report.calls, 1);
+}
