@@ -218,6 +218,11 @@ fn column_values(column: &dyn Array) -> Result<Vec<Value>> {
             let texts = texts(column)?;
             all(&|at| serde_json::from_str(&texts[at]).unwrap_or_else(|_| Value::from(texts[at].as_str())))
         }
+        // A point in time that names no zone is one in UTC, here as in `datetime`: an API that reads it elsewhere would not know.
+        DataType::Timestamp(_, None) => {
+            let texts = texts(column)?;
+            all(&|at| Value::from(format!("{}Z", texts[at])))
+        }
         _ => {
             let texts = texts(column)?;
             all(&|at| Value::from(texts[at].as_str()))

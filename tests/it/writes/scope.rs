@@ -241,3 +241,12 @@ async fn a_script_that_goes_on_after_an_error_does_not_commit_the_rest() {
     }
     assert_eq!(server.requests().len(), 1);
 }
+
+/// An API that is told a time without a zone may take it for its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_is_sent_with_its_zone() {
+    let (server, mut db) = fleet(two).await;
+    let time = "CAST('2026-01-02 03:04:05' AS TIMESTAMP)";
+    db.rows(&format!("INSERT INTO fleet.shop.hosts (project, label) SELECT 'live', {time}")).await;
+    assert_eq!(server.requests()[0].json(), json!({"label": "2026-01-02T03:04:05Z"}));
+}
