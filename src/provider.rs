@@ -31,6 +31,9 @@ mod yaml;
 pub use call::{Call, LocalFile};
 pub use digests::DigestStore;
 pub use model::*;
+pub use pushdown::{
+    Direction, FilterDialect, FilterPushdown, NullOrder, OrderForm, OrderPushdown, ProjectionPushdown, Pushdown, TopPushdown,
+};
 pub use registry::Registry;
 pub use secrets::{WHOLE_BODY, secrets_of, tells_secret};
 pub use source::{DirectorySource, DocumentSource, EmbeddedSource, MemorySource};

@@ -67,7 +67,8 @@ pub struct Part {
 /// Something the user should know about an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// A short word for programs: `misfit`, `unproved`, `moved`, `failed`, `cancelled`, `shadowed`, `not_found`, `absent`.
+    /// A short word for programs: `misfit`, `unproved`, `moved`, `failed`, `cancelled`, `shadowed`, `not_found`, `absent`,
+    /// `unordered`.
     pub code: &'static str,
     /// What it is about: a table, a column, a page.
     pub subject: String,

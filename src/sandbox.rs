@@ -31,11 +31,13 @@ use crate::provider::{Auth, Effect, ItemShape, Service};
 mod access;
 mod answer;
 mod arguments;
+mod asked;
 mod base64;
 mod body;
 mod chance;
 mod change;
 mod date;
+mod expression;
 mod filter;
 mod page;
 mod recipe;
@@ -58,6 +60,7 @@ pub use serve::{Serving, serve};
 use access::{Caller, Credentials};
 use answer::{Answer, ErrorForm};
 use arguments::Arguments;
+use asked::Asked;
 use refusal::Refusal;
 use route::{Captured, Found, Route, Routes};
 use saved::StateFile;
@@ -353,9 +356,12 @@ impl Sandbox {
         let dressed: Vec<Row> = rows.iter().filter(|_| is_called).map(|row| conditions.dress(row)).collect();
         let rows = if is_called { dressed.iter().collect() } else { rows };
         if state::lists(method) {
-            let page = page::cut(method, &arguments, rows.len(), &incoming.url, self.page_cap)?;
+            let asked = Asked::read(method, &arguments)?;
+            let (rows, total) = asked.rows(method, rows);
+            let mut page = page::cut(method, &arguments, rows.len(), &incoming.url, self.page_cap)?;
+            asked.restate(method, total, &mut page.stated);
             let rows = rows.get(page.start..page.end).unwrap_or_default();
-            let body = answer::rows(method, rows, page.stated);
+            let body = answer::rows(asked.narrowed(method).as_ref().unwrap_or(method), rows, page.stated);
             return Ok(Answer::json(StatusCode::OK, &body).with(page.headers));
         }
         // Without a condition that names it, the object is the only one of its kind; with one it must be there.

@@ -1,16 +1,18 @@
 //! `DataFusion`'s view of provider tables: catalogue, table, scan and bind-join operators.
 //!
 //! *Owns*: translating expressions to [`crate::bind::Predicate`], the one operator that makes calls (from constants or from
-//! the rows of another table), the plan rewrite that finds bind joins, the border of error types.
+//! the rows of another table), the plan rewrite that finds bind joins and scans of which not all rows are wanted, the border
+//! of error types.
 //! *Does not own*: which method is called (`bind`), how (`call`).
-//! *Invariants*: row predicates are evaluated in the operator itself, page by page; one output partition, so the API's
-//! order survives; of writes, only the predicates pass here.
+//! *Invariants*: row predicates are evaluated in the operator itself, page by page; an order that an API was told is looked
+//! at as rows come; one output partition, so the API's order survives; of writes, only the predicates pass here.
 
 mod border;
 mod catalog;
 mod count;
 mod exec;
 mod explained;
+mod first;
 mod foreign;
 mod join;
 mod joining;
@@ -21,6 +23,7 @@ mod push;
 mod spec;
 mod table;
 mod target;
+mod wanted;
 
 pub use border::{all_from_datafusion, from_datafusion, to_datafusion};
 pub use catalog::{CatalogList, ServiceSchema, encode_arguments};

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use super::table::Table;
-use crate::provider::{FilterDialect, Pushdown, ValueType};
+use crate::provider::{FilterDialect, FilterPushdown, ValueType};
 
 /// A condition on fields of a row. Columns are indexes into `Table::columns`.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,18 +79,54 @@ impl Comparison {
     }
 }
 
+/// What an API is told, as its dialect has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    /// A JSON object.
+    Json(Map<String, Value>),
+    /// Text.
+    Text(String),
+}
+
+impl Expression {
+    /// Both in one place; none when that cannot be.
+    #[must_use]
+    pub fn and(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Json(mut here), Self::Json(there)) => {
+                here.extend(there);
+                Some(Self::Json(here))
+            }
+            _ => None,
+        }
+    }
+
+    /// As it is sent.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Json(object) => header_safe(&Value::Object(object.clone()).to_string()),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
 /// The expression for all of these conditions as far as the API can be told them, and for each whether it has a part in
 /// it; none when nothing can be said.
-pub fn written(table: &Table, pushdown: &Pushdown, conditions: &[Option<Condition>]) -> Option<(String, Vec<bool>)> {
+pub fn written(
+    table: &Table,
+    pushdown: &FilterPushdown,
+    conditions: &[Option<Condition>],
+) -> Option<(Expression, Vec<bool>)> {
     let writer = Writer { table, pushdown };
     let parts: Vec<Option<Written>> = conditions.iter().map(|c| writer.write(c.as_ref()?)).collect();
     let told = parts.iter().map(Option::is_some).collect();
     let whole = writer.joined(parts.into_iter().flatten().collect(), "and")?;
-    let text = match whole {
-        Written::Json(value) => header_safe(&value.to_string()),
-        Written::Text(text) => text,
+    let expression = match whole {
+        Written::Json(Value::Object(object)) => Expression::Json(object),
+        Written::Json(_) => return None,
+        Written::Text(text) => Expression::Text(text),
     };
-    Some((text, told))
+    Some((expression, told))
 }
 
 enum Written {
@@ -100,7 +136,7 @@ enum Written {
 
 struct Writer<'a> {
     table: &'a Table,
-    pushdown: &'a Pushdown,
+    pushdown: &'a FilterPushdown,
 }
 
 impl Writer<'_> {
@@ -174,10 +210,8 @@ impl Writer<'_> {
     /// The field's name on the wire, where the API filters by it.
     fn field(&self, column: usize) -> Option<&str> {
         let known = &self.table.columns[column];
-        let plain = known.source.len() == 1 && known.source[0] == known.name;
         let named = self.pushdown.columns.as_ref().is_none_or(|columns| columns.contains(&known.name));
-        (known.role.is_field() && !known.role.shadows() && !known.secret && plain && named)
-            .then_some(known.name.as_str())
+        known.on_wire().filter(|_| named)
     }
 }
 

@@ -37,6 +37,14 @@ pub struct TableColumn {
     pub source: Vec<String>,
 }
 
+impl TableColumn {
+    /// The name under which an API can be told something of this field; none for what is no field of that very name.
+    pub fn on_wire(&self) -> Option<&str> {
+        let plain = self.source.len() == 1 && self.source[0] == self.name;
+        (self.role.is_field() && !self.role.shadows() && !self.secret && plain).then_some(self.name.as_str())
+    }
+}
+
 /// What a column's name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnRole {

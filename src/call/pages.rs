@@ -2,14 +2,13 @@
 //!
 //! The window opens as the reader keeps asking: one request first, then two, four, eight at once; the ledger of the host
 //! decides how many of them really travel. Without a known number of pages the next request leaves when its token is
-//! known, before the rows of this page are given away.
+//! known, before the rows of this page are given away. Pages that nobody wants are leapt over (`leap`).
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::array::RecordBatch;
 use serde_json::Value;
 
 use super::endpoint::Server;
@@ -25,6 +24,12 @@ use crate::http::{Authorizer, HeaderMap, Url};
 use crate::provider::{ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::{Part, Verdict};
 use crate::rows::{ItemsFound, Page, Rows};
+
+mod keys;
+mod leap;
+
+use keys::keys_of;
+use leap::Leap;
 
 /// The widest window of pages asked for at once.
 const WIDEST: usize = 8;
@@ -85,6 +90,12 @@ pub(super) struct Pager {
     last_fingerprint: Option<u64>,
     verdict_said: bool,
     own_page: bool,
+    /// Whether pages that nobody wants may be leapt over.
+    leaps: bool,
+    /// A leap whose landing has not come yet.
+    leap: Option<Leap>,
+    /// Pages that were leapt over.
+    left_out: u64,
 }
 
 impl Pager {
@@ -94,6 +105,7 @@ impl Pager {
             context.endpoints.authorizer(&plan.provider, &plan.method.auth, &server, plan.restricted.as_deref())?;
         let own_page = plan.is_own_page(&call.call);
         let unproved = plan.doubt();
+        let leaps = plan.skip > 0;
         context.report.add_listing();
         Ok(Self {
             context,
@@ -118,6 +130,9 @@ impl Pager {
             last_fingerprint: None,
             verdict_said: false,
             own_page,
+            leaps,
+            leap: None,
+            left_out: 0,
         })
     }
 
@@ -130,7 +145,7 @@ impl Pager {
 
     fn begin(&mut self) {
         if self.started.is_none() {
-            self.started = Some(self.ask(1, Ask::Values(self.plan.first_values(&self.call.call))));
+            self.started = Some(self.ask(1, Ask::Values(self.first_values())));
         }
     }
 
@@ -141,7 +156,7 @@ impl Pager {
                 self.conclude();
                 return Ok(None);
             }
-            if self.plan.limit.is_some_and(|limit| self.rows >= limit) {
+            if self.has_enough() {
                 self.say(Verdict::Truncated, "the query needs no more rows".to_owned());
                 (self.stage, self.current) = (Stage::Done, None);
                 return Ok(None);
@@ -163,6 +178,11 @@ impl Pager {
                     }
                 }
             };
+            if self.plan.trial && self.duplicates > 0 {
+                self.verdict_said = true;
+                (self.stage, self.current) = (Stage::Done, None);
+                return Err(Error::new(ErrorKind::Partial, "a row came twice"));
+            }
             if !batches.is_empty() {
                 return Ok(Some(batches));
             }
@@ -224,7 +244,7 @@ impl Pager {
         mut in_flight: VecDeque<(u64, PageTask)>,
         window: usize,
     ) -> Option<(u64, PageTask)> {
-        let needed = self.plan.limit.map(|limit| limit.saturating_sub(self.rows).div_ceil(per_page.max(1)));
+        let needed = self.plan.end().map(|end| end.saturating_sub(self.rows).div_ceil(per_page.max(1)));
         // Without a total the end is not known: one page at a time, so that none is asked for in vain.
         let width = if last.is_some() { window } else { 1 };
         while in_flight.len() < width
@@ -242,12 +262,17 @@ impl Pager {
 
     /// Takes rows of the current page in.
     fn take_rows(&mut self, rows: Rows) -> Vec<RecordBatch> {
+        if let Some(leap) = &mut self.leap {
+            leap.hold(rows);
+            return Vec::new();
+        }
+        let before = self.rows;
         let duplicates = self.take_in(&rows);
         if let Some(current) = &mut self.current {
             current.rows += rows.rows;
             current.duplicates += duplicates;
         }
-        self.visible(rows.batches)
+        self.wanted(before, rows.batches)
     }
 
     /// Counts rows; says how many of them came before.
@@ -263,9 +288,16 @@ impl Pager {
     }
 
     /// Takes the end of a page in: totals, keys, what comes next.
-    fn accept(&mut self, current: &Current, fetched: Fetched) -> Result<Vec<RecordBatch>> {
+    fn accept(&mut self, current: &Current, mut fetched: Fetched) -> Result<Vec<RecordBatch>> {
         let Current { number, kind, .. } = *current;
         let first = kind == Kind::First;
+        if let Some(leap) = self.leap.take() {
+            let Some(landed) = self.landed(leap, fetched) else {
+                self.retreat();
+                return Ok(Vec::new());
+            };
+            fetched = landed;
+        }
         if let Some(error) = &fetched.not_found {
             if first && self.plan.identity {
                 self.context.report.add_not_found();
@@ -287,6 +319,7 @@ impl Pager {
         let Fetched { page, headers, url, status, fingerprint, .. } = fetched;
         let Page { batches, rows, captures, misfits, items } = page;
         let rest = Rows { batches, rows, misfits };
+        let before = self.rows;
         let duplicates = current.duplicates + self.take_in(&rest);
         let rows = current.rows + rows;
         let said = Said { rows, captures, items, headers, url, status, fingerprint };
@@ -297,18 +330,34 @@ impl Pager {
         }
         self.check_progress(number, duplicates, &said)?;
         self.next_stage(number, kind, &said)?;
+        let batches = self.wanted(before, rest.batches);
+        if first && self.leaps {
+            self.leap(rows, fingerprint);
+        }
         self.expect_pages();
-        Ok(self.visible(rest.batches))
+        Ok(batches)
     }
 
-    /// Only the columns asked for: keys decoded for counting stay behind.
-    fn visible(&self, batches: Vec<RecordBatch>) -> Vec<RecordBatch> {
+    /// Whether the reader needs no more rows.
+    fn has_enough(&self) -> bool {
+        self.plan.end().is_some_and(|end| self.rows >= end)
+    }
+
+    /// Only the rows behind those that are to be left out, when `before` rows came before these; and of them only the
+    /// columns asked for: keys decoded for counting stay behind.
+    fn wanted(&self, before: u64, batches: Vec<RecordBatch>) -> Vec<RecordBatch> {
+        let mut unwanted = self.plan.skip.saturating_sub(before);
         let wanted = self.plan.schema.fields().len();
         let columns: Vec<usize> = (0..wanted).collect();
         let visible = |batch: RecordBatch| {
             if batch.num_columns() == wanted { batch } else { batch.project(&columns).unwrap_or(batch) }
         };
-        batches.into_iter().filter(|batch| batch.num_rows() > 0).map(visible).collect()
+        let behind = batches.into_iter().map(|batch| {
+            let here = usize::try_from(unwanted).unwrap_or(usize::MAX).min(batch.num_rows());
+            unwanted -= here as u64;
+            batch.slice(here, batch.num_rows() - here)
+        });
+        behind.filter(|batch| batch.num_rows() > 0).map(visible).collect()
     }
 
     fn totals(&mut self, said: &Said, first: bool) {
@@ -362,22 +411,12 @@ impl Pager {
         if self.plan.keys.is_empty() {
             return;
         }
-        for batch in batches {
-            for row in 0..batch.num_rows() {
-                if self.seen_keys.len() >= KEYS_KEPT {
-                    return;
-                }
-                // A row whose key is not known may be any row.
-                if self.plan.keys.iter().any(|column| batch.column(*column).is_null(row)) {
-                    continue;
-                }
-                let mut hasher = DefaultHasher::new();
-                for column in &self.plan.keys {
-                    hash_cell(batch.column(*column).as_ref(), row, &mut hasher);
-                }
-                if !self.seen_keys.insert(hasher.finish()) {
-                    self.duplicates += 1;
-                }
+        for key in batches.iter().flat_map(|batch| keys_of(batch, &self.plan.keys)).flatten() {
+            if self.seen_keys.len() >= KEYS_KEPT {
+                return;
+            }
+            if !self.seen_keys.insert(key) {
+                self.duplicates += 1;
             }
         }
     }
@@ -402,8 +441,8 @@ impl Pager {
     /// Tells how many pages there will be, of those that are wanted.
     fn expect_pages(&self) {
         let Stage::Numbered { last: Some(last), per_page, .. } = &self.stage else { return };
-        let wanted = self.plan.limit.map_or(u64::MAX, |limit| limit.div_ceil((*per_page).max(1)));
-        self.context.report.expect_pages((*last).min(wanted));
+        let wanted = self.plan.end().map_or(u64::MAX, |end| end.div_ceil((*per_page).max(1)));
+        self.context.report.expect_pages((*last).min(wanted).saturating_sub(self.left_out));
     }
 
     /// The last page's number, by the newest totals.
@@ -459,7 +498,7 @@ impl Pager {
                     Some(token) => {
                         let text = crate::bind::literal_text(&token);
                         self.check_repeat(&text, number)?;
-                        let mut values = self.plan.first_values(&self.call.call);
+                        let mut values = self.first_values();
                         values.push((parameter.clone(), token));
                         self.chain(Ask::Values(values), number);
                     }
@@ -545,8 +584,7 @@ impl Pager {
 
     /// Goes on with `ask`; from the second page on its request leaves at once, unless the reader has enough.
     fn chain(&mut self, ask: Ask, number: u64) {
-        let enough = self.plan.limit.is_some_and(|limit| self.rows >= limit);
-        let prefetched = (number > 1 && !enough).then(|| self.ask(number + 1, ask.clone()));
+        let prefetched = (number > 1 && !self.has_enough()).then(|| self.ask(number + 1, ask.clone()));
         self.stage = Stage::Chained { ask, number: number + 1, prefetched };
     }
 
@@ -561,8 +599,13 @@ impl Pager {
             .with("page", number.to_string()))
     }
 
+    /// What a request says of itself beside the call and its place in the list.
+    fn first_values(&self) -> Vec<(TokenPlace, Value)> {
+        self.plan.first_values(&self.call.call, self.leaps)
+    }
+
     fn numbered_values(&self, page: u64, per_page: Option<u64>) -> Vec<(TokenPlace, Value)> {
-        let mut values = self.plan.first_values(&self.call.call);
+        let mut values = self.first_values();
         match &self.plan.method.pagination.kind {
             PageKind::Page { parameter, first } => values.push((parameter.clone(), Value::from(page - 1 + first))),
             PageKind::Offset { parameter } => {
@@ -589,6 +632,7 @@ impl Pager {
 
     /// A part could not be read: fails the statement, or goes on with a warning.
     fn failure(&mut self, number: u64, error: Error) -> Result<()> {
+        self.leap = None;
         let part = self.part(Some(number));
         let always =
             matches!(error.kind(), ErrorKind::Budget | ErrorKind::Cancelled | ErrorKind::Internal | ErrorKind::Auth);
@@ -640,10 +684,7 @@ impl Pager {
             self.say(Verdict::Complete, String::new());
             return;
         }
-        if self.duplicates > 0 {
-            let times = if self.duplicates == 1 { "a row".to_owned() } else { format!("{} rows", self.duplicates) };
-            self.say(Verdict::Moved, format!("{times} came twice: rows were added or removed during the scan"));
-        } else if let Some(reason) = self.moved.take() {
+        if let Some(reason) = self.moved.take() {
             self.say(Verdict::Moved, reason);
         } else if let Some(reason) = self.unproved.take() {
             self.say(Verdict::Unproved, reason);
@@ -661,6 +702,11 @@ impl Pager {
             return;
         }
         self.verdict_said = true;
+        let (verdict, reason) = match self.duplicates {
+            0 => (verdict, reason),
+            1 => (Verdict::Moved, "a row came twice: rows were added or removed during the scan".to_owned()),
+            n => (Verdict::Moved, format!("{n} rows came twice: rows were added or removed during the scan")),
+        };
         self.context.report.add_part(Part {
             table: self.plan.table.clone(),
             part: self.call.label.clone(),
@@ -674,7 +720,7 @@ impl Drop for Pager {
     /// A reader that stops early has what it needs; what was not read is not missing.
     fn drop(&mut self) {
         let untouched = matches!(self.stage, Stage::First) && self.started.is_none();
-        if !untouched && !self.failed {
+        if !untouched && !self.failed && !self.plan.trial {
             if self.plan.is_satisfied() {
                 self.conclude();
             }
@@ -706,12 +752,4 @@ enum Kind {
     First,
     Numbered,
     Chained,
-}
-
-fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
-    match column.data_type() {
-        DataType::Utf8 => column.as_string::<i32>().value(row).hash(hasher),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).hash(hasher),
-        _ => arrow::util::display::array_value_to_string(column, row).unwrap_or_default().hash(hasher),
-    }
 }

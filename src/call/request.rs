@@ -35,13 +35,13 @@ pub(super) fn build(
     timeout: Duration,
 ) -> Result<Request> {
     check_required(method, call)?;
-    // Conditions in the API's own words are no parameter of the document.
-    let filter = method.pushdown.as_ref().and_then(|pushdown| {
-        let declared = method.parameters.iter().any(|parameter| parameter.name == pushdown.place.key);
-        let text = call.arguments.get(&pushdown.place.key).filter(|_| !declared)?;
-        Some((pushdown.place.clone(), text.clone()))
+    // What an API is told in its own words is no parameter of the document.
+    let told = method.pushdown.told_in_call().into_iter().filter_map(|place| {
+        let declared = method.parameters.iter().any(|parameter| parameter.name == place.key);
+        let text = call.arguments.get(&place.key).filter(|_| !declared)?;
+        Some((place.clone(), text.clone()))
     });
-    let extra: Vec<(TokenPlace, Value)> = extra.iter().cloned().chain(filter).collect();
+    let extra: Vec<(TokenPlace, Value)> = extra.iter().cloned().chain(told).collect();
     let extra = extra.as_slice();
     let path = fill_path(method, call)?;
     let mut url = server.used.clone();

@@ -9,7 +9,9 @@ use serde_json::Value;
 use crate::bind::Table;
 use crate::config::{SchemaMode, Settings, Timestamps};
 use crate::error::{Result, fold_name};
-use crate::provider::{Call, ItemShape, Location, Method, PageKind, TokenPlace, TokenSource, ValueType};
+use crate::provider::{
+    Call, Column, ItemShape, Location, Method, PageKind, PageSize, TokenPlace, TokenSource, ValueType,
+};
 use crate::rows::{self, ItemPath, Kind, Layout, Wanted};
 
 /// How the rows of one method are read, whatever its arguments.
@@ -25,7 +27,7 @@ pub struct ReadPlan {
     pub method: Arc<Method>,
     /// The columns that come out, in order: those asked for.
     pub schema: SchemaRef,
-    /// No more rows than this are needed of each call.
+    /// No more rows than this are needed of each call, after those that are left out.
     pub limit: Option<u64>,
     /// Origins to which the credential may go, where a document on disk takes the place of a shipped one.
     pub restricted: Option<Vec<String>>,
@@ -37,6 +39,29 @@ pub struct ReadPlan {
     pub(super) identity: bool,
     /// Said by a reader that has all it asked for: what it does not read is then not left out.
     satisfied: AtomicBool,
+    /// Rows to leave out before the first.
+    pub(super) skip: u64,
+    /// See [`Wants::trial`].
+    pub(super) trial: bool,
+    /// The parameter that names the fields wanted, and their names; none where all are.
+    fields: Option<(TokenPlace, Value)>,
+    /// Asks for the total.
+    count: Option<(TokenPlace, Value)>,
+}
+
+/// Which of a method's rows a reader wants.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wants {
+    /// No more rows than this of each call.
+    pub limit: Option<u64>,
+    /// Rows to leave out before the first, as if they had been read. Only sensible with one call.
+    pub skip: u64,
+    /// Whether the total is wanted that an answer states.
+    pub total: bool,
+    /// Whether rows come with all their fields, because other readers share the answers.
+    pub whole: bool,
+    /// Whether the reader says itself what it means when it stops early.
+    pub trial: bool,
 }
 
 /// Where in `Page::captures` each value of the envelope is.
@@ -54,8 +79,8 @@ pub(super) struct Captures {
 pub struct PlanOptions<'a> {
     /// Columns of the table, by index, that the answer must give.
     pub columns: &'a [usize],
-    /// No more rows than this are needed of each call.
-    pub limit: Option<u64>,
+    /// Which rows.
+    pub wants: Wants,
     /// The session's settings.
     pub settings: &'a Settings,
     /// See [`ReadPlan::restricted`].
@@ -125,6 +150,8 @@ impl ReadPlan {
             }
         }
 
+        let wants = options.wants;
+        let fields = if wants.whole { None } else { fields(method, &columns) };
         let mut paths: Vec<ItemPath> = Vec::new();
         let mut capture = |path: Option<&str>| -> Result<Option<usize>> {
             let Some(path) = path else { return Ok(None) };
@@ -165,13 +192,17 @@ impl ReadPlan {
             table: table.id(),
             method: Arc::clone(method),
             schema,
-            limit: options.limit,
+            limit: wants.limit,
             restricted: options.restricted,
             layout: Arc::new(layout),
             captures,
             keys,
             identity: is_detail(method),
             satisfied: AtomicBool::new(false),
+            skip: wants.skip,
+            trial: wants.trial,
+            fields,
+            count: method.pushdown.count.clone().filter(|_| wants.total || wants.limit.is_none() || wants.skip > 0),
         })
     }
 
@@ -186,16 +217,34 @@ impl ReadPlan {
 
     /// The page size to ask for: the user's own is in `given`; else the largest that helps.
     pub(super) fn page_size(&self, given: bool) -> Option<u64> {
+        self.size_of_pages(given, self.skip > 0)
+    }
+
+    fn size_of_pages(&self, given: bool, leaps: bool) -> Option<u64> {
         let size = self.method.pagination.size.as_ref()?;
         if given {
             return None;
         }
-        let needed = self.limit.map(|limit| limit.max(1).max(size.min));
+        let needed = self.limit.map(|limit| self.fitting_size(size, limit.max(1), leaps));
         match (needed, size.max) {
             (Some(needed), Some(max)) => Some(needed.min(max)),
             (None, max) => max,
             (Some(needed), None) => size.default.filter(|default| needed < *default).map(|_| needed),
         }
+    }
+
+    /// The smallest page that holds all the rows that are wanted: from the first on, or as one page among others.
+    fn fitting_size(&self, size: &PageSize, limit: u64, leaps: bool) -> u64 {
+        /// Sizes that are tried.
+        const MOST: u64 = 10_000;
+        let from_first = self.skip.saturating_add(limit).max(size.min);
+        let largest = size.max.or(size.default).unwrap_or(limit);
+        if !leaps || from_first <= largest {
+            return from_first;
+        }
+        let least = limit.max(size.min);
+        let last = self.skip + limit - 1;
+        (least..=largest.min(least + MOST)).find(|size| self.skip / size == last / size).unwrap_or(largest)
     }
 }
 
@@ -205,12 +254,48 @@ impl ReadPlan {
         self.page_size(false).or_else(|| self.method.pagination.size.as_ref()?.default)
     }
 
-    /// The paging values of the first request: the page size that helps, where the user gave none. The first page is what
-    /// the API gives when no page is named.
-    pub(super) fn first_values(&self, call: &Call) -> Vec<(TokenPlace, Value)> {
-        let Some(size) = &self.method.pagination.size else { return Vec::new() };
-        let given = self.is_own_page(call) || self.gives(call, &size.parameter);
-        self.page_size(given).map(|n| (size.parameter.clone(), Value::from(n))).into_iter().collect()
+    /// Rows of the list up to the last that is wanted.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.limit.map(|limit| limit.saturating_add(self.skip))
+    }
+
+    /// The parameter that names the fields wanted, and their names.
+    pub fn fields(&self) -> Option<(&str, &Value)> {
+        self.fields.as_ref().map(|(place, names)| (place.key.as_str(), names))
+    }
+
+    /// What the first request says of itself beside the call: the page size that helps, where the user gave none, how many
+    /// rows and which fields are wanted. The first page is what the API gives when no page is named. Where `leaps`, pages
+    /// before the first row that is wanted may be left out.
+    pub(super) fn first_values(&self, call: &Call, leaps: bool) -> Vec<(TokenPlace, Value)> {
+        let own_page = self.is_own_page(call);
+        let pagination = &self.method.pagination;
+        let size = pagination.size.as_ref().and_then(|size| {
+            let given = own_page || self.gives(call, &size.parameter);
+            self.size_of_pages(given, leaps).map(|n| (size.parameter.clone(), Value::from(n)))
+        });
+        // A first look before a leap is one at the list, whose end it must not move.
+        let looks = leaps && self.method.pushdown.skip.is_some();
+        let top = if looks { None } else { self.top(self.end()) };
+        let asked = top.into_iter().chain(self.count.clone()).filter(|_| !own_page).chain(self.fields.clone());
+        size.into_iter().chain(asked.filter(|(place, _)| !self.gives(call, place))).collect()
+    }
+
+    /// The parameter of the number of rows that are wanted of all pages together.
+    fn top(&self, rows: Option<u64>) -> Option<(TokenPlace, Value)> {
+        let top = self.method.pushdown.top.as_ref()?;
+        let rows = rows.filter(|rows| top.max.is_none_or(|max| *rows <= max))?;
+        Some((top.place.clone(), Value::from(rows)))
+    }
+
+    /// What a request says that begins behind `start` rows, where the API takes that beside following its links.
+    pub(super) fn leap_values(&self, call: &Call, start: u64) -> Option<Vec<(TokenPlace, Value)>> {
+        let skip = self.method.pushdown.skip.as_ref()?;
+        let mut values = self.first_values(call, true);
+        values.push((skip.clone(), Value::from(start)));
+        // Behind the end of the list, the number of rows that come proves that it is the end.
+        values.extend(self.top(self.limit).filter(|_| start == self.skip));
+        Some(values)
     }
 
     /// Whether the user asks for one page: then exactly that page is read.
@@ -235,6 +320,28 @@ impl ReadPlan {
             parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
         })
     }
+}
+
+/// The fields to ask for, where the document says how and they are not all that there are.
+fn fields(method: &Method, columns: &[Wanted]) -> Option<(TokenPlace, Value)> {
+    let projection = method.pushdown.projection.as_ref()?;
+    let mut names: Vec<&str> = Vec::new();
+    for name in columns.iter().filter_map(|column| column.source.first()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let top_level = |column: &'_ Column| column.source.as_ref().and_then(|path| path.first()).unwrap_or(&column.name).clone();
+    let all: Vec<String> = method.response.columns.iter().map(top_level).collect();
+    let may_ask = |name: &str| projection.columns.as_ref().is_none_or(|known| known.iter().any(|known| known == name));
+    if names.is_empty() {
+        // Rows are counted: any field will do.
+        names.extend(all.iter().map(String::as_str).find(|name| may_ask(name)));
+    }
+    let fewer = all.iter().any(|name| !names.contains(&name.as_str()));
+    let sayable = names.iter().all(|name| may_ask(name) && !name.contains(projection.delimiter.as_str()));
+    (fewer && sayable && !names.is_empty())
+        .then(|| (projection.place.clone(), Value::from(names.join(&projection.delimiter))))
 }
 
 /// Whether the method answers one object that its path identifies.

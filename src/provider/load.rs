@@ -273,9 +273,9 @@ impl<'d> Loader<'d> {
         let pagination = pagination(&facts, levels.configured("pagination"), levels.configured("queryParamPushdown"))?;
         let pushdown = levels
             .configured("queryParamPushdown")
-            .map(|found| pushdown(found, &response.shape, &place))
+            .map(|found| pushdown(found, &response.shape, &pagination, &place))
             .transpose()?
-            .flatten();
+            .unwrap_or_default();
         let aliases = own(node, "aliases").map_or(&[][..], Node::items);
         let described = |key: &str| one_line(operation.node.get(key));
         Ok(Some(Method {

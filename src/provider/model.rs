@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::pushdown::Pushdown;
 use super::waiting::Waiting;
 
 mod auth;
@@ -183,32 +184,9 @@ pub struct Method {
     /// The second step of an upload, where the answer only says where the file goes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub upload: Option<super::UploadStep>,
-    /// Conditions on fields that a list takes as one expression.
+    /// What a list takes beside its parameters.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub pushdown: Option<Pushdown>,
-}
-
-/// Conditions on fields that a list takes as one expression.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pushdown {
-    /// How it is written.
-    pub dialect: FilterDialect,
-    /// Where it goes: `Query` or `Header`.
-    pub place: TokenPlace,
-    /// The fields it may name; `None` for all.
-    pub columns: Option<Vec<String>>,
-    /// The operators it may use, in the dialect's words; `None` for all.
-    pub operators: Option<Vec<String>>,
-}
-
-/// How conditions on fields are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FilterDialect {
-    /// A JSON object: `{"+and": [{"label": "x"}, {"size": {"+gt": 5}}]}`.
-    XFilter,
-    /// `OData` 4: `(label eq 'x') and (size gt 5)`.
-    OData,
+    pub pushdown: Pushdown,
 }
 
 /// Where a parameter goes.

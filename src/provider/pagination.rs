@@ -99,6 +99,8 @@ pub(super) fn pagination<'d>(
         Some(total) => total,
         None => node.and_then(|node| terminator_total(facts, node)),
     };
+    let counted = pushdown.and_then(counted_total);
+    let total = merge_totals(total.as_ref(), counted.as_ref());
     let total = merge_totals(total.as_ref(), infer_total(facts).as_ref());
     let kind = kind.or_else(|| infer_kind(facts, total.as_ref())).unwrap_or(
         if matches!(facts.response.shape.items, ItemShape::List | ItemShape::Map | ItemShape::Scalar) {
@@ -112,7 +114,9 @@ pub(super) fn pagination<'d>(
     }
     let size = match declared.filter(|declared| declared.node.get("pageSize").is_some()) {
         Some(declared) => Some(declared_size(facts, declared)?),
-        None => pushdown.and_then(|pushdown| pushed_size(facts, pushdown)).or_else(|| inferred_size(facts, &kind)),
+        None => {
+            pushdown.and_then(|pushdown| pushed_size(facts, &kind, pushdown)).or_else(|| inferred_size(facts, &kind))
+        }
     };
     let exact = node.and_then(|node| node.at(&["total", "exact"])).and_then(Node::scalar_text);
     let exact = exact.as_deref() == Some("true");
@@ -170,6 +174,16 @@ fn place(node: Option<&Node>) -> Option<TokenPlace> {
     // A field of the body may be written as a path.
     let key = key.strip_prefix("$.").unwrap_or(key);
     Some(TokenPlace { location, key: key.to_owned() })
+}
+
+/// Whether a part of `queryParamPushdown` is OData's.
+pub(super) fn is_odata(pushdown: &Node, part: &Node) -> bool {
+    part.text_of("dialect").or(pushdown.text_of("dialect")) == Some("odata")
+}
+
+/// Whether the reader says where each page begins.
+pub(super) fn is_numbered(kind: &PageKind) -> bool {
+    matches!(kind, PageKind::Page { .. } | PageKind::Offset { .. })
 }
 
 /// The keys of the public registry: `requestToken`, `responseToken`, `responseTerminator`, `algorithm`.
@@ -279,10 +293,21 @@ fn declared_size(facts: &Facts<'_, '_>, declared: Configured<'_>) -> Result<Page
     })
 }
 
-/// `queryParamPushdown.top`: the parameter that a LIMIT goes into is the page size.
-fn pushed_size(facts: &Facts<'_, '_>, pushdown: Configured<'_>) -> Option<PageSize> {
+/// `queryParamPushdown.count`: where the answer states the total that it is asked for.
+fn counted_total(pushdown: Configured<'_>) -> Option<Total> {
+    let count = pushdown.node.get("count")?;
+    let usual = if is_odata(pushdown.node, count) { Some("@odata.count") } else { None };
+    count.text_of("responseKey").or(usual).map(|path| Total::Rows(json_path(path)))
+}
+
+/// `queryParamPushdown.top`: the parameter that a LIMIT goes into is the page size. OData's `$top` is that only where
+/// the reader says where each page begins: with links to follow, it bounds all pages together.
+fn pushed_size(facts: &Facts<'_, '_>, kind: &PageKind, pushdown: Configured<'_>) -> Option<PageSize> {
     let top = pushdown.node.get("top")?;
-    let odata = top.text_of("dialect") == Some("odata") || pushdown.node.text_of("dialect") == Some("odata");
+    let odata = is_odata(pushdown.node, top);
+    if odata && !is_numbered(kind) {
+        return None;
+    }
     let name = top.text_of("paramName").or(if odata { Some("$top") } else { None })?;
     let place = TokenPlace { location: Location::Query, key: name.to_owned() };
     let known = facts.parameter(name);
@@ -316,6 +341,10 @@ fn inferred_size(facts: &Facts<'_, '_>, kind: &PageKind) -> Option<PageSize> {
         return None;
     }
     let parameter = facts.parameter_named(&SIZE_NAMES)?;
+    if parameter.wire.starts_with('$') && !is_numbered(kind) {
+        // OData's `$top` bounds all pages together.
+        return None;
+    }
     let is_number = matches!(parameter.ty, ValueType::Integer | ValueType::Number);
     let place = TokenPlace { location: parameter.location, key: parameter.wire.clone() };
     is_number.then(|| size_of(parameter, place))

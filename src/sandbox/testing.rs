@@ -11,8 +11,8 @@ use serde_json::Value;
 use crate::clock::Clock;
 use crate::provider::{
     Auth, Column, Effect, ErrorPaths, HmacAuth, HmacHash, ItemShape, Keys, Location, Method, PageKind, PageSize,
-    Pagination, Parameter, Placed, Resource, ResponseShape, Service, SignatureEncoding, Style, TokenPlace, ValueType,
-    Verbs,
+    Pagination, Parameter, Placed, Pushdown, Resource, ResponseShape, Service, SignatureEncoding, Style, TokenPlace,
+    ValueType, Verbs,
 };
 
 /// A clock that only the test moves; it notes how long it was asked to sleep.
@@ -123,7 +123,7 @@ pub(super) fn method(path: &str) -> Method {
         effect: Effect::Read,
         partial: false,
         auth: Auth::None,
-        pushdown: None,
+        pushdown: Pushdown::default(),
         rate_limit: None,
         success: None,
         error: ErrorPaths::default(),

@@ -3,16 +3,12 @@
 //! Only where nothing is left to be checked on the rows. An API that does not state its total this time has its rows
 //! read and counted.
 
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
-use datafusion::catalog::TableProvider;
-use datafusion::common::{DFSchemaRef, Result as DfResult};
 use datafusion::logical_expr::expr::AggregateFunction;
-use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{Aggregate, Expr};
 use futures::StreamExt;
 use futures::future;
 use futures::stream::{self, BoxStream};
@@ -21,7 +17,7 @@ use super::exec::constant_rows;
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
 use crate::bind::ConjunctFate;
-use crate::call::stated_total;
+use crate::call::{Wants, stated_total};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Whether an aggregate is the number of all rows of its input.
@@ -55,62 +51,7 @@ pub(super) fn total_tells(spec: &ScanSpec) -> bool {
         && pagination.total.as_ref().is_some_and(|total| total.rows_path().is_some())
         && sent
         && !spec.checks_rows()
-        && spec.read_plan(None).is_ok_and(whole)
-}
-
-/// The number of rows of an API table, as the API states it.
-#[derive(Debug, Clone)]
-pub(super) struct CountFromTotal {
-    pub(super) table: Arc<dyn TableProvider>,
-    pub(super) name: String,
-    pub(super) filters: Vec<Expr>,
-    pub(super) schema: DFSchemaRef,
-}
-
-impl PartialEq for CountFromTotal {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.name, &self.filters) == (&other.name, &other.filters)
-    }
-}
-
-impl Eq for CountFromTotal {}
-
-impl Hash for CountFromTotal {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.name, &self.filters).hash(state);
-    }
-}
-
-impl PartialOrd for CountFromTotal {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        self.name.partial_cmp(&other.name).filter(|order| order.is_ne() || self == other)
-    }
-}
-
-impl UserDefinedLogicalNodeCore for CountFromTotal {
-    fn name(&self) -> &'static str {
-        "CountFromTotal"
-    }
-
-    fn inputs(&self) -> Vec<&LogicalPlan> {
-        Vec::new()
-    }
-
-    fn schema(&self) -> &DFSchemaRef {
-        &self.schema
-    }
-
-    fn expressions(&self) -> Vec<Expr> {
-        Vec::new()
-    }
-
-    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CountFromTotal: {}", self.name)
-    }
-
-    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, _inputs: Vec<LogicalPlan>) -> DfResult<Self> {
-        Ok(self.clone())
-    }
+        && spec.read_plan(Wants::default()).is_ok_and(whole)
 }
 
 /// One row: the number of rows that the scan's constants ask for.
@@ -133,7 +74,8 @@ pub(super) fn counted_rows(
 
 async fn count(core: &Arc<ScanCore>, spec: &Arc<ScanSpec>, statement: &Arc<StatementContext>) -> Result<u64> {
     // The smallest page there is: only its total is wanted.
-    let plan = Arc::new(spec.read_plan(Some(1))?);
+    let wants = Wants { limit: Some(1), total: true, ..spec.wants(statement) };
+    let plan = Arc::new(spec.read_plan(wants)?);
     let context = core.read_context(statement);
     let calls = spec.calls(&[], 0)?;
     let totals = calls.into_iter().map(|(bound, _)| stated_total(Arc::clone(&context), Arc::clone(&plan), bound));
@@ -141,7 +83,7 @@ async fn count(core: &Arc<ScanCore>, spec: &Arc<ScanSpec>, statement: &Arc<State
     if let Some(sum) = totals.into_iter().sum::<Option<u64>>() {
         return Ok(sum);
     }
-    let mut rows = constant_rows(core, spec, statement, None)?.boxed();
+    let mut rows = constant_rows(core, spec, statement, 0, None)?.boxed();
     let mut count = 0;
     while let Some(batch) = rows.next().await {
         count += batch?.num_rows() as u64;

@@ -21,12 +21,14 @@ use serde_json::Value;
 
 use super::border::to_datafusion;
 use super::count::counted_rows;
-use super::explained::{Expected, ExplainedScan, constant_rows as constant_list_rows, explained};
+use super::explained::{Asked, Expected, ExplainedScan, constant_rows as constant_list_rows, explained};
+use super::first::first_rows;
 use super::foreign::ForeignStatement;
 use super::joining::{BindJoinType, JoinParts, joined_rows};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
-use crate::call::{BoundCall, Pace, read_calls};
+use super::wanted::Wanted;
+use crate::call::{BoundCall, Pace, Wants, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Part, Verdict};
 
@@ -50,6 +52,8 @@ pub struct CallExec {
     spec: Arc<ScanSpec>,
     outer: Option<Outer>,
     fetch: Option<usize>,
+    /// Which rows of the scan are wanted.
+    wanted: Wanted,
     /// Whether it gives the number of rows in their place.
     counts: bool,
     properties: Arc<PlanProperties>,
@@ -63,6 +67,11 @@ impl CallExec {
     pub(super) fn from_constants(core: Arc<ScanCore>, spec: Arc<ScanSpec>, fetch: Option<usize>) -> Self {
         let schema = Arc::clone(&spec.schema);
         Self::assemble(core, spec, None, fetch, schema)
+    }
+
+    /// The same for some of the rows.
+    pub(super) fn wanting(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
     }
 
     /// The number of rows of the scan's own constants, in the one column of `schema`: see [`super::count`].
@@ -90,14 +99,19 @@ impl CallExec {
         )
         .with_scheduling_type(SchedulingType::Cooperative);
         let (properties, metrics) = (Arc::new(properties), ExecutionPlanMetricsSet::new());
-        Self { core, spec, outer, fetch, counts: false, properties, metrics, statement: None }
+        Self { core, spec, outer, fetch, wanted: Wanted::All, counts: false, properties, metrics, statement: None }
+    }
+
+    /// The same operator with another input and another limit.
+    fn again(&self, outer: Option<Outer>, fetch: Option<usize>) -> Self {
+        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
+        let whole = Self::assemble(core, spec, outer, fetch, self.schema());
+        Self { counts: self.counts, wanted: self.wanted.clone(), statement: self.statement.clone(), ..whole }
     }
 
     /// The same operator as a part of a statement.
     pub(super) fn within(&self, statement: &Arc<ForeignStatement>) -> Self {
-        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-        let whole = Self::assemble(core, spec, self.outer.clone(), self.fetch, self.schema());
-        Self { counts: self.counts, statement: Some(Arc::clone(statement)), ..whole }
+        Self { statement: Some(Arc::clone(statement)), ..self.again(self.outer.clone(), self.fetch) }
     }
 
     pub(super) fn core(&self) -> &Arc<ScanCore> {
@@ -111,7 +125,8 @@ impl CallExec {
     /// What EXPLAIN says of it: the method, the request, the calls, what is sent, what is checked, how pages follow.
     pub fn explained(&self, statement: &StatementContext) -> ExplainedScan {
         let other = self.outer.as_ref().map(|outer| (&outer.input, outer.list.as_deref()));
-        let mut said = explained(&self.core, statement, &self.spec, other, self.fetch);
+        let asked = Asked { other, fetch: self.fetch, wanted: &self.wanted };
+        let mut said = explained(&self.core, statement, &self.spec, &asked);
         if self.counts {
             said.calls = Expected { min: said.calls.min, likely: said.sets, max: None };
         }
@@ -120,7 +135,7 @@ impl CallExec {
 
     /// The rows it likely gives, where lists that were read before tell.
     pub(super) fn expected_rows(&self, core: &ScanCore, statement: &StatementContext) -> Option<u64> {
-        if self.outer.is_some() || self.counts || self.spec.checks_rows() {
+        if self.outer.is_some() || self.counts || self.spec.checks_rows() || !self.wanted.is_all() {
             return None;
         }
         let rows = constant_list_rows(core, statement, &self.spec)?;
@@ -144,6 +159,7 @@ impl DisplayAs for CallExec {
         if let Some(list) = self.outer.as_ref().and_then(|outer| outer.list.as_ref()) {
             write!(f, ", or listed by {}", list.binding.method.name)?;
         }
+        write!(f, "{}", self.wanted)?;
         if let Some(fetch) = self.fetch {
             write!(f, ", limit={fetch}")?;
         }
@@ -192,11 +208,7 @@ impl ExecutionPlan for CallExec {
         match (&self.outer, children.pop()) {
             (None, None) => Ok(self),
             (Some(outer), Some(input)) if children.is_empty() => {
-                let outer = Outer { input, ..outer.clone() };
-                let schema = self.schema();
-                let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-                let whole = Self::assemble(core, spec, Some(outer), self.fetch, schema);
-                Ok(Arc::new(Self { statement: self.statement.clone(), ..whole }))
+                Ok(Arc::new(self.again(Some(Outer { input, ..outer.clone() }), self.fetch)))
             }
             _ => internal_err!("a scan got the wrong number of inputs"),
         }
@@ -211,14 +223,11 @@ impl ExecutionPlan for CallExec {
     }
 
     fn with_fetch(&self, fetch: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
-        if self.counts {
-            // There is one row.
+        if self.counts || matches!(self.wanted, Wanted::First(_)) {
+            // There is one row, or whoever sorts them takes what is wanted.
             return None;
         }
-        let schema = self.schema();
-        let (core, spec) = (Arc::clone(&self.core), Arc::clone(&self.spec));
-        let whole = Self::assemble(core, spec, self.outer.clone(), fetch, schema);
-        Some(Arc::new(Self { statement: self.statement.clone(), ..whole }))
+        Some(Arc::new(self.again(self.outer.clone(), fetch)))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -237,7 +246,12 @@ impl ExecutionPlan for CallExec {
         let schema = self.schema();
         let rows = match &self.outer {
             None if self.counts => counted_rows(&self.core, &self.spec, &statement, &schema),
-            None => constant_rows(&self.core, &self.spec, &statement, self.fetch).map_err(to_datafusion)?.boxed(),
+            None => match &self.wanted {
+                Wanted::First(first) => first_rows(&self.core, &self.spec, first, &statement),
+                wanted => constant_rows(&self.core, &self.spec, &statement, wanted.behind(), self.fetch)
+                    .map(StreamExt::boxed),
+            }
+            .map_err(to_datafusion)?,
             Some(outer) => {
                 let input = outer.input.execute(0, context)?;
                 let parts = JoinParts {
@@ -269,7 +283,8 @@ impl ExecutionPlan for CallExec {
     }
 }
 
-type Rows = BoxStream<'static, Result<RecordBatch>>;
+/// Batches of a scan's columns.
+pub(super) type Rows = BoxStream<'static, Result<RecordBatch>>;
 
 /// A reader with a limit may stop before all calls are made.
 pub(super) fn pace(fetch: Option<usize>) -> Pace {
@@ -296,11 +311,12 @@ fn limit(rows: Rows, fetch: Option<usize>) -> Rows {
     .boxed()
 }
 
-/// The rows of the calls that the scan's own constants ask for.
+/// The rows of the calls that the scan's own constants ask for, those behind the first `skip`.
 pub(super) fn constant_rows(
     core: &Arc<ScanCore>,
     spec: &Arc<ScanSpec>,
     statement: &Arc<StatementContext>,
+    skip: usize,
     fetch: Option<usize>,
 ) -> Result<impl Stream<Item = Result<RecordBatch>> + Send + 'static> {
     let calls = spec.calls(&[], 0)?;
@@ -309,11 +325,24 @@ pub(super) fn constant_rows(
             Part { table: spec.table.id(), part: String::new(), verdict: Verdict::Complete, reason: String::new() };
         statement.report.add_part(part);
     }
+    let wants = Wants { limit: fetch.map(|n| n as u64), skip: skip as u64, ..spec.wants(statement) };
+    rows_of(core, spec, statement, calls, wants, pace(fetch))
+}
+
+/// The rows of some of a scan's calls, one call after another.
+pub(super) fn rows_of(
+    core: &Arc<ScanCore>,
+    spec: &Arc<ScanSpec>,
+    statement: &Arc<StatementContext>,
+    calls: Vec<(BoundCall, Vec<Value>)>,
+    wants: Wants,
+    pace: Pace,
+) -> Result<impl Stream<Item = Result<RecordBatch>> + Send + 'static> {
     let values: Vec<Vec<Value>> = calls.iter().map(|(_, values)| values.clone()).collect();
     let bound: Vec<Result<BoundCall>> =
         calls.into_iter().enumerate().map(|(tag, (call, _))| Ok(BoundCall { tag, ..call })).collect();
-    let plan = Arc::new(spec.read_plan(fetch.map(|n| n as u64))?);
-    let batches = read_calls(core.read_context(statement), plan, stream::iter(bound), pace(fetch));
+    let plan = Arc::new(spec.read_plan(wants)?);
+    let batches = read_calls(core.read_context(statement), plan, stream::iter(bound), pace);
     let (spec, report) = (Arc::clone(spec), statement.report.clone());
     Ok(batches.filter_map(move |batch| {
         let finished = match batch {

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::exec::CallExec;
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
-use crate::bind::ConjunctFate;
-use crate::call::{ReadPlan, describe_request, known_length};
+use super::wanted::Wanted;
+use crate::bind::{ConjunctFate, literal_text};
+use crate::call::{ReadPlan, Wants, describe_request, known_length};
 use crate::provider::{ItemShape, Method, PageKind};
 
 /// How many calls, as far as is known.
@@ -63,6 +64,12 @@ pub struct ExplainedScan {
     pub calls: Expected,
     /// What the API is told of conditions on fields, in its own words.
     pub filter: Option<String>,
+    /// What becomes of an ORDER BY with a LIMIT: what the API is told of it, or why it is not.
+    pub order: Option<String>,
+    /// What becomes of an OFFSET.
+    pub offset: Option<String>,
+    /// The fields that the API is asked for, where they are not all.
+    pub fields: Option<String>,
     /// Conjuncts of the WHERE clause on the table.
     pub predicates: Vec<ExplainedPredicate>,
     /// Parameters that the rows of another table give, one call per distinct key.
@@ -93,9 +100,8 @@ impl ExplainedScan {
                 ));
             }
         }
-        if let Some(filter) = &self.filter {
-            lines.push(format!("filter: {filter}"));
-        }
+        let told = [("filter", &self.filter), ("order", &self.order), ("offset", &self.offset), ("fields", &self.fields)];
+        lines.extend(told.iter().filter_map(|(what, said)| Some(format!("{what}: {}", said.as_ref()?))));
         for predicate in &self.predicates {
             let text = &predicate.text;
             lines.push(match (predicate.fate, &predicate.why) {
@@ -147,27 +153,40 @@ impl Expected {
     }
 }
 
-/// What there is to say of an operator; `other` is the input that gives its keys.
+/// What is asked of an operator.
+pub(super) struct Asked<'a> {
+    /// The input that gives its keys, and the scan that lists the same rows.
+    pub(super) other: Option<(&'a Arc<dyn ExecutionPlan>, Option<&'a ScanSpec>)>,
+    /// No more rows than this.
+    pub(super) fetch: Option<usize>,
+    /// Which rows.
+    pub(super) wanted: &'a Wanted,
+}
+
+/// What there is to say of an operator.
 pub(super) fn explained(
     core: &ScanCore,
     statement: &StatementContext,
     spec: &ScanSpec,
-    other: Option<(&Arc<dyn ExecutionPlan>, Option<&ScanSpec>)>,
-    fetch: Option<usize>,
+    asked: &Asked<'_>,
 ) -> ExplainedScan {
+    let Asked { other, wanted, .. } = *asked;
+    let spec = wanted.spec().unwrap_or(spec);
     let method = &spec.binding.method;
-    let plan = spec.read_plan(fetch.map(|n| n as u64)).ok();
+    let wants = wanted.wants(asked.fetch, spec.wants(statement));
+    let plan = spec.read_plan(wants).ok();
     let example = || spec.calls(&[], 0).ok()?.into_iter().next();
     let request = match other {
         None => example().zip(plan.as_ref()),
         Some(_) => None,
     };
     let calls = match other {
-        None => constant_calls(core, statement, spec, plan.as_ref(), fetch),
+        None => constant_calls(core, statement, spec, plan.as_ref(), asked),
         Some((input, list)) => {
             let per_key = spec.binding.tuples.len() as u64;
             let by_key = expected_rows(core, statement, input).map(|rows| rows.saturating_mul(per_key));
-            let listed = list.and_then(|list| constant_calls(core, statement, list, None, None).likely);
+            let all = Asked { other: None, fetch: None, wanted: &Wanted::All };
+            let listed = list.and_then(|list| constant_calls(core, statement, list, None, &all).likely);
             Expected { min: 0, likely: by_key.map(|n| listed.map_or(n, |listed| n.min(listed))), max: None }
         }
     };
@@ -186,7 +205,10 @@ pub(super) fn explained(
         request: request.and_then(|((bound, _), plan)| describe_request(&core.endpoints, plan, &bound.call).ok()),
         sets: other.is_none().then_some(spec.binding.tuples.len() as u64),
         calls,
-        filter: spec.filter().map(|(name, text)| format!("{name}: {text}")),
+        filter: spec.filter(),
+        order: wanted.order(),
+        offset: wanted.offset(method),
+        fields: plan.as_ref().and_then(ReadPlan::fields).map(|(key, names)| format!("{key}: {}", literal_text(names))),
         predicates: predicates.collect(),
         join_keys: spec.outer_columns().map(|bound| bound.parameter.clone()).collect(),
         listed_by: other.and_then(|(_, list)| list).map(|list| list.binding.method.name.clone()),
@@ -201,14 +223,15 @@ fn constant_calls(
     statement: &StatementContext,
     spec: &ScanSpec,
     plan: Option<&ReadPlan>,
-    fetch: Option<usize>,
+    asked: &Asked<'_>,
 ) -> Expected {
+    let Asked { fetch, wanted, .. } = *asked;
     let method = &spec.binding.method;
     let sets = spec.binding.tuples.len() as u64;
     let single = matches!(method.pagination.kind, PageKind::Single | PageKind::Unknown)
         || method.response.items == ItemShape::Object;
     let Ok(calls) = spec.calls(&[], 0) else { return Expected { min: sets, likely: None, max: None } };
-    let whole = spec.read_plan(None).ok();
+    let whole = spec.read_plan(Wants::default()).ok();
     let is_own = |plan: &ReadPlan| calls.iter().all(|(bound, _)| plan.is_own_page(&bound.call));
     if single || whole.as_ref().is_some_and(is_own) {
         let all = Expected::exactly(sets);
@@ -219,7 +242,21 @@ fn constant_calls(
     let known = whole.as_ref().and_then(|plan| {
         calls.iter().try_fold(0_u64, |sum, (bound, _)| Some(sum + known_length(&context, plan, &bound.call)?.calls))
     });
+    if let Wanted::First(_) = wanted {
+        // Where rows do not come in the order that was asked for, all are read.
+        let pages = plan.and_then(|plan| Some(plan.limit?.div_ceil(plan.asked_page_size()?.max(1)).max(1)));
+        let likely = pages.map(|pages| sets.saturating_mul(known.map_or(pages, |known| known.min(pages))));
+        return Expected { min: sets, likely, max: None };
+    }
     // So many rows that surely pass fit into so many pages.
+    let behind = wanted.behind() as u64;
+    let pages = |rows: u64, size: u64| rows.div_ceil(size.max(1)).max(1);
+    if let (1.., Some(size)) = (behind, plan.and_then(ReadPlan::asked_page_size)) {
+        // A look at the first page, then those that are wanted.
+        let wanted = plan.and_then(|plan| plan.limit).map(|rows| pages(rows, size) + 1);
+        let all = plan.and_then(|plan| plan.limit).map(|rows| pages(rows + behind, size) + 1);
+        return Expected { min: 1, likely: wanted, max: all };
+    }
     let limited = plan.and_then(|plan| Some((plan.limit?, plan.asked_page_size()?)));
     let limited = limited.map(|(rows, size)| rows.div_ceil(size.max(1)).max(1));
     match (limited, fetch) {
@@ -247,7 +284,7 @@ fn expected_rows(core: &ScanCore, statement: &StatementContext, plan: &Arc<dyn E
 
 /// The rows of a scan's own constants, where lists that were read before tell.
 pub(super) fn constant_rows(core: &ScanCore, statement: &StatementContext, spec: &ScanSpec) -> Option<u64> {
-    let plan = spec.read_plan(None).ok()?;
+    let plan = spec.read_plan(Wants::default()).ok()?;
     let context = core.read_context(statement);
     let calls = spec.calls(&[], 0).ok()?;
     calls.iter().try_fold(0_u64, |sum, (bound, _)| Some(sum + known_length(&context, &plan, &bound.call)?.rows?))

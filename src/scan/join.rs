@@ -17,7 +17,7 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{
-    Aggregate, EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
+    EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
     UserDefinedLogicalNodeCore,
 };
 use datafusion::physical_plan::ExecutionPlan;
@@ -26,12 +26,12 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 
 use super::border::to_datafusion;
-use super::count::{CountFromTotal, counts_rows, total_tells};
 use super::exec::{CallExec, Outer};
 use super::foreign;
 use super::joining::BindJoinType;
 use super::predicate::never_holds;
 use super::table::{RestTable, StatementContext};
+use super::wanted::{WantedRows, behind_wanted, first_wanted, total_wanted};
 use crate::bind::{ColumnRole, Supplied};
 use crate::call::SharedAnswers;
 use crate::functions::JsonTablePlanner;
@@ -59,7 +59,7 @@ impl QueryPlanner for SkyQueryPlanner {
 fn physical_plan(plan: LogicalPlan, session: &dyn Session) -> BoxFuture<'_, Result<Arc<dyn ExecutionPlan>>> {
     let planned = async move {
         let plan = if foreign::is_foreign(session.config()) { foreign::relax(plan)? } else { plan };
-        let plan = find_bind_joins(plan)?;
+        let plan = rewrite(plan)?;
         let planners: Vec<Arc<dyn ExtensionPlanner + Send + Sync>> =
             vec![Arc::new(BindJoinPlanner), Arc::new(JsonTablePlanner)];
         let physical =
@@ -125,13 +125,8 @@ fn planned(
     session: &dyn Session,
     planning: &PhysicalPlanningContext,
 ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
-    if let Some(count) = node.as_any().downcast_ref::<CountFromTotal>() {
-        let Some(table) = count.table.downcast_ref::<RestTable>() else {
-            return internal_err!("a count needs an API table");
-        };
-        let spec = table.spec(&count.filters, &[], &[]).map_err(to_datafusion)?;
-        let schema = Arc::new(count.schema.as_arrow().clone());
-        return Ok(Some(Arc::new(CallExec::counting(Arc::clone(table.core()), Arc::new(spec), schema))));
+    if let Some(wanted) = node.as_any().downcast_ref::<WantedRows>() {
+        return wanted.operator().map(Some);
     }
     let Some(join) = node.as_any().downcast_ref::<BindJoin>() else { return Ok(None) };
     let (Some(logical), Some(input)) = (logical_inputs.first(), physical_inputs.first()) else {
@@ -246,11 +241,13 @@ impl UserDefinedLogicalNodeCore for BindJoin {
     }
 }
 
-/// Rewrites every join tree that holds a table which constants alone cannot read.
-fn find_bind_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
+/// Rewrites every join tree that holds a table which constants alone cannot read, and scans of which not all is wanted.
+fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|node| {
         let rewritten = match &node {
-            LogicalPlan::Aggregate(aggregate) => count_from_total(aggregate),
+            LogicalPlan::Aggregate(aggregate) => total_wanted(aggregate)?,
+            LogicalPlan::Sort(sort) => first_wanted(sort)?,
+            LogicalPlan::Limit(limit) => behind_wanted(limit)?,
             LogicalPlan::Join(join) => match join.join_type {
                 JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi => bind_inner(&node)?,
                 JoinType::Left | JoinType::Right => bind_outer(join)?,
@@ -264,17 +261,6 @@ fn find_bind_joins(plan: LogicalPlan) -> Result<LogicalPlan> {
         })
     })
     .map(|done| done.data)
-}
-
-/// `count(*)` of a table whose API states an exact total.
-fn count_from_total(aggregate: &Aggregate) -> Option<LogicalPlan> {
-    let leaf = Leaf::of(&aggregate.input).filter(|_| counts_rows(aggregate))?;
-    let spec = leaf.rest()?.spec(&leaf.filters, &[], &[]).ok()?;
-    total_tells(&spec).then(|| {
-        let name = leaf.rest().map(|table| table.table().id()).unwrap_or_default();
-        let node = CountFromTotal { table: leaf.table, name, filters: leaf.filters, schema: aggregate.schema.clone() };
-        LogicalPlan::Extension(Extension { node: Arc::new(node) })
-    })
 }
 
 /// A scan of an API table, seen through the aliases and column projections above it.

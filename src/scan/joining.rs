@@ -21,7 +21,7 @@ use super::listing::{Listing, Place};
 use super::predicate::scalar_value;
 use super::spec::{ScanSpec, key_text};
 use super::table::{ScanCore, StatementContext};
-use crate::call::{BoundCall, CallBatch, ReadPlan, describe_request, read_calls};
+use crate::call::{BoundCall, CallBatch, ReadPlan, Wants, describe_request, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Rows of answers kept for keys that come again, per join.
@@ -62,7 +62,7 @@ pub(super) fn joined_rows(
     input: SendableRecordBatchStream,
 ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
     // Fails before the first row when the plan cannot be made.
-    parts.spec.read_plan(None)?;
+    parts.spec.read_plan(Wants::default())?;
     let list = parts.list.as_ref().map(|list| Listing::new(&parts.core, &parts.statement, list, &parts.spec));
     let joining = Joining {
         list: list.transpose()?,
@@ -211,7 +211,8 @@ impl Joining {
         let mut groups = Vec::new();
         let mut calls = Vec::new();
         let mut bound = Vec::new();
-        let plan = Arc::new(self.parts.spec.read_plan(None)?);
+        let wants = self.parts.spec.wants(&self.parts.statement);
+        let plan = Arc::new(self.parts.spec.read_plan(wants)?);
         for (key, members) in keyed {
             let group = Group { serial: self.next_group, outer: batch.clone(), members: members.into() };
             self.next_group += 1;

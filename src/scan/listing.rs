@@ -62,7 +62,7 @@ impl Listing {
             keyed: Arc::clone(keyed),
             key_columns,
             context: core.read_context(statement),
-            plan: Arc::new(spec.read_plan(None)?),
+            plan: Arc::new(spec.read_plan(spec.wants(statement))?),
             calls,
             rows: None,
             batches: Vec::new(),

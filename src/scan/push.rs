@@ -60,6 +60,28 @@ pub(super) fn condition(table: &Table, expr: &Expr) -> Option<Condition> {
     }
 }
 
+/// The field that has a value in every row that this lets pass, where that is plain to see.
+pub(super) fn needs_value(table: &Table, expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Alias(alias) => needs_value(table, &alias.expr),
+        Expr::IsNotNull(inner) | Expr::IsTrue(inner) | Expr::IsFalse(inner) | Expr::Not(inner) => field(table, inner),
+        Expr::Column(_) => field(table, expr),
+        Expr::BinaryExpr(binary) => {
+            let compares = matches!(
+                binary.op,
+                Operator::Eq | Operator::NotEq | Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq
+            );
+            let side = |field_side, literal_side| field(table, field_side).filter(|_| literal(literal_side).is_some());
+            let found = side(&binary.left, &binary.right).or_else(|| side(&binary.right, &binary.left));
+            found.filter(|_| compares)
+        }
+        Expr::InList(list) => field(table, &list.expr),
+        Expr::Between(between) => field(table, &between.expr),
+        Expr::Like(like) => field(table, &like.expr),
+        _ => None,
+    }
+}
+
 fn flag(table: &Table, expr: &Expr, value: bool) -> Option<Condition> {
     let column = field(table, expr)?;
     Some(Condition::Compare { column, comparison: Comparison::Equal, value: Value::Bool(value) })

@@ -18,18 +18,20 @@ use serde_json::Value;
 
 use super::border::from_datafusion;
 use super::predicate::translate;
-use super::push::condition;
+use super::push::{condition, needs_value};
+use super::table::StatementContext;
 use crate::bind::{
-    Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, TableColumn, bind, literal_text, written,
+    Binding, BoundColumn, ColumnRole, ConjunctFate, Expression, SortKey, Supplied, Table, TableColumn, ToldOrder,
+    bind, literal_text, told_order, written,
 };
-use crate::call::{BoundCall, PlanOptions, ReadPlan, column_kind};
+use crate::call::{BoundCall, PlanOptions, ReadPlan, Wants, column_kind};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, Location, Method};
+use crate::provider::{Call, Location, Method, PageKind, TokenPlace};
 use crate::report::Report;
 
 /// A scan of one table, ready to make calls: from its own constants, or with values from another table's rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ScanSpec {
     /// The table.
     pub table: Arc<Table>,
@@ -51,8 +53,12 @@ pub struct ScanSpec {
     fields: Vec<Arc<Field>>,
     settings: Settings,
     restricted: Option<Vec<String>>,
-    /// Conditions that the API is told in its own words, and under which name a call holds them.
-    filter: Option<(String, String)>,
+    /// Conditions that the API is told in its own words, and where.
+    filter: Option<(TokenPlace, Expression)>,
+    /// The order that it is told.
+    order: Option<ToldOrder>,
+    /// Columns that have a value in every row that passes.
+    not_null: Vec<usize>,
 }
 
 /// What a scan is made of.
@@ -155,6 +161,7 @@ impl ScanSpec {
         };
         let conjuncts =
             filters.iter().map(|expr| shown_text(&table, expr)).zip(binding.fates.iter().cloned()).collect();
+        let not_null = filters.iter().filter_map(|expr| needs_value(&table, expr)).collect();
         let mut spec = Self {
             table,
             binding,
@@ -168,6 +175,8 @@ impl ScanSpec {
             settings,
             restricted,
             filter: None,
+            order: None,
+            not_null,
         };
         spec.tell_filter(filters);
         Ok(spec)
@@ -175,19 +184,8 @@ impl ScanSpec {
 
     /// Lets the API do what it can of what is checked on the rows, in its own words. The rows are checked all the same.
     fn tell_filter(&mut self, filters: &[Expr]) {
-        let Some(pushdown) = &self.binding.method.pushdown else { return };
-        let mut names = self.call();
-        for name in self.binding.bound.iter().map(|bound| &bound.parameter).chain(self.binding.fixed.keys()) {
-            self.place(&mut names, name, Value::Null);
-        }
-        let parameters = &self.binding.method.parameters;
-        let is_given = names.arguments.keys().any(|name| {
-            let parameter = parameters.iter().find(|parameter| &parameter.name == name);
-            parameter.is_some_and(|p| p.location == pushdown.place.location && p.wire == pushdown.place.key)
-        });
-        // A page of the user's own is a page of the whole list.
-        let whole = self.read_plan(None).is_ok_and(|plan| !plan.is_own_page(&names));
-        if is_given || !whole {
+        let Some(pushdown) = &self.binding.method.pushdown.filter else { return };
+        if !self.may_tell(&pushdown.place) {
             return;
         }
         let told = filters.iter().zip(&self.conjuncts).map(|(expr, (_, fate))| {
@@ -195,7 +193,7 @@ impl ScanSpec {
             left.then(|| condition(&self.table, expr)).flatten()
         });
         let Some((text, told)) = written(&self.table, pushdown, &told.collect::<Vec<_>>()) else { return };
-        self.filter = Some((pushdown.place.key.clone(), text));
+        self.filter = Some((pushdown.place.clone(), text));
         for ((_, fate), told) in self.conjuncts.iter_mut().zip(told) {
             if told {
                 *fate = ConjunctFate::SentAndChecked;
@@ -203,9 +201,100 @@ impl ScanSpec {
         }
     }
 
+    /// The same scan with its rows in an order that the API is told, as far as it can be told.
+    ///
+    /// # Errors
+    /// Why not, for people.
+    pub(super) fn in_order(&self, keys: &[SortKey]) -> Result<Self, String> {
+        let order = told_order(&self.table, &self.binding.method, keys, |column| self.has_no_null(column))?;
+        if !order.values.iter().all(|(place, _)| self.may_tell(place)) {
+            return Err("the query says something else there, or asks for one page".to_owned());
+        }
+        let ordered = Self { order: Some(order), ..self.clone() };
+        match ordered.told() {
+            Some(_) => Ok(ordered),
+            None => Err("the condition goes where the order would".to_owned()),
+        }
+    }
+
+    /// Why rows before an offset are read all the same; none where the API can begin behind them.
+    pub(super) fn why_not_behind(&self) -> Option<String> {
+        let method = &self.binding.method;
+        if self.binding.tuples.len() != 1 {
+            return Some("more than one call gives the rows".to_owned());
+        }
+        if !self.keeps_every_row() {
+            return Some("conditions are checked on the rows, so that only they can be counted".to_owned());
+        }
+        if self.is_own_page(&self.names()) {
+            return Some("the query asks for one page".to_owned());
+        }
+        match &method.pagination.kind {
+            PageKind::Offset { .. } => None,
+            PageKind::Page { .. } => {
+                let stated = method.pagination.total.as_ref().is_some_and(|total| total.rows_path().is_some());
+                (!stated).then(|| "the answers state no number of rows, which would prove the page".to_owned())
+            }
+            PageKind::Single | PageKind::Unknown => Some("there is one answer".to_owned()),
+            PageKind::Cursor { .. } | PageKind::NextUrl { .. } | PageKind::LinkHeader => {
+                let skip = method.pushdown.skip.as_ref();
+                let usable = skip.is_some_and(|place| self.may_tell(place));
+                (!usable).then(|| "each page says where the next one is".to_owned())
+            }
+        }
+    }
+
+    /// Whether the API can be told more of the rows that are wanted: the user says nothing there, and asks for no page,
+    /// which would be one of the whole list.
+    fn may_tell(&self, place: &TokenPlace) -> bool {
+        let names = self.names();
+        let parameters = &self.binding.method.parameters;
+        let is_given = names.arguments.keys().any(|name| {
+            let parameter = parameters.iter().find(|parameter| &parameter.name == name);
+            parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
+        });
+        !is_given && !self.is_own_page(&names)
+    }
+
+    fn is_own_page(&self, names: &Call) -> bool {
+        self.read_plan(Wants::default()).is_ok_and(|plan| plan.is_own_page(names))
+    }
+
+    /// A call that holds the names of all that is given, without the values.
+    fn names(&self) -> Call {
+        let mut names = self.call();
+        for name in self.binding.bound.iter().map(|bound| &bound.parameter).chain(self.binding.fixed.keys()) {
+            self.place(&mut names, name, Value::Null);
+        }
+        names
+    }
+
+    /// What the API is told in its own words, one expression for each place; none when a place would have two.
+    fn told(&self) -> Option<Vec<(TokenPlace, Expression)>> {
+        let mut told: Vec<(TokenPlace, Expression)> = Vec::new();
+        let order = self.order.iter().flat_map(|order| &order.values);
+        for (place, expression) in
+            self.filter.iter().map(|(place, text)| (place, text)).chain(order.map(|(p, e)| (p, e)))
+        {
+            match told.iter().position(|(known, _)| known == place) {
+                Some(at) => {
+                    let (_, known) = told.remove(at);
+                    told.push((place.clone(), known.and(expression.clone())?));
+                }
+                None => told.push((place.clone(), expression.clone())),
+            }
+        }
+        Some(told)
+    }
+
     /// What the API is told of conditions on fields: the parameter or header, and the expression.
-    pub(super) fn filter(&self) -> Option<(&str, &str)> {
-        self.filter.as_ref().map(|(key, text)| (key.as_str(), text.as_str()))
+    pub(super) fn filter(&self) -> Option<String> {
+        self.filter.as_ref().map(|(place, text)| format!("{}: {}", place.key, text.text()))
+    }
+
+    /// What the API is told of the order.
+    pub(super) fn order(&self) -> Option<&ToldOrder> {
+        self.order.as_ref()
     }
 
     /// A call of the method without arguments.
@@ -219,18 +308,30 @@ impl ScanSpec {
         }
     }
 
-    /// How the rows of each call are read, when no more than `limit` of them are needed.
-    pub(super) fn read_plan(&self, limit: Option<u64>) -> Result<ReadPlan> {
+    /// How the rows of each call are read. A limit counts only where every row is kept.
+    pub(super) fn read_plan(&self, wants: Wants) -> Result<ReadPlan> {
         ReadPlan::new(
             &self.table,
             &self.binding.method,
             PlanOptions {
                 columns: &self.decoded,
-                limit: limit.filter(|_| self.row_filter.is_none()),
+                wants: Wants { limit: wants.limit.filter(|_| self.keeps_every_row()), ..wants },
                 settings: &self.settings,
                 restricted: self.restricted.clone(),
             },
         )
+    }
+
+    /// What is wanted of the rows in any case: all their fields where others read the same answers.
+    pub(super) fn wants(&self, statement: &StatementContext) -> Wants {
+        let readers = statement.shared.readers(&self.table.id(), &self.binding.method.name);
+        Wants { whole: readers > 1 || !statement.settings.cache.is_zero(), ..Wants::default() }
+    }
+
+    /// Whether every row that comes passes.
+    pub(super) fn keeps_every_row(&self) -> bool {
+        let compared = |bound: &BoundColumn| !bound.shadows && self.decoded.contains(&bound.column);
+        self.row_filter.is_none() && !self.binding.bound.iter().any(compared)
     }
 
     /// The calls of one set of outer values: one per tuple of constants. Outer values are in the order of the binding's
@@ -255,8 +356,8 @@ impl ScanSpec {
                     }
                     self.place(&mut call, &bound.parameter, value.clone());
                 }
-                if let Some((name, text)) = &self.filter {
-                    call.arguments.insert(name.clone(), Value::from(text.as_str()));
+                for (place, expression) in self.told().unwrap_or_default() {
+                    call.arguments.insert(place.key, Value::from(expression.text()));
                 }
                 let several = self.binding.tuples.len() > 1 || !outer.is_empty();
                 let label = if several { label.join(", ") } else { String::new() };
@@ -285,6 +386,16 @@ impl ScanSpec {
     /// Where a column of the table is among those that come out.
     pub(super) fn output_position(&self, column: usize) -> Option<usize> {
         self.output.iter().position(|at| self.needed.get(*at) == Some(&column))
+    }
+
+    /// Where a column of the table is in the answers, as they are decoded.
+    pub(super) fn answer_position(&self, column: usize) -> Option<usize> {
+        self.decoded.iter().position(|at| *at == column)
+    }
+
+    /// Whether a column has a value in every row that passes.
+    pub(super) fn has_no_null(&self, column: usize) -> bool {
+        self.not_null.contains(&column)
     }
 
     /// Whether this scan, which gets rows one by one by their keys, gives what `list` gives: the document declares the

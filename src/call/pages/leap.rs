@@ -1,0 +1,91 @@
+//! Leaping over pages that hold no row that is wanted: `OFFSET`.
+//!
+//! The first answer tells how long pages really are, and how many rows there are. The page that holds the first wanted row
+//! is asked for next, or the last one where the list ends before. If that answer is not what the leap expects (rows of the
+//! first page again, or another number of rows than the total leaves for it), the API does not page as the document says:
+//! the list is read from its beginning after all, in pages of their usual size.
+
+use std::collections::VecDeque;
+
+use super::{Ask, Fetched, PageKind, Pager, Stage, keys_of};
+use crate::rows::Rows;
+
+/// A leap whose landing has not come yet.
+#[derive(Debug)]
+pub(super) struct Leap {
+    /// What tells the first answer from others.
+    fingerprint: Option<u64>,
+    /// Rows that came of the landing: nobody gets them before all of it is known.
+    held: Vec<Rows>,
+}
+
+impl Leap {
+    pub(super) fn hold(&mut self, rows: Rows) {
+        self.held.push(rows);
+    }
+}
+
+impl Pager {
+    /// Leaps, if that saves a page. `rows` is the length of the first page.
+    pub(super) fn leap(&mut self, rows: u64, fingerprint: Option<u64>) {
+        // Without a total nothing proves where a leap landed.
+        let Some(total) = self.total_rows.filter(|total| *total > rows && rows > 0) else { return };
+        let target = self.plan.skip.min(total - 1);
+        if target <= rows {
+            return;
+        }
+        let (landing, start, left_out) = match &self.stage {
+            Stage::Numbered { last, per_page, .. } => {
+                let (page, last, per_page) = (target / per_page + 1, *last, *per_page);
+                if page <= 2 {
+                    return;
+                }
+                let landing = Stage::Numbered { next: page, last, per_page, in_flight: VecDeque::new(), window: 2 };
+                (landing, (page - 1) * per_page, page - 2)
+            }
+            // Only keys tell such an answer from the first, of which it may be a part.
+            Stage::Chained { .. } if !self.plan.keys.is_empty() => {
+                let Some(values) = self.plan.leap_values(&self.call.call, target) else { return };
+                (Stage::Chained { ask: Ask::Values(values), number: 2, prefetched: None }, target, 0)
+            }
+            Stage::Chained { .. } | Stage::First | Stage::Done => return,
+        };
+        self.stage = landing;
+        self.leap = Some(Leap { fingerprint, held: Vec::new() });
+        (self.rows, self.left_out) = (start, left_out);
+    }
+
+    /// The answer of a landing with all of its rows; none where it is not the one that the leap expects.
+    pub(super) fn landed(&mut self, leap: Leap, mut fetched: Fetched) -> Option<Fetched> {
+        let page = &mut fetched.page;
+        for rows in leap.held.into_iter().rev() {
+            page.rows += rows.rows;
+            page.batches.splice(0..0, rows.batches);
+            page.misfits.extend(rows.misfits);
+        }
+        let keys = &self.plan.keys;
+        let known = |key: Option<u64>| key.is_none_or(|key| self.seen_keys.contains(&key));
+        let again = !keys.is_empty() && page.batches.iter().flat_map(|batch| keys_of(batch, keys)).any(known);
+        if again || leap.fingerprint.is_some() && leap.fingerprint == fetched.fingerprint {
+            return None;
+        }
+        let left = self.total_rows?.checked_sub(self.rows)?;
+        let expected = match &self.stage {
+            Stage::Numbered { per_page, .. } => page.rows == left.min(*per_page),
+            _ => page.rows <= left && page.rows > 0,
+        };
+        expected.then_some(fetched)
+    }
+
+    /// Reads the list from its beginning, without leaps.
+    pub(super) fn retreat(&mut self) {
+        self.stage = Stage::First;
+        self.leaps = false;
+        (self.rows, self.left_out) = (0, 0);
+        (self.total_rows, self.total_pages, self.moved) = (None, None, None);
+        self.unproved = self.plan.doubt();
+        self.seen_tokens.clear();
+        self.seen_keys.clear();
+        (self.duplicates, self.stale_pages, self.last_fingerprint) = (0, 0, None);
+    }
+}
