@@ -63,6 +63,9 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario::new("20 regions of 10 pages", regions(20), 20 * 10 * PAGE, 200).with(late(20, 10 * PAGE)).steps(2),
         Scenario::new("self-join", SELF_JOIN, 10_000, 20).with(late(20, 10_000)).steps(2),
         Scenario::new("ORDER BY and LIMIT", ORDERED, 10, 200).with(far()).steps(2),
+        Scenario::new("LIMIT 5 OFFSET 90000", "SELECT id FROM bench.api.by_page LIMIT 5 OFFSET 90000", 5, 2)
+            .with(far())
+            .steps(2),
         Scenario::new("count(*)", "SELECT count(*) FROM bench.api.by_page", 1, 1).with(far()).steps(1),
         Scenario::new("100 requests a second", "SELECT id FROM bench.api.small_pages", 100_000, 1000)
             .with(Behaviour { per_second: Some(100), ..late(20, 100_000) })

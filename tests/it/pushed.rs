@@ -1,4 +1,4 @@
-//! Conditions that go into an API's own filter expression: the rows are those that come without it.
+//! What an API is told of conditions, orders, fields and offsets: the rows are those that come without it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
@@ -7,6 +7,12 @@ use serde_json::{Value, json};
 use crate::support::documents::{Paging, STATED_TOTAL, paged, provider_dir, widgets_service_with};
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
+
+mod api;
+mod offset;
+mod order;
+mod random;
+mod sandbox;
 
 const X_FILTER: &str = "{filter: {dialect: x_filter, supportedColumns: [id, name, ok]}}";
 const ODATA: &str = "{filter: {dialect: odata, supportedColumns: ['*']}}";
