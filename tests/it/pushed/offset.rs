@@ -14,7 +14,8 @@ fn ids(from: u64, count: u64) -> Vec<u64> {
 async fn run(server: &Server, db: &mut Db, sql: &str) -> (Vec<u64>, &'static str, Vec<String>) {
     let from = server.requests().len();
     let answer = db.rows(sql).await;
-    let places = server.requests()[from..].iter().map(|seen| {
+    let requests = server.requests();
+    let places = requests[from..].iter().map(|seen| {
         let value = |name: &str| seen.query_value(name).unwrap_or_default();
         let place = [value("page"), value("offset"), value("$skip")].concat();
         let size = [value("per_page"), value("$top")].concat();
