@@ -32,7 +32,8 @@ pub use call::{Call, LocalFile};
 pub use digests::DigestStore;
 pub use model::*;
 pub use pushdown::{
-    Direction, FilterDialect, FilterPushdown, NullOrder, OrderForm, OrderPushdown, ProjectionPushdown, Pushdown, TopPushdown,
+    Direction, FilterDialect, FilterPushdown, NullOrder, OrderForm, OrderPushdown, ProjectionPushdown, Pushdown,
+    TopPushdown,
 };
 pub use registry::Registry;
 pub use secrets::{WHOLE_BODY, secrets_of, tells_secret};

@@ -157,7 +157,7 @@ impl Pager {
                 return Ok(None);
             }
             if self.has_enough() {
-                self.say(Verdict::Truncated, "the query needs no more rows".to_owned());
+                self.stop();
                 (self.stage, self.current) = (Stage::Done, None);
                 return Ok(None);
             }
@@ -697,6 +697,14 @@ impl Pager {
         }
     }
 
+    /// The verdict where the reader needs no more.
+    fn stop(&mut self) {
+        match self.moved.take() {
+            Some(reason) => self.say(Verdict::Moved, reason),
+            None => self.say(Verdict::Truncated, "the query needs no more rows".to_owned()),
+        }
+    }
+
     fn say(&mut self, verdict: Verdict, reason: String) {
         if self.verdict_said {
             return;
@@ -724,7 +732,7 @@ impl Drop for Pager {
             if self.plan.is_satisfied() {
                 self.conclude();
             }
-            self.say(Verdict::Truncated, "the query needs no more rows".to_owned());
+            self.stop();
         }
     }
 }

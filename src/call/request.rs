@@ -103,7 +103,7 @@ pub fn describe_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> 
     let method = &plan.method;
     let shown = hidden(method, call);
     let server = endpoints.server(&plan.provider, method, &call.arguments)?;
-    let request = build(method, &shown, &server, &plan.first_values(call), Duration::ZERO)?;
+    let request = build(method, &shown, &server, &plan.first_values(call, plan.skip > 0), Duration::ZERO)?;
     Ok(format!("{} {}", request.method, request.url))
 }
 

@@ -254,6 +254,11 @@ impl ReadPlan {
         self.page_size(false).or_else(|| self.method.pagination.size.as_ref()?.default)
     }
 
+    /// Whether something tells one row from another.
+    pub fn knows_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Rows of the list up to the last that is wanted.
     pub(super) fn end(&self) -> Option<u64> {
         self.limit.map(|limit| limit.saturating_add(self.skip))
@@ -331,7 +336,8 @@ fn fields(method: &Method, columns: &[Wanted]) -> Option<(TokenPlace, Value)> {
             names.push(name);
         }
     }
-    let top_level = |column: &'_ Column| column.source.as_ref().and_then(|path| path.first()).unwrap_or(&column.name).clone();
+    let top_level =
+        |column: &'_ Column| column.source.as_ref().and_then(|path| path.first()).unwrap_or(&column.name).clone();
     let all: Vec<String> = method.response.columns.iter().map(top_level).collect();
     let may_ask = |name: &str| projection.columns.as_ref().is_none_or(|known| known.iter().any(|known| known == name));
     if names.is_empty() {

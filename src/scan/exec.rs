@@ -248,8 +248,9 @@ impl ExecutionPlan for CallExec {
             None if self.counts => counted_rows(&self.core, &self.spec, &statement, &schema),
             None => match &self.wanted {
                 Wanted::First(first) => first_rows(&self.core, &self.spec, first, &statement),
-                wanted => constant_rows(&self.core, &self.spec, &statement, wanted.behind(), self.fetch)
-                    .map(StreamExt::boxed),
+                wanted => {
+                    constant_rows(&self.core, &self.spec, &statement, wanted.behind(), self.fetch).map(StreamExt::boxed)
+                }
             }
             .map_err(to_datafusion)?,
             Some(outer) => {

@@ -100,7 +100,8 @@ impl ExplainedScan {
                 ));
             }
         }
-        let told = [("filter", &self.filter), ("order", &self.order), ("offset", &self.offset), ("fields", &self.fields)];
+        let told =
+            [("filter", &self.filter), ("order", &self.order), ("offset", &self.offset), ("fields", &self.fields)];
         lines.extend(told.iter().filter_map(|(what, said)| Some(format!("{what}: {}", said.as_ref()?))));
         for predicate in &self.predicates {
             let text = &predicate.text;
@@ -254,7 +255,7 @@ fn constant_calls(
     if let (1.., Some(size)) = (behind, plan.and_then(ReadPlan::asked_page_size)) {
         // A look at the first page, then those that are wanted.
         let wanted = plan.and_then(|plan| plan.limit).map(|rows| pages(rows, size) + 1);
-        let all = plan.and_then(|plan| plan.limit).map(|rows| pages(rows + behind, size) + 1);
+        let all = plan.and_then(|plan| plan.limit).map(|rows| pages(rows + behind, size) + 2);
         return Expected { min: 1, likely: wanted, max: all };
     }
     let limited = plan.and_then(|plan| Some((plan.limit?, plan.asked_page_size()?)));

@@ -21,8 +21,8 @@ use super::predicate::translate;
 use super::push::{condition, needs_value};
 use super::table::StatementContext;
 use crate::bind::{
-    Binding, BoundColumn, ColumnRole, ConjunctFate, Expression, SortKey, Supplied, Table, TableColumn, ToldOrder,
-    bind, literal_text, told_order, written,
+    Binding, BoundColumn, ColumnRole, ConjunctFate, Expression, SortKey, Supplied, Table, TableColumn, ToldOrder, bind,
+    literal_text, told_order, written,
 };
 use crate::call::{BoundCall, PlanOptions, ReadPlan, Wants, column_kind};
 use crate::config::{Settings, Timestamps};
@@ -229,19 +229,25 @@ impl ScanSpec {
         if self.is_own_page(&self.names()) {
             return Some("the query asks for one page".to_owned());
         }
-        match &method.pagination.kind {
-            PageKind::Offset { .. } => None,
-            PageKind::Page { .. } => {
-                let stated = method.pagination.total.as_ref().is_some_and(|total| total.rows_path().is_some());
-                (!stated).then(|| "the answers state no number of rows, which would prove the page".to_owned())
+        let stated = method.pagination.total.as_ref().is_some_and(|total| total.rows_path().is_some());
+        let why = match &method.pagination.kind {
+            PageKind::Page { .. } | PageKind::Offset { .. } if stated && method.pagination.exact => return None,
+            PageKind::Page { .. } | PageKind::Offset { .. } => {
+                "the document does not say that the total is exact, which would prove the page"
             }
-            PageKind::Single | PageKind::Unknown => Some("there is one answer".to_owned()),
+            PageKind::Single | PageKind::Unknown => "there is one answer",
             PageKind::Cursor { .. } | PageKind::NextUrl { .. } | PageKind::LinkHeader => {
                 let skip = method.pushdown.skip.as_ref();
-                let usable = skip.is_some_and(|place| self.may_tell(place));
-                (!usable).then(|| "each page says where the next one is".to_owned())
+                let has_keys = || self.read_plan(Wants::default()).is_ok_and(|plan| plan.knows_keys());
+                match skip.is_some_and(|place| self.may_tell(place)) {
+                    false => "each page says where the next one is",
+                    true if !stated => "the answers state no number of rows, which would prove the place",
+                    true if !has_keys() => "the rows have no key, which would prove that others came",
+                    true => return None,
+                }
             }
-        }
+        };
+        Some(why.to_owned())
     }
 
     /// Whether the API can be told more of the rows that are wanted: the user says nothing there, and asks for no page,

@@ -3,11 +3,9 @@
 use serde_json::{Value, json};
 use skyql::Engine;
 
-use crate::support::documents::{Paging, STATED_TOTAL, acme_dir, paged, widgets};
+use crate::support::documents::{EXACT_TOTAL, Paging, STATED_TOTAL, acme_dir, paged, widgets};
 use crate::support::query::Db;
 use crate::support::server::{Reply, Server};
-
-const EXACT_TOTAL: &str = "total: {rows: $.total, exact: true}\n";
 
 fn db(server: &Server, total: &str) -> Db {
     Db::new(acme_dir(&server.url(), &(Paging::Page.document() + total)))

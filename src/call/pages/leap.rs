@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Ask, Fetched, PageKind, Pager, Stage, keys_of};
+use super::{Ask, Fetched, Pager, Stage, keys_of};
 use crate::rows::Rows;
 
 /// A leap whose landing has not come yet.
@@ -28,9 +28,15 @@ impl Leap {
 impl Pager {
     /// Leaps, if that saves a page. `rows` is the length of the first page.
     pub(super) fn leap(&mut self, rows: u64, fingerprint: Option<u64>) {
-        // Without a total nothing proves where a leap landed.
-        let Some(total) = self.total_rows.filter(|total| *total > rows && rows > 0) else { return };
-        let target = self.plan.skip.min(total - 1);
+        let Some(total) = self.total_rows.filter(|_| rows > 0) else {
+            // Nothing would prove where a leap landed. Pages that fit the landing may be too small for reading all.
+            let usual = self.plan.first_values(&self.call.call, false);
+            if !matches!(self.stage, Stage::Done) && usual != self.first_values() {
+                self.retreat();
+            }
+            return;
+        };
+        let target = self.plan.skip.min(total.saturating_sub(1));
         if target <= rows {
             return;
         }
@@ -43,12 +49,11 @@ impl Pager {
                 let landing = Stage::Numbered { next: page, last, per_page, in_flight: VecDeque::new(), window: 2 };
                 (landing, (page - 1) * per_page, page - 2)
             }
-            // Only keys tell such an answer from the first, of which it may be a part.
-            Stage::Chained { .. } if !self.plan.keys.is_empty() => {
+            Stage::Chained { .. } => {
                 let Some(values) = self.plan.leap_values(&self.call.call, target) else { return };
                 (Stage::Chained { ask: Ask::Values(values), number: 2, prefetched: None }, target, 0)
             }
-            Stage::Chained { .. } | Stage::First | Stage::Done => return,
+            Stage::First | Stage::Done => return,
         };
         self.stage = landing;
         self.leap = Some(Leap { fingerprint, held: Vec::new() });

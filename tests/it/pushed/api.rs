@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::support::documents::{Paging, STATED_TOTAL, list_api, provider_dir, widgets_service_with};
+use crate::support::documents::{EXACT_TOTAL, Paging, list_api, provider_dir, widgets_service_with};
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
 
@@ -37,8 +37,8 @@ impl Manner {
 
     fn paging(self) -> String {
         match self {
-            Self::XFilter => Paging::Page.document() + STATED_TOTAL,
-            Self::Plain => Paging::Offset.document() + STATED_TOTAL,
+            Self::XFilter => Paging::Page.document() + EXACT_TOTAL,
+            Self::Plain => Paging::Offset.document() + EXACT_TOTAL,
             Self::OData => "kind: next_url\nnext: {path: $.next}\n".to_owned(),
         }
     }

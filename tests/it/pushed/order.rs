@@ -123,9 +123,9 @@ async fn conditions_and_several_calls_go_with_an_order() {
     assert_eq!(seen.iter().filter(|seen| order_of(seen).is_some()).count(), 2);
     assert_eq!(seen.len(), 2);
     // Only the beginning of an order can be told: rows that are alike in it all come.
-    let sql = "SELECT id FROM acme.shop.widgets ORDER BY ok DESC, id LIMIT 3";
+    let sql = "SELECT id FROM acme.shop.widgets ORDER BY size DESC, id LIMIT 3";
     let (_, seen) = run(&server, Manner::XFilter, sql).await;
-    assert_eq!(order_of(&seen[0]).as_deref(), Some("ok desc"));
+    assert_eq!(order_of(&seen[0]).as_deref(), Some("size desc"));
     assert!(seen.len() < 9, "{}", seen.len());
 }
 

@@ -14,6 +14,8 @@ use super::server::{Reply, Seen};
 
 /// What to add to [`Paging::document`] when the API states its total.
 pub(crate) const STATED_TOTAL: &str = "total: {rows: $.total}\n";
+/// The same in documents that say that it can be relied on.
+pub(crate) const EXACT_TOTAL: &str = "total: {rows: $.total, exact: true}\n";
 
 /// Writes `<dir>/<name>/<version>/{provider.yaml, services/<service>.yaml}`, with one `(name, text)` per service.
 /// `auth_yaml` is what stands under `config.auth`; where it is empty, there is no `config`.
