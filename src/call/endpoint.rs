@@ -90,8 +90,9 @@ impl Endpoints {
                 || value.split('/').any(|part| part == "." || part == "..")
                 || scheme && value.contains('/')
             {
+                let is_default = parameter.default.as_ref().is_some_and(|default| literal_text(default) == value);
                 // What came from the environment stays there.
-                let given = arguments.contains_key(&parameter.name);
+                let given = is_default || arguments.contains_key(&parameter.name);
                 let what = if given { format!("`{value}`") } else { "what the environment gives".to_owned() };
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,

@@ -68,10 +68,16 @@ pub(super) fn conditions<'a>(
     for parameter in method.parameters.iter().filter(|parameter| parameter.location != Location::Server) {
         let values = arguments.of(parameter);
         let is_key = table.resource.keys.as_ref().is_some_and(|keys| keys.columns.contains_key(&parameter.name));
-        let names_row = is_key && parameter.required;
+        // A field named like a parameter is another thing: of which VPC, and with which other one.
+        let is_twin = parameter.location == Location::Body
+            && method.parameters.iter().any(|other| other.location != Location::Body && other.name == parameter.name);
+        let names_row = is_key && parameter.required && !is_twin;
         // What a write is told to make of a row says nothing about which row is meant.
         let is_content = method.effect != Effect::Read && parameter.location == Location::Body && !names_row;
-        if values.is_empty() || is_paging(method, parameter) || is_content && !table.is_parent(&parameter.name) {
+        if values.is_empty()
+            || is_paging(method, parameter)
+            || is_content && (is_twin || !table.is_parent(&parameter.name))
+        {
             continue;
         }
         if table.is_parent(&parameter.name) {

@@ -289,7 +289,9 @@ impl Write<'_> {
     fn parent(&self, original: Option<&Row>) -> Option<u64> {
         let table = self.table.direct_parent(&self.state.tables)?;
         let said = |name: &String| {
-            let parameter = self.method.parameters.iter().find(|parameter| parameter.name == *name)?;
+            // Where both the path and a field have that name, the path leads through it.
+            let named = self.method.parameters.iter().filter(|parameter| parameter.name == *name);
+            let parameter = named.min_by_key(|parameter| parameter.location == Location::Body)?;
             self.arguments.of(parameter).into_iter().next()
         };
         let ways = self.table.parents.iter().filter(|(_, of)| of.resource == table);

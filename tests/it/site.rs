@@ -140,12 +140,21 @@ fn examples(page: &Document<'_>) -> Vec<String> {
     codes
         .map(|code| {
             let pieces = code.children().map(|child| match child.attribute("data-type") {
-                Some(ty) => value(ty).to_owned(),
+                Some(ty) => one_of(child, ty).unwrap_or_else(|| value(ty).to_owned()),
                 None => text(child),
             });
             pieces.collect()
         })
         .collect()
+}
+
+/// The first of the values that the note behind a place for a value names.
+fn one_of(place: Node<'_, '_>, ty: &str) -> Option<String> {
+    let note = place.next_siblings().find(|next| next.attribute("class") == Some("note"))?;
+    let note = text(note);
+    let (_, values) = note.split_once(", one of ")?;
+    let first = values.split([',', ':']).next()?.trim();
+    (ty == "string").then(|| format!("'{}'", first.replace('\'', "''")))
 }
 
 /// A value of a type, as SQL has it.

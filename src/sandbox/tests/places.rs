@@ -27,6 +27,19 @@ async fn a_removal_that_tells_no_rows_removes_none() {
 }
 
 #[tokio::test]
+async fn a_field_named_like_the_path_is_another_thing() {
+    let api = Api::new("digitalocean");
+    let vpcs = api.call("GET", "/vpcs", &json!(null)).await.json;
+    let path = format!("/vpcs/{}/peerings", at(&vpcs, "/vpcs/1/id").as_str().unwrap());
+    let made = api.call("POST", &path, &json!({"name": "to-the-first", "vpc_id": at(&vpcs, "/vpcs/0/id")})).await;
+    assert_eq!((made.status, at(&made.json, "/peering/name")), (202, &json!("to-the-first")));
+    let listed = api.call("GET", &path, &json!(null)).await.json;
+    let names: Vec<_> = at(&listed, "/peerings").as_array().unwrap().iter().map(|row| &row["name"]).collect();
+    assert!(names.contains(&&json!("to-the-first")), "{names:?}");
+    assert_eq!(api.call("POST", "/vpcs/none/peerings", &json!({"name": "n", "vpc_id": "x"})).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_replacement_keeps_what_a_row_is_found_by() {
     let api = Api::new("digitalocean");
     let agents = api.call("GET", "/gen-ai/agents", &json!(null)).await.json;

@@ -347,6 +347,23 @@ async fn a_host_is_never_chosen_by_a_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_default_that_cannot_be_a_host_is_named() {
+    let text = ZONES
+        .replace("SERVER/{apiVersion}/{tenant}", "http://{host}/v1")
+        .replace("      apiVersion: {default: v4, enum: [v4, v4beta]}\n", "")
+        .replace(
+            "tenant: {x-stackQL-envVar: DEPOT_TENANT}",
+            "host: {default: '{your-host}', x-stackQL-envVar: DEPOT_HOST}",
+        );
+    let dir = || provider_dir("acme", "v1", &[("zones", &text)], "type: null_auth");
+    let error = Db::new(dir()).error("SELECT name FROM acme.zones.zones").await;
+    assert_eq!(error.message(), "`host` cannot be `{your-host}`: it is a part of the API's address");
+    let env = Env::empty().with("DEPOT_HOST", "s3cret@evil.example");
+    let error = Db::with(dir(), |builder| builder.env(env)).error("SELECT name FROM acme.zones.zones").await;
+    assert_eq!(error.message(), "`host` cannot be what the environment gives: it is a part of the API's address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn too_many_combinations_are_refused_before_the_first_call() {
     let server = server().await;
     let mut db = db(&server).set("max_calls", "5");

@@ -178,7 +178,7 @@ pub(super) fn statement(id: &str, method: &Method, values: &Values, mut body: Op
         }
     }
     if let Some(body) = body {
-        write!(statement, " @@json = {}", sql(&body)).unwrap();
+        write!(statement, " @@json = {}", sql(&Value::from(body.to_string()))).unwrap();
     }
     statement
 }

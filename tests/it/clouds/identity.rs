@@ -28,6 +28,8 @@ struct Source<'a> {
     place: &'a Place,
     list: &'a Arc<Method>,
     column: &'a str,
+    /// The field of the column's object.
+    inside: Option<&'a str>,
 }
 
 /// The values of the parameters of a path, each with the shape of the path up to it.
@@ -187,8 +189,17 @@ impl<'a> Identities<'a> {
         let listing = own.resource.methods.values().filter(|method| lists(method));
         let mut columns = listing.flat_map(|method| &method.response.columns);
         let mut same = || columns.find(|column| !column.ty.is_json() && column.name == parameter.name);
-        let column = key(own, &parameter.name).or_else(|| same().map(|column| column.name.as_str()))?;
-        Self::list(own, column, parameter, "")
+        let column = key(own, &parameter.name).or_else(|| same().map(|column| column.name.as_str()));
+        let source = column.and_then(|column| Self::list(own, column, parameter, ""));
+        source.or_else(|| Self::inside(own, parameter))
+    }
+
+    /// The own rows, where a column's object holds what a parameter asks for.
+    fn inside<'b>(own: &'b Place, parameter: &Parameter) -> Option<Source<'b>> {
+        let filter = own.resource.sandbox.as_ref()?.get("filters")?.get(&parameter.name)?;
+        let inside = filter.get("path")?.as_str()?;
+        let source = Self::list(own, filter.get("column")?.as_str()?, parameter, "")?;
+        Some(Source { inside: Some(inside), ..source })
     }
 
     /// What a document says for the sandbox of the objects above its rows.
@@ -212,18 +223,19 @@ impl<'a> Identities<'a> {
         let lists = lists.filter(|method| !is_told(method));
         let list =
             lists.min_by_key(|list| (Some(shape(&list.path).as_str()) != path.strip_suffix("/{}"), list.path.len()))?;
-        Some(Source { place, list, column })
+        Some(Source { place, list, column, inside: None })
     }
 
     /// The values of the source's column.
     async fn rows(&self, source: &Source<'_>, above: &Above) -> Result<Vec<Value>, String> {
-        let Source { place, list, column } = source;
+        let Source { place, list, column, inside } = source;
         let given = self.below(place, list, 0, above).await?;
         let id = self.cloud.id(place);
         let conditions: Vec<String> =
             given.iter().map(|(key, value)| format!("{} = {}", name(key), sql(value))).collect();
         let which = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-        let query = format!("SELECT {} FROM {id}{which} LIMIT 20", name(column));
+        let inside = inside.map(|field| format!(" ->> {}", sql(&json!(field)))).unwrap_or_default();
+        let query = format!("SELECT {}{inside} FROM {id}{which} LIMIT 20", name(column));
         if let Some(known) = self.known.lock().await.get(&query) {
             return Ok(known.clone());
         }
