@@ -242,9 +242,10 @@ impl ReadPlan {
         if !leaps || from_first <= largest {
             return from_first;
         }
-        let least = limit.max(size.min);
-        let last = self.skip + limit - 1;
-        (least..=largest.min(least + MOST)).find(|size| self.skip / size == last / size).unwrap_or(largest)
+        let smallest = limit.max(size.min);
+        let last = self.skip.saturating_add(limit) - 1;
+        let sizes = smallest..=largest.min(smallest.saturating_add(MOST));
+        sizes.into_iter().find(|size| self.skip / size == last / size).unwrap_or(largest)
     }
 }
 
