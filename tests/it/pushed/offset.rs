@@ -106,7 +106,7 @@ async fn servers_that_cap_their_pages_or_skip_nothing_give_the_right_rows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_does_not_hold_what_its_total_promises_is_no_landing() {
     // Pages of five places of which some are hidden: page 31 does not begin with row 151.
-    let hidden = |id: u64| id % 3 == 0;
+    let hidden = |id: u64| id.is_multiple_of(3);
     let visible: Vec<Value> = widgets(300).into_iter().filter(|row| !hidden(row["id"].as_u64().unwrap())).collect();
     let total = visible.len();
     let server = Server::start(move |seen| {

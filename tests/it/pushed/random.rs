@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -38,10 +39,10 @@ struct Query {
 fn query(dice: &mut Dice) -> Query {
     let mut sql = "SELECT id, size, ok, name, created FROM acme.shop.widgets".to_owned();
     if dice.roll(3) == 0 {
-        sql += &format!(" WHERE {}", predicate(dice, 1));
-    } else if dice.roll(4) == 0 {
+        write!(sql, " WHERE {}", predicate(dice, 1)).unwrap();
+    } else if dice.roll(4) == 1 {
         sql += " WHERE size > 100";
-    } else if dice.roll(4) == 0 {
+    } else if dice.roll(4) == 2 {
         sql += " WHERE size IS NOT NULL";
     }
     let mut keys = Vec::new();
@@ -58,13 +59,13 @@ fn query(dice: &mut Dice) -> Query {
             format!("{}{direction}{nulls}", COLUMNS[*at])
         };
         let parts: Vec<String> = keys.iter().map(part).collect();
-        sql += &format!(" ORDER BY {}", parts.join(", "));
+        write!(sql, " ORDER BY {}", parts.join(", ")).unwrap();
     }
     if dice.roll(5) > 0 {
-        sql += &format!(" LIMIT {}", [1, 3, 7, 30][dice.roll(4)]);
+        write!(sql, " LIMIT {}", [1, 3, 7, 30][dice.roll(4)]).unwrap();
     }
     if dice.roll(2) == 0 {
-        sql += &format!(" OFFSET {}", [1, 19, 45, 70, 150, 310][dice.roll(6)]);
+        write!(sql, " OFFSET {}", [1, 19, 45, 70, 150, 310][dice.roll(6)]).unwrap();
     }
     Query { sql, keys, unique }
 }

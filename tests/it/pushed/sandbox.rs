@@ -53,8 +53,8 @@ async fn every_order_that_linodes_documents_declare_is_the_sandboxs() {
                 let pushed = db.rows(&of(&format!("\"{column}\" DESC"))).await;
                 assert_eq!(pushed.rows, plain.rows, "{}.{column}", resource.id);
                 assert!(pushed.warned().is_empty(), "{}.{column}: {:?}", resource.id, pushed.warnings());
-                let plan = db.rows(&format!("EXPLAIN {}", of(&format!("\"{column}\" DESC")))).await;
-                told += usize::from(plan.column(0).into_iter().any(|line| line.contains("+order_by")));
+                let explained = db.rows(&format!("EXPLAIN {}", of(&format!("\"{column}\" DESC")))).await;
+                told += usize::from(explained.column(0).into_iter().any(|line| line.contains("+order_by")));
             }
         }
     }
