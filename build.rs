@@ -27,7 +27,9 @@ mod provider {
     mod auth;
     mod call;
     pub mod document;
+    mod idempotency;
     mod item_path;
+    pub mod kept;
     mod keys;
     pub mod load;
     mod model;
@@ -43,6 +45,7 @@ mod provider {
     mod waiting;
     mod yaml;
 
+    pub use idempotency::IdempotencyKey;
     pub use upload::UploadStep;
 }
 
@@ -96,7 +99,7 @@ fn add_digests(documents: &Files, file: &str, digests: &mut Files) -> Result<(),
     let provider = provider::load::load_provider(&document, directory)?;
     for service in provider.services.values() {
         let made = provider::load::load_service(&provider, &document, service, &parse(&service.path)?)?;
-        digests.insert(format!("{file}:{}", service.name), serde_json::to_vec(&made)?);
+        digests.insert(format!("{file}:{}", service.name), provider::kept::KeptService::write(&made)?);
     }
     digests.insert(file.to_owned(), serde_json::to_vec(&provider)?);
     Ok(())

@@ -10,7 +10,9 @@ mod auth;
 mod call;
 mod digests;
 mod document;
+mod idempotency;
 mod item_path;
+mod kept;
 mod keys;
 mod load;
 mod model;
@@ -30,6 +32,7 @@ mod yaml;
 
 pub use call::{Call, LocalFile};
 pub use digests::DigestStore;
+pub use idempotency::IdempotencyKey;
 pub use model::*;
 pub use pushdown::{
     Direction, FilterDialect, FilterPushdown, NullOrder, OrderForm, OrderPushdown, ProjectionPushdown, Pushdown,

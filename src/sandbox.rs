@@ -39,6 +39,7 @@ mod change;
 mod date;
 mod expression;
 mod filter;
+mod once;
 mod page;
 mod recipe;
 mod refusal;
@@ -61,6 +62,7 @@ use access::{Caller, Credentials};
 use answer::{Answer, ErrorForm};
 use arguments::Arguments;
 use asked::Asked;
+use once::Once;
 use refusal::Refusal;
 use route::{Captured, Found, Route, Routes};
 use saved::StateFile;
@@ -87,6 +89,7 @@ pub struct Sandbox {
     count: AtomicU64,
     writes: AtomicU64,
     seen: Mutex<VecDeque<Seen>>,
+    once: Once,
     /// For answers that no operation gives.
     errors: ErrorForm,
 }
@@ -193,6 +196,7 @@ impl Sandbox {
             count: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             seen: Mutex::new(VecDeque::new()),
+            once: Once::default(),
             errors,
         })
     }
@@ -341,7 +345,8 @@ impl Sandbox {
         arguments.check(method, invalid.unwrap_or(StatusCode::BAD_REQUEST), |name| table.has(name))?;
         if method.effect != Effect::Read {
             let (state, url) = (self.state.as_ref(), &incoming.url);
-            return Write { state, table, method, arguments: &arguments, url, now }.run();
+            let write = Write { state, table, method, arguments: &arguments, url, now };
+            return self.once.run(method, &incoming.path, &arguments, || write.run());
         }
         let conditions = filter::conditions(&self.state, table, method, &arguments)?;
         let all = self.state.rows(&table.name);

@@ -92,7 +92,8 @@ async fn take(mut arriving: Arriving, layout: Arc<Layout>, most: usize) -> Resul
     let (status, headers) = (arriving.status, arriving.headers.clone());
     let most = if answer::may_hold_rows(status, &headers) { most } else { usize::MAX };
     let (held, more) = arriving.read_to(most).await?;
-    let mut about = Answer { status, headers, body: Bytes::new(), attempts: 0, latency: Duration::ZERO };
+    let mut about =
+        Answer { status, headers, body: Bytes::new(), attempts: 0, latency: Duration::ZERO, in_doubt: false };
     if !more {
         let length = held.len() as u64;
         about.body = held;

@@ -71,10 +71,20 @@ pub(super) fn outgoing(
         authorizer,
         secret_query: secret_query(method),
         signing_path: method.path.trim_start_matches('/').to_owned(),
-        repeat: if method.effect == Effect::Read { Repeat::Safe } else { Repeat::Unsafe },
+        repeat: repeat(method, asked.call),
         published: published(method),
         retries: context.settings.retries,
         max_wait: context.settings.max_wait,
+    }
+}
+
+/// Whether a call may be sent again when nobody knows what became of it.
+fn repeat(method: &Method, call: &Call) -> Repeat {
+    let has_key = method.idempotency_key.as_ref().is_some_and(|key| key.of(call).is_some());
+    match method.effect {
+        Effect::Read => Repeat::Safe,
+        Effect::Write | Effect::Delete if has_key => Repeat::Keyed,
+        Effect::Write | Effect::Delete => Repeat::Unsafe,
     }
 }
 
@@ -116,7 +126,7 @@ pub async fn send_call(
     let outgoing = outgoing(context, method, &asked, request, authorizer);
     let answer = send(context, method, &outgoing).await?;
     let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())
-        .map_err(|error| doubtful(error, method, answer.status))?;
+        .map_err(|error| doubtful(error, method, answer.status, answer.in_doubt))?;
     let request_id = answer::request_id(&answer.headers);
     let status = answer.status.as_u16();
     match verdict {
@@ -126,7 +136,7 @@ pub async fn send_call(
         Verdict::Good => {
             let value = body_value(&answer.body).map_err(|error| {
                 let error = answer::describe(error, method, &outgoing.request, &answer);
-                doubtful(error, method, answer.status)
+                doubtful(error, method, answer.status, answer.in_doubt)
             })?;
             if let (Some(rule), Some(path)) = (&method.success, &success) {
                 match path.select(&value).first() {
@@ -146,9 +156,9 @@ pub async fn send_call(
     }
 }
 
-/// An error of a call whose answer had this status, marked where that leaves open what the API did.
-pub(super) fn doubtful(error: Error, method: &Method, status: StatusCode) -> Error {
-    let is_told = method.effect == Effect::Read || !says_nothing(status);
+/// An error of a call whose answer had this status, marked where that, or an attempt before, leaves open what the API did.
+pub(super) fn doubtful(error: Error, method: &Method, status: StatusCode, in_doubt: bool) -> Error {
+    let is_told = method.effect == Effect::Read || !(in_doubt || says_nothing(status));
     if is_told || error.context_value("state").is_some() { error } else { error.with("state", "unknown") }
 }
 

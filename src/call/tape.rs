@@ -28,7 +28,7 @@ impl ReadContext {
     pub(super) fn server(&self, provider: &str, method: &Method, call: &Call) -> Result<Server> {
         let server = self.endpoints.server(provider, method, &call.arguments)?;
         let Some(tape) = self.client.tape().filter(|tape| tape.is_replay()) else { return Ok(server) };
-        let facts = tape.facts(&key_of(call, &scrubber(method, call)));
+        let facts = tape.facts(&key_of(method, call, &scrubber(method, call)));
         let url = |name: &str| facts?.get(name)?.as_str().and_then(|text| Url::parse(text).ok());
         Ok(match url("server") {
             Some(used) => Server { used, declared: url("declared") },
@@ -70,7 +70,7 @@ impl ReadContext {
             facts["declared"] = Value::from(declared.as_str());
         }
         Some(Arc::new(Label {
-            call: key_of(call, &scrubber),
+            call: key_of(method, call, &scrubber),
             part: json!({ "page": page, "paging": paging }),
             facts,
             name,
@@ -80,9 +80,13 @@ impl ReadContext {
     }
 }
 
-/// The Call without its secrets. What files it sends is known by their names, lengths and digests, wherever they are.
-fn key_of(call: &Call, scrubber: &Scrubber) -> Value {
+/// The Call without its secrets, and without the key that is made anew for each. What files it sends is known by their
+/// names, lengths and digests, wherever they are.
+fn key_of(method: &Method, call: &Call, scrubber: &Scrubber) -> Value {
     let mut call = call.clone();
+    if let Some(key) = &method.idempotency_key {
+        key.take(&mut call);
+    }
     for file in &mut call.files {
         file.path = file.name().to_owned();
     }

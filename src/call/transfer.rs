@@ -59,7 +59,11 @@ pub(super) async fn download(
     }
     let file = ArrivingFile::begin(into, context.settings.on_existing).await?;
     let asked = Asked { call, page: 1, values: &[], link: None, server: &server };
-    let first = outgoing(context, method, &asked, request, authorizer);
+    let mut first = outgoing(context, method, &asked, request, authorizer);
+    if first.repeat == Repeat::Keyed {
+        // Where answers lead elsewhere, no place knows of the attempts before.
+        first.repeat = Repeat::Unsafe;
+    }
     let Followed { outgoing, mut response, attempts, led } = follow(context, method, first).await?;
     answer::conceal_ids(&mut response.headers, outgoing.authorizer.as_deref());
     let status = response.status;
@@ -76,7 +80,7 @@ pub(super) async fn download(
     let written = arrived.map_err(|error| {
         let error =
             if error.context_value("status").is_some() { error } else { locate(error, method, &outgoing.request) };
-        left_open(doubtful(error, method, status), method, led)
+        left_open(doubtful(error, method, status, false), method, led)
     })?;
     let value = json!({"file": written.path, "bytes": written.bytes, "sha256": written.sha256});
     Ok(Answered { status: status.as_u16(), value, request_id, missing: None })
@@ -320,7 +324,7 @@ async fn read_told(response: Response, attempts: u32) -> Result<Answer> {
             break;
         }
     }
-    Ok(Answer { status, headers, body: read.freeze(), attempts, latency: std::time::Duration::ZERO })
+    Ok(Answer { status, headers, body: read.freeze(), attempts, latency: std::time::Duration::ZERO, in_doubt: false })
 }
 
 /// Writes an answer's bytes as they come.

@@ -190,28 +190,36 @@ impl Session {
 impl Session {
     /// Answers `FORGET`: the journal of a statement that stopped is closed, as nobody wants the rest. What it tells stays.
     pub(super) async fn forget(&mut self, id: &str, report: Report) -> Result<QueryResult> {
-        self.check_no_transaction("FORGET")?;
-        let (dir, wanted, now) = (self.state_path()?, id.to_owned(), self.clock().utc());
-        let said = blocking(move || {
-            let (journal, record) = stopped(&dir, &wanted)?;
-            let left = left_of(&record);
+        let now = self.clock().utc();
+        let close = move |journal: &Journal, record: &StatementRecord| {
+            let left = left_of(record);
             journal.end(now, &format!("forgotten: {left}"))?;
-            Ok(format!(
-                "FORGET '{}': {left}; what is not done stays undone, and the journal keeps it",
-                record.statement
-            ))
-        });
-        let said = said.await?;
-        Ok(QueryResult::command(&said, report, self.clock()))
+            let kept = "what is not done stays undone, and the journal keeps it";
+            Ok(format!("FORGET '{}': {left}; {kept}", record.statement))
+        };
+        self.with_stopped(id, report, close).await
     }
 
     /// What [`Session::forget`] would forget.
     pub(super) async fn would_forget(&mut self, id: &str, report: Report) -> Result<QueryResult> {
+        let tell = |_: &Journal, record: &StatementRecord| {
+            Ok(format!("FORGET '{}' would close: {}", record.statement, left_of(record)))
+        };
+        self.with_stopped(id, report, tell).await
+    }
+
+    /// Says what `told` says of a statement that stopped.
+    async fn with_stopped(
+        &self,
+        id: &str,
+        report: Report,
+        told: impl FnOnce(&Journal, &StatementRecord) -> Result<String> + Send + 'static,
+    ) -> Result<QueryResult> {
         self.check_no_transaction("FORGET")?;
         let (dir, wanted) = (self.state_path()?, id.to_owned());
         let said = blocking(move || {
-            let (_, record) = stopped(&dir, &wanted)?;
-            Ok(format!("FORGET '{}' would close: {}", record.statement, left_of(&record)))
+            let (journal, record) = stopped(&dir, &wanted)?;
+            told(&journal, &record)
         });
         let said = said.await?;
         Ok(QueryResult::command(&said, report, self.clock()))

@@ -293,7 +293,7 @@ impl Tables<'_> {
         match parts.as_slice() {
             [provider, service, resource] => {
                 let provider = self.registry.provider(provider).map_err(here)?;
-                let service = self.registry.service(&provider.name, service).map_err(here)?;
+                let service = self.registry.service_entry(&provider.name, service).map_err(here)?;
                 let resource = self.registry.resource(&provider.name, &service.name, resource).map_err(here)?;
                 let table = Arc::new(Table::new(&provider.name, &service.name, Arc::clone(&resource)).map_err(here)?);
                 let arguments = match args.take() {

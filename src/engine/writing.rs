@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::Value;
 use sqlparser::ast;
@@ -20,11 +21,26 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::http::Secret;
 use crate::report::Report;
 use crate::sql::{Statement, Verb, Write};
-use crate::store::{CallState, SecretField, StateDirectory, conceal, resume, reveal, secret_fields};
+use crate::store::{CallState, SecretField, StateDirectory, StatementRecord, conceal, resume, reveal, secret_fields};
 use crate::write::{
     self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_budget, check_files,
     check_unchanged, failure, holds_none, restore, rows_left, unanswered, with_nulls,
 };
+
+/// The calls of which nobody knows what became of them, and which may be sent again: each carries a key that the API
+/// still knows.
+fn repeatable(planned: &Planned, record: &StatementRecord, now: SystemTime) -> Vec<usize> {
+    let is_known = |at: &usize| {
+        let has_key = planned.plan.calls.get(*at).is_some_and(|step| step.idempotency_key.is_some());
+        let key = planned.part_of(*at).and_then(|part| part.method.idempotency_key.as_ref()).filter(|_| has_key);
+        let lifetime = key.and_then(|key| key.lifetime);
+        let first = record.calls.get(*at).and_then(|call| call.first_intent);
+        // A clock that was set back says nothing.
+        let age = first.and_then(|first| now.duration_since(first).ok());
+        lifetime.zip(age).is_some_and(|(lifetime, age)| age < lifetime)
+    };
+    record.calls_in(CallState::Unknown).into_iter().filter(is_known).collect()
+}
 
 /// Where writes are noted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,7 +128,7 @@ impl Session {
             let stored = state.load_plan(&wanted)?;
             if stored.applied.is_some() {
                 // Says when.
-                state.mark_applied(&stored.id, std::time::SystemTime::UNIX_EPOCH)?;
+                state.mark_applied(&stored.id, SystemTime::UNIX_EPOCH)?;
             }
             let plan = reveal(stored.plan, &supplied, &state.digest_key()?)?;
             Ok((stored.id, plan))
@@ -144,7 +160,23 @@ impl Session {
         let clock = self.clock();
         let context = self.plan_context(&rows, &report, &clock);
         let planned = restore(&context, plan).await?;
-        let states: Vec<CallState> = record.calls.iter().map(crate::store::CallRecord::state).collect();
+        let mut states: Vec<CallState> = record.calls.iter().map(crate::store::CallRecord::state).collect();
+        let repeated = repeatable(&planned, &record, clock.utc());
+        for at in &repeated {
+            if let Some(state) = states.get_mut(*at) {
+                *state = CallState::NotStarted;
+            }
+        }
+        if !repeated.is_empty() {
+            let numbers: Vec<String> = repeated.iter().map(|at| (at + 1).to_string()).collect();
+            let message = format!(
+                "nobody knew what became of {} {}: sent again with the key that the API knows {} by",
+                if repeated.len() == 1 { "call" } else { "calls" },
+                numbers.join(", "),
+                if repeated.len() == 1 { "it" } else { "each" },
+            );
+            report.warn("repeated", &planned.plan.table, message);
+        }
         let left = |at: usize| to_be_sent(&states, at);
         check_files(&planned, left).await?;
         // Days may lie in between.

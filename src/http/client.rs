@@ -68,6 +68,9 @@ pub enum Repeat {
     Safe,
     /// It is repeated only where the API certainly did not act: it was not reached, or answered 429.
     Unsafe,
+    /// It changes something, and carries a key by which the API knows it again: it is repeated as what is safe, and what
+    /// the last attempt says holds for all of them only where the API says that it did it, or that it will not.
+    Keyed,
 }
 
 /// An answer, whole.
@@ -83,6 +86,8 @@ pub struct Answer {
     pub attempts: u32,
     /// How long the last attempt took, from sending to the end of the body.
     pub latency: Duration,
+    /// Whether an attempt before the last may have been acted on, and this answer does not tell.
+    pub in_doubt: bool,
 }
 
 /// An answer whose body is still arriving.
@@ -113,6 +118,7 @@ pub(crate) struct Taken<T> {
     pub(crate) attempts: u32,
     /// How long the last attempt took.
     pub(crate) latency: Duration,
+    in_doubt: bool,
     status: StatusCode,
     /// The length of the body, where all of it was read.
     bytes: Option<u64>,
@@ -198,7 +204,8 @@ impl Client {
     async fn fetch_live(&self, outgoing: &Outgoing, report: &Report, budget: &CallBudget) -> Result<Answer> {
         let taken = self.run(outgoing, report, *budget, read_whole).await?;
         let Whole { status, headers, body } = taken.value;
-        Ok(Answer { status, headers, body, attempts: taken.attempts, latency: taken.latency })
+        let Taken { attempts, latency, in_doubt, .. } = taken;
+        Ok(Answer { status, headers, body, attempts, latency, in_doubt })
     }
 
     /// As [`Client::fetch`], but `take` reads of the answer what it wants, and gives the length of the body where it read
@@ -237,13 +244,35 @@ impl Client {
         Ok(Opened { response: taken.value, attempts: taken.attempts })
     }
 
-    /// The one loop of attempts. `take` makes of an answer what the caller wants.
+    /// Sends, and says of what fails whether an attempt may have been acted on.
     async fn run<T, Taking>(
         &self,
         outgoing: &Outgoing,
         report: &Report,
         budget: CallBudget,
         take: impl Fn(Arriving) -> Taking,
+    ) -> Result<Taken<T>>
+    where
+        Taking: Future<Output = Result<(T, Option<u64>)>>,
+    {
+        let mut in_doubt = false;
+        let taken = self.attempts(outgoing, report, budget, take, &mut in_doubt).await;
+        taken.map_err(|error| {
+            // Whatever ended it: what was sent before may have been done.
+            let is_new = in_doubt && error.context_value("state").is_none();
+            if is_new { error.with("state", "unknown") } else { error }
+        })
+    }
+
+    /// The one loop of attempts. `take` makes of an answer what the caller wants. `in_doubt` becomes true with the first
+    /// attempt of a change that may have been acted on and is repeated.
+    async fn attempts<T, Taking>(
+        &self,
+        outgoing: &Outgoing,
+        report: &Report,
+        budget: CallBudget,
+        take: impl Fn(Arriving) -> Taking,
+        in_doubt: &mut bool,
     ) -> Result<Taken<T>>
     where
         Taking: Future<Output = Result<(T, Option<u64>)>>,
@@ -301,6 +330,7 @@ impl Client {
                         None
                     };
                     if let Some(wait) = wait.filter(|_| may_repeat) {
+                        *in_doubt |= outgoing.repeat == Repeat::Keyed && !refuses(status);
                         log(outgoing, Some(status), None, elapsed(), attempt, "repeated");
                         drop((response, permit, under_way));
                         self.pause(wait, report).await;
@@ -313,7 +343,8 @@ impl Client {
                         Ok((value, bytes)) => {
                             let latency = elapsed();
                             log(outgoing, Some(status), bytes, latency, attempt, "");
-                            return Ok(Taken { value, attempts: attempt, latency, status, bytes });
+                            let in_doubt = *in_doubt && !tells_of_all(status);
+                            return Ok(Taken { value, attempts: attempt, latency, in_doubt, status, bytes });
                         }
                         Err(error) => {
                             log(outgoing, Some(status), None, elapsed(), attempt, error.message());
@@ -330,6 +361,7 @@ impl Client {
             if !(may_repeat && failure.may_be_repeated(outgoing.repeat)) {
                 return Err(failure.into_error(outgoing.repeat, attempt));
             }
+            *in_doubt |= outgoing.repeat == Repeat::Keyed && !failure.is_told();
             self.pause(back_off(attempt, self.clock.chance()).min(*max_wait), report).await;
             attempt += 1;
         }
@@ -350,7 +382,7 @@ impl Client {
     fn wait_after_answer(&self, outgoing: &Outgoing, response: &Response, attempt: u32) -> Result<Option<Duration>> {
         let throttled = response.status == StatusCode::TOO_MANY_REQUESTS;
         let repeatable = match outgoing.repeat {
-            Repeat::Safe => passes(response.status),
+            Repeat::Safe | Repeat::Keyed => passes(response.status),
             Repeat::Unsafe => throttled,
         };
         if !repeatable {
@@ -385,26 +417,42 @@ struct Failure {
 impl Failure {
     fn may_be_repeated(&self, repeat: Repeat) -> bool {
         match repeat {
-            Repeat::Safe => self.error.is_retryable() || self.error.kind() == ErrorKind::Network,
+            Repeat::Safe | Repeat::Keyed => self.error.is_retryable() || self.error.kind() == ErrorKind::Network,
             Repeat::Unsafe => self.status.is_none() && self.error.is_retryable(),
         }
     }
 
-    fn into_error(self, repeat: Repeat, attempts: u32) -> Error {
+    /// Whether it is known that the API did not act on it.
+    fn is_told(&self) -> bool {
         let unsent = self.error.is_retryable()
             || matches!(self.error.kind(), ErrorKind::InvalidArgument | ErrorKind::Auth | ErrorKind::Unsupported);
-        // A 4xx says that nothing was done, even if the rest of it is lost; a time-out of the API's own says nothing.
-        let refuses = |status: StatusCode| status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
-        let told = self.status.map_or(unsent, refuses);
+        self.status.map_or(unsent, refuses)
+    }
+
+    fn into_error(self, repeat: Repeat, attempts: u32) -> Error {
+        let told = self.is_told();
         let mut error = self.error;
         if attempts > 1 {
             error = error.with("attempts", attempts.to_string());
         }
-        if repeat == Repeat::Unsafe && !told {
+        if repeat != Repeat::Safe && !told {
             error = error.with("state", "unknown");
         }
         error
     }
+}
+
+/// Whether a status says that nothing was done, even if the rest of the answer is lost. A time-out of the API's own says
+/// nothing.
+fn refuses(status: StatusCode) -> bool {
+    status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
+}
+
+/// Whether the answer to a request with a key holds for every time that it was sent. Done is done; a request that is
+/// wrong is wrong each time. That the first one is still under way (409), that this one came too often or without leave,
+/// says nothing of the first.
+fn tells_of_all(status: StatusCode) -> bool {
+    status.is_success() || (refuses(status) && !matches!(status.as_u16(), 401 | 403 | 409 | 425 | 429))
 }
 
 struct Whole {

@@ -254,7 +254,7 @@ impl RecordedAnswer {
             (None, None) => Bytes::new(),
         };
         let status = StatusCode::from_u16(self.status).map_err(|_| wrong("status"))?;
-        Ok(Answer { status, headers, body, attempts: self.attempts, latency: Duration::ZERO })
+        Ok(Answer { status, headers, body, attempts: self.attempts, latency: Duration::ZERO, in_doubt: false })
     }
 }
 

@@ -74,6 +74,11 @@ impl Api {
         let item = self.path_item(operation)?;
         item.entries().find(|(key, _)| key.eq_ignore_ascii_case(operation.verb)).map(|(_, node)| node)
     }
+
+    /// What a node refers to, or the node.
+    pub(super) fn follow<'n>(&'n self, node: &'n Node) -> &'n Node {
+        follow(&self.root, node)
+    }
 }
 
 /// `GET /parcels/{}`: what an overlay and a registry may write with other names in the braces.
@@ -191,7 +196,7 @@ fn own_id<'i>(id: &'i str, path: &str, verb: &str) -> &'i str {
     own.filter(|own| !own.is_empty()).unwrap_or(id)
 }
 
-/// A path item itself, where a reference stands for it.
+/// A node itself, where a reference stands for it.
 fn follow<'n>(root: &'n Node, node: &'n Node) -> &'n Node {
     let mut node = node;
     for _ in 0..16 {

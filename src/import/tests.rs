@@ -54,6 +54,25 @@ fn verbs_follow_from_method_and_path() {
 }
 
 #[test]
+fn a_header_for_keys_is_declared() {
+    let text = |parameter: &str, verb: &str| {
+        format!(
+            "openapi: 3.0.0\nservers: [{{url: 'https://a.test'}}]\npaths: {{/things: {{get: {{operationId: listThings, {}}}, {verb}: {{operationId: makeThing, parameters: [{{$ref: '#/components/parameters/k'}}], {}}}}}}}\n\
+             components: {{parameters: {{k: {{name: {parameter}, in: header, schema: {{type: string}}}}}}}}\n",
+            list(""),
+            answers(THING)
+        )
+    };
+    let written = |parameter: &str, verb: &str| {
+        let files = made(&text(parameter, verb)).files;
+        files.iter().any(|(_, content)| String::from_utf8_lossy(content).contains("idempotencyKey"))
+    };
+    assert!(written("Idempotency-Key", "post") && written("x-idempotency-key", "post"));
+    assert!(!written("X-Request-Id", "post"), "this one may only be for logs");
+    assert!(!written("Idempotency-Key", "put"));
+}
+
+#[test]
 fn rows_are_found_in_envelopes_of_lists_and_of_single_things() {
     for (schema, item, expected) in [
         (format!("{{type: array, items: {THING}}}"), false, "$"),

@@ -14,6 +14,7 @@ use super::api::{Api, Operation};
 use super::decide::{Decision, Verb};
 use super::report::Finding;
 use super::words::title;
+use crate::error::fold_name;
 use crate::provider::Node;
 
 /// What is kept of the texts of a document.
@@ -149,9 +150,15 @@ fn method(making: &Making<'_>, decision: &Decision) -> Node {
     }
     let pointer = operation.path.replace('~', "~0").replace('/', "~1");
     method.insert("operation".to_owned(), map([("$ref", Node::Text(format!("#/paths/{pointer}/{}", operation.verb)))]));
+    let mut config: IndexMap<String, Node> = IndexMap::new();
     if making.api.node(operation).is_some_and(|node| node.get("requestBody").is_some()) {
-        let naive = map([("algorithm", text("naive"))]);
-        method.insert("config".to_owned(), map([("requestBodyTranslate", naive)]));
+        config.insert("requestBodyTranslate".to_owned(), map([("algorithm", text("naive"))]));
+    }
+    if let Some(name) = idempotency_header(making.api, operation) {
+        config.insert("idempotencyKey".to_owned(), map([("name", text(name)), ("location", text("header"))]));
+    }
+    if !config.is_empty() {
+        method.insert("config".to_owned(), Node::Map(config));
     }
     if let Some(answer) = making.answers.get(decision.operation) {
         let mut response: IndexMap<String, Node> = IndexMap::new();
@@ -173,6 +180,19 @@ fn method(making: &Making<'_>, decision: &Decision) -> Node {
         }
     }
     Node::Map(method)
+}
+
+/// The header by which the API knows a POST again. Its name has that meaning alone (IETF draft "The Idempotency-Key HTTP
+/// Header Field", §2).
+fn idempotency_header<'a>(api: &'a Api, operation: &Operation) -> Option<&'a str> {
+    let holders =
+        [api.path_item(operation), api.node(operation)].into_iter().flatten().filter(|_| operation.verb == "post");
+    let written = holders.flat_map(|holder| holder.get("parameters").map_or(&[][..], Node::items));
+    let mut headers = written.map(|node| api.follow(node)).filter(|node| node.text_of("in") == Some("header"));
+    headers.find_map(|node| {
+        let is_key = |name: &&str| matches!(fold_name(name).as_str(), "idempotencykey" | "xidempotencykey");
+        node.text_of("name").filter(is_key)
+    })
 }
 
 /// The provider's own document.

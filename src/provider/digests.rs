@@ -5,9 +5,6 @@
 
 use std::fmt;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 /// Tells apart programs that would read a document differently: a hash over the sources of this room.
 const CODE: &str = env!("SKYQL_PROVIDER_CODE");
 
@@ -21,20 +18,15 @@ pub trait DigestStore: fmt::Debug + Send + Sync {
 }
 
 /// The digest of what these documents make, a provider or a service; the parts are all that it depends on.
-pub(super) fn load_digest<T: DeserializeOwned>(store: &dyn DigestStore, parts: &[&[u8]]) -> Option<T> {
-    read_digest(&store.load(&with_code(parts))?)
+pub(super) fn load_digest(store: &dyn DigestStore, parts: &[&[u8]]) -> Option<Vec<u8>> {
+    store.load(&with_code(parts))
 }
 
 /// Keeps a digest.
-pub(super) fn save_digest<T: Serialize>(store: &dyn DigestStore, parts: &[&[u8]], made: &T) {
-    if let Ok(digest) = serde_json::to_vec(made) {
+pub(super) fn save_digest(store: &dyn DigestStore, parts: &[&[u8]], digest: serde_json::Result<Vec<u8>>) {
+    if let Ok(digest) = digest {
         store.save(&with_code(parts), &digest);
     }
-}
-
-/// What a digest says; nothing when it is damaged.
-pub(super) fn read_digest<T: DeserializeOwned>(digest: &[u8]) -> Option<T> {
-    serde_json::from_slice(digest).ok()
 }
 
 fn with_code<'p>(parts: &[&'p [u8]]) -> Vec<&'p [u8]> {
@@ -46,6 +38,7 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::{Arc, Mutex};
 
+    use super::super::kept::KeptService;
     use super::super::registry::Registry;
     use super::super::source::{DirectorySource, DocumentSource, EmbeddedSource};
     use super::*;
@@ -105,7 +98,7 @@ mod tests {
             let provider = parsed.provider(name).unwrap();
             assert_eq!(shipped.digest(&file, None), serde_json::to_vec(&*provider).ok(), "{name}");
             for service in provider.services.keys() {
-                let made = serde_json::to_vec(&*parsed.service(name, service).unwrap()).ok();
+                let made = KeptService::write(&parsed.service(name, service).unwrap()).ok();
                 assert!(made == shipped.digest(&file, Some(service)), "{name}.{service}");
             }
             assert_eq!(shipped.digest(&file, Some("none")), None);

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use super::auth::auth;
 use super::document::{Document, Node};
+use super::idempotency::idempotency_key;
 use super::item_path::json_path;
 use super::keys::{declared_keys, infer_keys};
 use super::model::{
@@ -233,7 +234,7 @@ impl<'d> Loader<'d> {
             node.get("servers"),
             self.document.root.get("servers"),
         ]);
-        let inputs = inputs(
+        let mut inputs = inputs(
             &self.schemas,
             &Sources {
                 path: operation.path,
@@ -253,6 +254,14 @@ impl<'d> Loader<'d> {
         let http_method = operation.verb.to_ascii_uppercase();
         let selects = verbs.select.iter().any(|select| select == name);
         let effect = self.effect(node, name, verbs, &http_method, &place)?;
+        // What stands above methods means those that create: HTTP says of the others that they may be repeated, and APIs
+        // that know keys do not look for them there.
+        let idempotency_key = levels
+            .configured("idempotencyKey")
+            .filter(|found| effect != Effect::Read && (found.at_method || http_method == "POST"))
+            .filter(|found| found.node.bool() != Some(false))
+            .map(|found| idempotency_key(&found, &mut inputs.parameters, inputs.request.as_ref(), &place))
+            .transpose()?;
         let response = response(
             &self.schemas,
             &Asked {
@@ -304,6 +313,7 @@ impl<'d> Loader<'d> {
                 Some(found) => waiting::waiting(found, effect, &place)?,
                 None => None,
             },
+            idempotency_key,
             upload: own(node, "upload").map(|said| upload(self.document, said, &place)).transpose()?,
             pushdown,
         }))

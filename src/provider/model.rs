@@ -181,6 +181,9 @@ pub struct Method {
     /// How what it starts is waited for.
     #[serde(default, skip_serializing_if = "is_default")]
     pub waiting: Option<Waiting>,
+    /// What makes its calls safe to send twice.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub idempotency_key: Option<super::IdempotencyKey>,
     /// The second step of an upload, where the answer only says where the file goes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub upload: Option<super::UploadStep>,

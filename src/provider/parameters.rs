@@ -237,7 +237,7 @@ fn apply(schemas: &Schemas<'_>, said: &Node, parameter: &mut Parameter) {
 }
 
 /// A parameter of which the document says nothing: text.
-fn implicit(name: &str, location: Location, required: bool) -> Parameter {
+pub(super) fn implicit(name: &str, location: Location, required: bool) -> Parameter {
     let style = if matches!(location, Location::Query | Location::Cookie) { Style::Form } else { Style::Simple };
     Parameter {
         name: name.to_owned(),

@@ -7,10 +7,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::digests::{DigestStore, load_digest, read_digest, save_digest};
+use super::digests::{DigestStore, load_digest, save_digest};
 use super::document::{Document, Node};
+use super::kept::KeptService;
 use super::load::{load_provider, load_service};
 use super::model::{Location, Method, Provider, Resource, Service, ServiceEntry};
 use super::source::DocumentSource;
@@ -47,12 +48,35 @@ struct Loaded {
     text: OnceLock<Result<Vec<u8>>>,
     /// Parsed when a service is, whose document says the rest.
     document: OnceLock<Result<Document>>,
-    services: HashMap<String, OnceLock<Result<Arc<Service>>>>,
+    services: HashMap<String, Known>,
+}
+
+/// What is known of a service.
+#[derive(Default)]
+struct Known {
+    /// Its digest, where there is one.
+    kept: OnceLock<Option<KeptService>>,
+    /// The resources that were read of it one by one.
+    resources: Mutex<HashMap<String, Arc<Resource>>>,
+    whole: OnceLock<Result<Arc<Service>>>,
+}
+
+impl Known {
+    /// One resource of the digest.
+    fn resource(&self, kept: &KeptService, name: &str) -> Option<Arc<Resource>> {
+        let mut read = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.get(name) {
+            return Some(Arc::clone(known));
+        }
+        let resource = Arc::new(kept.resource(name)?);
+        read.insert(name.to_owned(), Arc::clone(&resource));
+        Some(resource)
+    }
 }
 
 impl Loaded {
     fn new(provider: Provider) -> Self {
-        let services = provider.services.keys().map(|name| (name.clone(), OnceLock::new())).collect();
+        let services = provider.services.keys().map(|name| (name.clone(), Known::default())).collect();
         Self { provider: Arc::new(provider), text: OnceLock::new(), document: OnceLock::new(), services }
     }
 
@@ -113,26 +137,39 @@ impl Registry {
     /// `NameNotFound` with the nearest names, or when the document is not there; `Provider` when it cannot be used.
     pub fn service(&self, provider: &str, service: &str) -> Result<Arc<Service>> {
         let (candidate, loaded) = self.loaded(provider)?;
-        let provider = &loaded.provider;
-        let Some(entry) = match_name(provider.services.keys().map(String::as_str), service)
-            .and_then(|name| provider.services.get(name))
-        else {
-            return Err(unknown("service", &provider.name, service, provider.services.keys().map(String::as_str)));
-        };
-        self.load_service(candidate, loaded, entry)
+        self.load_service(candidate, loaded, service_entry(loaded, service)?)
     }
 
-    /// A resource.
+    /// What `provider.yaml` says of a service. Its document is not read.
+    ///
+    /// # Errors
+    /// `NameNotFound` with the nearest names.
+    pub fn service_entry(&self, provider: &str, service: &str) -> Result<ServiceEntry> {
+        service_entry(self.loaded(provider)?.1, service).cloned()
+    }
+
+    /// A resource. Where the service's digest is kept, the others are not read.
     ///
     /// # Errors
     /// As [`Registry::service`].
     pub fn resource(&self, provider: &str, service: &str, resource: &str) -> Result<Arc<Resource>> {
-        let service = self.service(provider, service)?;
-        let names = || service.resources.keys().map(String::as_str);
-        let found = match_name(names(), resource).and_then(|name| service.resources.get(name));
-        found
-            .cloned()
-            .ok_or_else(|| unknown("resource", &format!("{}.{}", service.provider, service.name), resource, names()))
+        fn named<'n>(id: &str, names: impl Iterator<Item = &'n str> + Clone, wanted: &str) -> Result<&'n str> {
+            match_name(names.clone(), wanted).ok_or_else(|| unknown("resource", id, wanted, names))
+        }
+        let (candidate, loaded) = self.loaded(provider)?;
+        let entry = service_entry(loaded, service)?;
+        let id = format!("{}.{}", loaded.provider.name, entry.name);
+        let known = known(loaded, entry)?;
+        if known.whole.get().is_none()
+            && let Some(kept) = self.kept(candidate, loaded, entry, known)
+            && let Some(found) = known.resource(kept, named(&id, kept.names(), resource)?)
+        {
+            return Ok(found);
+        }
+        let service = self.load_service(candidate, loaded, entry)?;
+        let name = named(&id, service.resources.keys().map(String::as_str), resource)?;
+        let found = service.resources.get(name).map(Arc::clone);
+        found.ok_or_else(|| Error::new(ErrorKind::Internal, "a resource is known and not there"))
     }
 
     /// When a source other than the shipped one supplies a provider that is shipped as well: the origins
@@ -229,18 +266,19 @@ impl Registry {
     fn load<'a>(&self, candidate: &'a Candidate) -> Result<&'a Loaded> {
         let load = || {
             let source = self.source(candidate)?;
-            if let Some(provider) = source.digest(&candidate.path, None).and_then(|digest| read_digest(&digest)) {
+            let read = |digest: Vec<u8>| serde_json::from_slice::<Provider>(&digest).ok();
+            if let Some(provider) = source.digest(&candidate.path, None).and_then(read) {
                 return Ok(Loaded::new(provider));
             }
             let text = source.read(&candidate.path)?;
             let parts = [candidate.directory.as_bytes(), text.as_slice()];
-            let loaded = match self.digests.as_deref().and_then(|store| load_digest(store, &parts)) {
+            let loaded = match self.digests.as_deref().and_then(|store| load_digest(store, &parts)).and_then(read) {
                 Some(provider) => Loaded::new(provider),
                 None => {
                     let document = Document::parse(&text, &source.display_path(&candidate.path))?;
                     let provider = load_provider(&document, &candidate.directory)?;
                     if let Some(store) = self.digests.as_deref() {
-                        save_digest(store, &parts, &provider);
+                        save_digest(store, &parts, serde_json::to_vec(&provider));
                     }
                     Loaded { document: OnceLock::from(Ok(document)), ..Loaded::new(provider) }
                 }
@@ -255,32 +293,48 @@ impl Registry {
         found.ok_or_else(|| Error::new(ErrorKind::Internal, "a provider's source is not known"))
     }
 
+    /// The digest of a service, where there is one of exactly its documents.
+    fn kept<'a>(
+        &self,
+        candidate: &Candidate,
+        loaded: &Loaded,
+        entry: &ServiceEntry,
+        known: &'a Known,
+    ) -> Option<&'a KeptService> {
+        let find = || {
+            let source = self.source(candidate).ok()?;
+            if let Some(made) = source.digest(&candidate.path, Some(&entry.name)) {
+                return KeptService::read(made);
+            }
+            let store = self.digests.as_deref()?;
+            let (_, bytes) = read_service(source, candidate, &entry.path).ok()?;
+            let names = digest_names(loaded, entry);
+            let parts = [names.as_bytes(), loaded.text(source, candidate).ok()?, bytes.as_slice()];
+            KeptService::read(load_digest(store, &parts)?)
+        };
+        known.kept.get_or_init(find).as_ref()
+    }
+
     fn load_service(&self, candidate: &Candidate, loaded: &Loaded, entry: &ServiceEntry) -> Result<Arc<Service>> {
+        let known = known(loaded, entry)?;
         let load = || {
+            if let Some(service) = self.kept(candidate, loaded, entry, known).and_then(KeptService::service) {
+                return Ok(Arc::new(service));
+            }
             let source = self.source(candidate)?;
-            let made = source.digest(&candidate.path, Some(&entry.name));
-            if let Some(service) = made.and_then(|digest| read_digest(&digest)) {
-                return Ok(Arc::new(service));
-            }
             let (path, bytes) = read_service(source, candidate, &entry.path)?;
-            let names = format!("{}\n{}", loaded.provider.name, entry.name);
-            let parts = [names.as_bytes(), loaded.text(source, candidate)?, bytes.as_slice()];
-            if let Some(service) = self.digests.as_deref().and_then(|store| load_digest(store, &parts)) {
-                return Ok(Arc::new(service));
-            }
             let document = Document::parse(&bytes, &source.display_path(&path))?;
             let service = load_service(&loaded.provider, loaded.document(source, candidate)?, entry, &document)?;
             if let Some(store) = self.digests.as_deref() {
-                save_digest(store, &parts, &service);
+                let names = digest_names(loaded, entry);
+                let parts = [names.as_bytes(), loaded.text(source, candidate)?, bytes.as_slice()];
+                save_digest(store, &parts, KeptService::write(&service));
             }
             Ok(Arc::new(service))
         };
         let load =
             || load().map_err(|error: Error| error.with("service", format!("{}.{}", loaded.provider.name, entry.name)));
-        match loaded.services.get(&entry.name) {
-            Some(cell) => cell.get_or_init(load).clone(),
-            None => load(),
-        }
+        known.whole.get_or_init(load).clone()
     }
 
     /// The origins of all servers of a provider; services that cannot be loaded have none.
@@ -298,6 +352,23 @@ impl Registry {
         origins.dedup();
         origins
     }
+}
+
+/// What a service's digest depends on beside its documents.
+fn digest_names(loaded: &Loaded, entry: &ServiceEntry) -> String {
+    format!("{}\n{}", loaded.provider.name, entry.name)
+}
+
+fn known<'l>(loaded: &'l Loaded, entry: &ServiceEntry) -> Result<&'l Known> {
+    let found = loaded.services.get(&entry.name);
+    found.ok_or_else(|| Error::new(ErrorKind::Internal, "a service is not among those of its provider"))
+}
+
+fn service_entry<'l>(loaded: &'l Loaded, service: &str) -> Result<&'l ServiceEntry> {
+    let provider = &loaded.provider;
+    let names = || provider.services.keys().map(String::as_str);
+    let found = match_name(names(), service).and_then(|name| provider.services.get(name));
+    found.ok_or_else(|| unknown("service", &provider.name, service, names()))
 }
 
 /// The value of a top-level `name:` line.

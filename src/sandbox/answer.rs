@@ -15,7 +15,7 @@ use crate::provider::{Column, ErrorPaths, ItemShape, Method, ResponseShape, Succ
 const BINARY_LENGTH: usize = 4096;
 
 /// A whole answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

@@ -128,6 +128,7 @@ pub(super) fn method(path: &str) -> Method {
         success: None,
         error: ErrorPaths::default(),
         waiting: None,
+        idempotency_key: None,
         upload: None,
     }
 }

@@ -46,6 +46,8 @@ pub struct StatementRecord {
 /// One call of a statement, as the journal tells it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallRecord {
+    /// When it was first announced.
+    pub first_intent: Option<SystemTime>,
     /// When it was last announced.
     pub intent: Option<SystemTime>,
     /// What became of it since.
@@ -219,7 +221,8 @@ fn add(record: &mut StatementRecord, line: Line<Value>) -> Result<(), &'static s
         Line::Begin { .. } => return Err("a statement begins a second time"),
         Line::Intent { call, at } => {
             let record = record.calls.get_mut(call).ok_or(NO_SUCH_CALL)?;
-            *record = CallRecord { intent: Some(at), outcome: None, finished: None };
+            let first_intent = record.first_intent.or(Some(at));
+            *record = CallRecord { first_intent, intent: Some(at), outcome: None, finished: None };
         }
         Line::Outcome { call, at, outcome } => {
             let record = record.calls.get_mut(call).ok_or(NO_SUCH_CALL)?;

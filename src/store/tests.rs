@@ -53,7 +53,12 @@ fn a_journal_is_read_back_as_it_was_written() {
     assert_eq!(record.at, at(10));
     assert_eq!(states(&record), [CallState::Done, CallState::Unknown, CallState::Failed]);
     assert_eq!(record.calls_in(CallState::Failed), [2]);
-    let first = CallRecord { intent: Some(at(11)), outcome: Some(outcome(OutcomeState::Done)), finished: Some(at(12)) };
+    let first = CallRecord {
+        first_intent: Some(at(11)),
+        intent: Some(at(11)),
+        outcome: Some(outcome(OutcomeState::Done)),
+        finished: Some(at(12)),
+    };
     assert_eq!(record.calls[0], first);
     assert_eq!((record.ended, record.torn), (true, 0));
     assert_eq!(record.summary.as_deref(), Some("1 done, 1 failed, 1 unknown"));

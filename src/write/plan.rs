@@ -1,6 +1,6 @@
 //! A statement → its calls, all of them, before any is sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use sqlparser::ast;
 
 use super::wait::{Wait, check_can_wait};
 use super::{change, exec, insert};
-use crate::bind::{Predicate, Table};
+use crate::bind::{Predicate, Table, literal_text};
 use crate::call::{Endpoints, ShownRequest, destination, show_request};
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -265,6 +265,7 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         // A stored plan waits as well.
         planned_part.awaits = part.wait.is_some();
     }
+    give_keys(&mut planned)?;
     let calls = planned.plan.calls.len() as u64;
     check_budget(context.settings, context.report, &planned, |_| true)?;
     // Every request is built once: what cannot be sent is found before the first one is.
@@ -280,6 +281,31 @@ pub async fn plan(context: &PlanContext<'_>, write: Write) -> Result<Planned> {
         }
     }
     Ok(planned)
+}
+
+/// Gives each call whose API knows calls by a key one of its own, where the statement gave it none.
+///
+/// # Errors
+/// `InvalidArgument` when two calls have the same: the API would do the first one only, and answer as if it had done both.
+fn give_keys(planned: &mut Planned) -> Result<()> {
+    let Planned { plan, parts } = planned;
+    let Some(method) = parts.first().map(|part| &part.method) else { return Ok(()) };
+    let Some(key) = &method.idempotency_key else { return Ok(()) };
+    let mut seen = HashSet::new();
+    for step in &mut plan.calls {
+        if key.of(&step.call).is_none() {
+            key.give(&mut step.call, uuid::Uuid::new_v4().to_string());
+        }
+        step.idempotency_key = key.of(&step.call).map(literal_text);
+        if let Some(given) = &step.idempotency_key
+            && !seen.insert(given.clone())
+        {
+            let message = format!("two calls have the `{}` `{given}`", key.parameter);
+            return Err(Error::new(ErrorKind::InvalidArgument, message)
+                .hint("the API would do the first of them only; leave it out, and each call gets its own"));
+        }
+    }
+    Ok(())
 }
 
 /// A request's method and URL, and what becomes of a file.
@@ -368,7 +394,7 @@ pub(super) async fn find(context: &PlanContext<'_>, name: &[ast::Ident]) -> Resu
     let found = tokio::task::spawn_blocking(move || {
         let part = |at: usize| parts.get(at).map_or("", String::as_str);
         let provider = registry.provider(part(0))?;
-        let service = registry.service(&provider.name, part(1))?;
+        let service = registry.service_entry(&provider.name, part(1))?;
         let resource = registry.resource(&provider.name, &service.name, part(2))?;
         let restricted = registry.is_shadowing(&provider.name);
         Ok(Found { provider: provider.name.clone(), service: service.name.clone(), resource, restricted })

@@ -332,6 +332,7 @@ fn get(method: &Method, path: &str) -> Method {
         },
         pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true, exact: false },
         effect: Effect::Read,
+        idempotency_key: None,
         upload: None,
         waiting: None,
         ..method.clone()

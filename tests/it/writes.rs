@@ -5,6 +5,7 @@
 mod answers;
 mod crash;
 mod guards;
+mod once;
 mod plans;
 mod refusals;
 mod scope;

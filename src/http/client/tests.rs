@@ -184,6 +184,36 @@ async fn writes_are_repeated_only_when_the_api_did_not_act() {
 }
 
 #[tokio::test]
+async fn writes_with_a_key_are_repeated_and_what_stays_open_is_unknown() {
+    let keyed = outgoing(Repeat::Keyed);
+    let lost = || Reply::Fails(Error::new(ErrorKind::Network, "timed out waiting for the answer"));
+    let cut = || Reply::Answer(201, vec![], vec![Ok("{"), Err(broken())]);
+    for first in [lost(), cut(), answer(503, &[]), answer(429, &[])] {
+        let answered = run(&keyed, vec![first, answer(201, &[])]).await.result.unwrap();
+        assert_eq!((answered.attempts, answered.in_doubt), (2, false), "done is done");
+    }
+    for (last, in_doubt) in [(422, false), (404, false), (409, true), (401, true), (403, true)] {
+        let answered = run(&keyed, vec![lost(), answer(last, &[])]).await.result.unwrap();
+        assert_eq!((answered.status.as_u16(), answered.in_doubt), (last, in_doubt));
+        let alone = run(&keyed, vec![answer(last, &[])]).await.result.unwrap();
+        assert!(!alone.in_doubt, "nothing was sent before");
+        let told = run(&keyed, vec![Reply::Fails(unreached()), answer(last, &[])]).await.result.unwrap();
+        assert!(!told.in_doubt, "the first never arrived");
+    }
+    // Whatever ends it after that: an unreachable API, a pause that is too long, the statement's budget.
+    for (replies, calls) in [
+        (std::iter::once(lost()).chain((0..4).map(|_| Reply::Fails(unreached()))).collect(), 9),
+        (vec![lost(), answer(429, &[("retry-after", "3600")])], 9),
+        (vec![lost()], 1),
+    ] {
+        let error = run_with(&keyed, replies, calls).await.result.unwrap_err();
+        assert_eq!(error.context_value("state"), Some("unknown"), "{error}");
+    }
+    let error = run(&keyed, (0..5).map(|_| Reply::Fails(unreached())).collect()).await.result.unwrap_err();
+    assert_eq!(error.context_value("state"), None, "it was never reached");
+}
+
+#[tokio::test]
 async fn the_budget_stops_before_the_next_call() {
     let ran = run_with(&outgoing(Repeat::Safe), vec![answer(500, &[]), answer(500, &[])], 2).await;
     let error = ran.result.unwrap_err();

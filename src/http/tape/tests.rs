@@ -23,6 +23,7 @@ fn answer(status: u16, body: &[u8], headers: &[(&str, &str)]) -> Answer {
         body: Bytes::copy_from_slice(body),
         attempts: 2,
         latency: Duration::from_secs(1),
+        in_doubt: false,
     }
 }
 

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 use crate::error::ErrorKind;
 use crate::provider::model::*;
@@ -180,6 +182,42 @@ fn rules_and_limits() {
         let error = with(broken).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Provider, "{broken}");
         assert!(error.context_value("file").is_some(), "{error}");
+    }
+}
+
+#[test]
+fn keys_that_make_calls_safe_to_send_twice() {
+    const CREATE: &str = "#/paths/~1orders/post";
+    const CHANGE: &str = "#/paths/~1orders~1{order_id}/put";
+    let own = |operation: &str, said: &str| {
+        method(operation, &format!("          config: {{idempotencyKey: {said}}}\n"), "", "")
+    };
+    let found = own(CREATE, "{name: Idempotency-Key, lifetime: 24h}").unwrap();
+    let key = found.idempotency_key.clone().unwrap();
+    assert_eq!((key.location, key.lifetime), (Location::Header, Some(Duration::from_hours(24))));
+    let carries = found.parameters.iter().find(|p| p.name == key.parameter).unwrap();
+    assert_eq!((carries.wire.as_str(), carries.required, carries.ty), ("Idempotency-Key", false, ValueType::Text));
+    // A field that the document names is taken as it is.
+    let found = own(CREATE, "{name: note, location: body}").unwrap();
+    let notes = found.parameters.iter().filter(|p| p.name == "note").count();
+    assert_eq!((notes, found.idempotency_key.clone().unwrap().lifetime), (1, None));
+    assert!(own(CHANGE, "{name: K, location: query}").unwrap().idempotency_key.is_some(), "it says so itself");
+    assert!(own(LIST, "{name: K}").unwrap().idempotency_key.is_none(), "a read needs none");
+
+    let above = "x-stackQL-config: {idempotencyKey: {name: K}}\n";
+    assert!(method(CREATE, "", "", above).unwrap().idempotency_key.is_some());
+    assert!(method(CHANGE, "", "", above).unwrap().idempotency_key.is_none(), "only what creates is meant from above");
+    let opted_out = method(CREATE, "          config: {idempotencyKey: false}\n", "", above).unwrap();
+    assert!(opted_out.idempotency_key.is_none());
+    for (operation, broken) in [
+        (CREATE, "{location: header}"),
+        (CREATE, "{name: K, location: path}"),
+        (CREATE, "{name: K, location: nowhere}"),
+        (CREATE, "{name: K, lifetime: soon}"),
+        (CHANGE, "{name: K, location: body}"),
+    ] {
+        let error = own(operation, broken).unwrap_err();
+        assert!(error.context_value("line").is_some(), "{broken}: {error}");
     }
 }
 

@@ -520,6 +520,21 @@ async fn the_answer_to_every_nth_write_is_lost_but_the_write_is_done() {
 }
 
 #[tokio::test]
+async fn a_request_with_a_known_key_is_answered_as_before_and_not_done_again() {
+    let api = Api::new("digitalocean");
+    let before = api.list("/v1/batches", "data").await.len();
+    let post = async |key: &str| {
+        let body = json!({"file_id": "f1", "request_id": key, "provider": "openai", "completion_window": "24h"});
+        api.call("POST", "/v1/batches", &body).await
+    };
+    let (first, again, other) = (post("k1").await, post("k1").await, post("k2").await);
+    assert!(first.status < 300, "{}", first.json);
+    assert_eq!((first.status, &first.json), (again.status, &again.json));
+    assert_ne!(first.json, other.json);
+    assert_eq!(api.list("/v1/batches", "data").await.len(), before + 2);
+}
+
+#[tokio::test]
 async fn the_same_requests_give_the_same_answers_whatever_was_read() {
     let play = async |seed: u64, reads: bool| {
         let api = Api::with("linode", SandboxOptions { seed, ..SandboxOptions::default() });

@@ -1,5 +1,10 @@
 //! What runs long, and what ends it.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use serde_json::json;
+
 use super::{CTRL_C, sandbox, steady};
 use crate::support::documents::{STATED_TOTAL, acme_dir, paged, widgets};
 use crate::support::server::{Gate, Reply, Server};
@@ -91,6 +96,41 @@ fn a_write_is_asked_about_and_ctrl_c_is_no() {
     assert!(shown.contains("done"), "{shown}");
     // What is asked again and again would be sent again and again.
     terminal.line(&delete.replace("DELETE", "EXPLAIN DELETE"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resuming_asks_about_each_call_that_is_unknown() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let seen = Mutex::new(BTreeSet::new());
+    // What is asked for the first time is lost; nobody knows whether it was done.
+    let server = Server::start(move |request| {
+        let is_new = seen.lock().unwrap().insert(request.json()["label"].to_string());
+        if is_new { Reply::json(502, json!({})).gated(&held) } else { Reply::json(200, json!({"id": 7})) }
+    })
+    .await;
+    let terminal =
+        Start::skyql(&["--base-url", &format!("linode={}", server.url())]).env("LINODE_TOKEN", "t").not_first().run();
+    let insert = "INSERT INTO linode.volumes.volumes (label, size) VALUES ('a', 1), ('b', 1), ('c', 1);";
+    terminal.prompt().typed(insert).keys("\r").shows("send? [y/N]").keys("y\r");
+    server.received(3).await;
+    gate.open();
+    terminal.prompt();
+    let shown = terminal.text().replace('\n', "");
+    assert!(shown.contains("0 done, 0 failed, 3 unknown"), "{shown}");
+    let statement = shown.split("RESUME '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    terminal.typed(&format!("RESUME '{statement}';")).keys("\r");
+    for (asked, answer) in ["y", "n", ""].into_iter().enumerate() {
+        let asked = asked + 1;
+        terminal.until("the question", |screen| screen.contents().matches("was it done?").count() == asked);
+        terminal.keys(&format!("{answer}\r"));
+    }
+    terminal.prompt();
+    let sent: Vec<String> = server.requests().iter().map(|seen| seen.json()["label"].to_string()).collect();
+    // What was done is not sent, what was not done is, and nobody knows of the third.
+    assert_eq!(sent.get(3..), Some(&["\"b\"".to_owned()][..]), "{sent:?}");
+    let shown = terminal.text().replace('\n', "");
+    assert!(shown.contains("2 done (calls 1-2), 0 failed, 1 unknown (call 3)"), "{shown}");
 }
 
 #[test]
