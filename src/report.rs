@@ -190,6 +190,8 @@ pub struct Report(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    /// Tells the statement apart from others of the process.
+    statement: u64,
     started: Instant,
     rows: AtomicU64,
     calls: AtomicU64,
@@ -234,7 +236,9 @@ const WARNINGS_KEPT: usize = 200;
 impl Report {
     /// An empty report of a statement that starts at `now`.
     pub fn new(now: Instant) -> Self {
+        static STATEMENTS: AtomicU64 = AtomicU64::new(0);
         Self(Arc::new(Shared {
+            statement: STATEMENTS.fetch_add(1, Ordering::Relaxed),
             started: now,
             rows: AtomicU64::new(0),
             calls: AtomicU64::new(0),
@@ -255,8 +259,8 @@ impl Report {
     }
 
     /// Tells the statement apart from others that run.
-    pub(crate) fn statement(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+    pub(crate) fn statement(&self) -> u64 {
+        self.0.statement
     }
 
     /// Counts rows given to the user.

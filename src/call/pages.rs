@@ -677,6 +677,7 @@ impl Pager {
         }
         if self.failed {
             // The parts that failed have been said; the rest of this call is what it is.
+            self.plan.mark_doubted();
             self.verdict_said = true;
             return;
         }
@@ -715,6 +716,9 @@ impl Pager {
             1 => (Verdict::Moved, "a row came twice: rows were added or removed during the scan".to_owned()),
             n => (Verdict::Moved, format!("{n} rows came twice: rows were added or removed during the scan")),
         };
+        if verdict != Verdict::Complete {
+            self.plan.mark_doubted();
+        }
         self.context.report.add_part(Part {
             table: self.plan.table.clone(),
             part: self.call.label.clone(),

@@ -39,6 +39,8 @@ pub struct ReadPlan {
     pub(super) identity: bool,
     /// Said by a reader that has all it asked for: what it does not read is then not left out.
     satisfied: AtomicBool,
+    /// Whether the rows of a call were not known to be all.
+    doubted: AtomicBool,
     /// Rows to leave out before the first.
     pub(super) skip: u64,
     /// See [`Wants::trial`].
@@ -199,6 +201,7 @@ impl ReadPlan {
             keys,
             identity: is_detail(method),
             satisfied: AtomicBool::new(false),
+            doubted: AtomicBool::new(false),
             skip: wants.skip,
             trial: wants.trial,
             fields,
@@ -213,6 +216,16 @@ impl ReadPlan {
 
     pub(super) fn is_satisfied(&self) -> bool {
         self.satisfied.load(Ordering::Relaxed)
+    }
+
+    /// Says that the rows of a call are not known to be all.
+    pub(super) fn mark_doubted(&self) {
+        self.doubted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether rows may be missing among those that were read to the end.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubted.load(Ordering::Relaxed)
     }
 
     /// The page size to ask for: the user's own is in `given`; else the largest that helps.

@@ -199,6 +199,8 @@ impl EngineBuilder {
             Some(settings) => settings,
             None => config.settings()?,
         };
+        // What an API bears is known to all engines of the process that live by the same clock.
+        let ledger = if self.clock.is_some() { Arc::default() } else { Ledger::of_process() };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let mut sources: Vec<Arc<dyn DocumentSource>> = self.documents;
         for dir in self.providers.into_iter().chain(config.providers_dirs.clone()) {
@@ -243,7 +245,7 @@ impl EngineBuilder {
         };
         let endpoints = Endpoints::new(env, EndpointOptions { base_urls, allowed_origins, variables })?;
         let endpoints = Arc::new(if replaying { endpoints.unsigned() } else { endpoints });
-        let client = Client::new(transport, Arc::new(Ledger::new()), Arc::clone(&clock));
+        let client = Client::new(transport, ledger, Arc::clone(&clock));
         let client = tape.into_iter().fold(client, Client::with_tape);
         let kept = Arc::new(KeptAnswers::new(Arc::clone(&clock)));
         let lengths = Arc::new(Lengths::default());

@@ -101,7 +101,7 @@ async fn run(
     let rows = execute_stream(Arc::clone(physical), context.task_ctx()).map_err(|error| from_datafusion(&error))?;
     // A report of its own: these rows are not the ones that are given.
     let (unread, clock) = (Report::new(clock.now()), Arc::clone(clock));
-    let mut rows = QueryResult::rows(rows, unread, Arc::clone(&clock)).within(settings);
+    let mut rows = QueryResult::rows(rows, unread, Arc::clone(&clock)).within(settings, report);
     let (mut count, mut first_row) = (0, None);
     while let Some(batch) = rows.next().await {
         count += batch?.num_rows();

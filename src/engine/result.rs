@@ -79,10 +79,10 @@ impl QueryResult {
         Self::of(schema, rows, report, clock)
     }
 
-    /// The rows as far as the user's budgets go: then an error that says how far it got.
-    pub(super) fn within(mut self, settings: &Settings) -> Self {
+    /// The rows as far as the user's budgets go: then an error that says how far it got, by the calls of `report`.
+    pub(super) fn within(mut self, settings: &Settings, report: &Report) -> Self {
         let rows = std::mem::replace(&mut self.rows, stream::empty().boxed());
-        self.rows = limits::within(rows, settings, self.report.clone(), Arc::clone(&self.clock));
+        self.rows = limits::within(rows, settings, report.clone(), Arc::clone(&self.clock));
         self
     }
 

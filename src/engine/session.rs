@@ -265,7 +265,8 @@ impl Session {
         only_rows.verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
         let rows = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
-        Ok(QueryResult::rows(rows, planner.report.clone(), self.clock()).within(&planner.settings))
+        let report = planner.report.clone();
+        Ok(QueryResult::rows(rows, report.clone(), self.clock()).within(&planner.settings, &report))
     }
 
     pub(super) async fn plan(

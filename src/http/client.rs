@@ -388,7 +388,9 @@ impl Client {
         if !repeatable {
             return Ok(None);
         }
-        match asked_wait(&response.headers, &outgoing.published, self.clock.utc()) {
+        // Asked for no pause at all, every retry would be spent at once.
+        let asked = asked_wait(&response.headers, &outgoing.published, self.clock.utc());
+        match asked.filter(|asked| !asked.is_zero()) {
             Some(asked) if asked <= outgoing.max_wait => Ok(Some(asked)),
             Some(asked) if throttled => Err(asked_too_long(asked, &host(&outgoing.request.url))
                 .with("status", response.status.as_u16().to_string())),

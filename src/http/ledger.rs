@@ -8,7 +8,7 @@
 mod learnt;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::select;
@@ -106,6 +106,12 @@ impl Ledger {
         Self::default()
     }
 
+    /// The one that all of a process share who live by the system's clock.
+    pub fn of_process() -> Arc<Self> {
+        static OF_PROCESS: OnceLock<Arc<Ledger>> = OnceLock::new();
+        Arc::clone(OF_PROCESS.get_or_init(Arc::default))
+    }
+
     /// Waits until a request may go.
     ///
     /// `statement` tells those apart who take turns: one after the other, however many requests each has; requests of one
@@ -119,15 +125,15 @@ impl Ledger {
         published: &Published,
         max_wait: Duration,
         clock: &SharedClock,
-        statement: usize,
+        statement: u64,
     ) -> Result<Permit> {
         let account = self.account(key);
         let came = clock.now();
-        let place = Place::take(&account, published, statement);
+        let place = Place::take(&account, published, max_wait, statement);
         loop {
             let wake = place.wake.notified();
             let now = clock.now();
-            let step = account.state().step(&place, now, max_wait);
+            let step = account.state().step(&place, now);
             match step {
                 Step::Go { epoch, full } => {
                     return Ok(Permit {
@@ -244,7 +250,7 @@ struct State {
     /// The turn that it is.
     turn: u64,
     /// The next turn of each statement that has had one.
-    turns: HashMap<usize, u64>,
+    turns: HashMap<u64, u64>,
     came: u64,
     lines: Vec<Line>,
 }
@@ -259,7 +265,8 @@ struct Line {
     ceiling: usize,
     /// When the requests of the last period went.
     went: VecDeque<Instant>,
-    waiting: BTreeMap<Ticket, Arc<Notify>>,
+    /// By the longest pause that they would wait for: one that waits for a reset stands in nobody's way who does not.
+    waiting: BTreeMap<Duration, BTreeMap<Ticket, Arc<Notify>>>,
 }
 
 enum Step {
@@ -270,19 +277,19 @@ enum Step {
 }
 
 impl State {
-    fn step(&mut self, place: &Place, now: Instant, max_wait: Duration) -> Step {
+    fn step(&mut self, place: &Place, now: Instant) -> Step {
         let held = time_left(self.held_until, now);
         // A limit that says it is used up may be about other operations only, so where waiting for its reset would
         // mean giving up, the API is asked instead.
-        let spent = time_left(self.spent_until, now).filter(|wait| *wait <= max_wait);
-        if let Some(wait) = held.max(spent) {
+        let spent = time_left(self.spent_until, now);
+        if let Some(wait) = held.max(spent.filter(|wait| *wait <= place.max_wait)) {
             return Step::Held(wait);
         }
         let left = self.left.filter(|(_, until)| *until > now);
         let room = self.window.limit.min(left.map_or(CEILING, |(requests, _)| requests.max(1)));
         let on_their_way = self.on_their_way;
         let Some(line) = self.lines.get_mut(place.line) else { return Step::Behind };
-        if line.first() != Some(place.ticket) {
+        if line.first(spent) != Some(place.ticket) {
             return Step::Behind;
         }
         let learnt = self.learnt.wait(now);
@@ -295,7 +302,7 @@ impl State {
             return time_left(left.map(|(_, until)| until), now).map_or(Step::Behind, Step::Paced);
         }
         let overtaken = self.lines.iter_mut().any(|other| {
-            other.first().is_some_and(|ticket| ticket < place.ticket)
+            other.first(spent).is_some_and(|ticket| ticket < place.ticket)
                 && on_their_way < room.min(other.ceiling)
                 && other.pace(now).is_zero()
         });
@@ -303,7 +310,7 @@ impl State {
             return Step::Behind;
         }
         if let Some(line) = self.lines.get_mut(place.line) {
-            line.waiting.pop_first();
+            line.leave(place.max_wait, place.ticket);
             if line.rate.is_some() {
                 line.went.push_back(now);
             }
@@ -317,13 +324,14 @@ impl State {
 
     /// Wakes the first of each line: something changed that may let one of them go.
     fn wake_first(&self) {
-        for (_, wake) in self.lines.iter().filter_map(|line| line.waiting.first_key_value()) {
+        let groups = self.lines.iter().flat_map(|line| line.waiting.values());
+        for (_, wake) in groups.filter_map(BTreeMap::first_key_value) {
             wake.notify_one();
         }
     }
 
     /// The next request of a statement gets its turn.
-    fn ticket(&mut self, statement: usize) -> Ticket {
+    fn ticket(&mut self, statement: u64) -> Ticket {
         if self.turns.len() >= STATEMENTS_KEPT {
             let turn = self.turn;
             self.turns.retain(|_, next| *next > turn);
@@ -337,15 +345,26 @@ impl State {
 
     /// Wakes everyone: a pause began, for which some may not want to wait.
     fn wake_all(&self) {
-        for wake in self.lines.iter().flat_map(|line| line.waiting.values()) {
+        for wake in self.lines.iter().flat_map(|line| line.waiting.values()).flat_map(BTreeMap::values) {
             wake.notify_one();
         }
     }
 }
 
 impl Line {
-    fn first(&self) -> Option<Ticket> {
-        self.waiting.first_key_value().map(|(ticket, _)| *ticket)
+    /// The first of those who do not wait for a used-up limit to be reset, which is `spent` from now.
+    fn first(&self, spent: Option<Duration>) -> Option<Ticket> {
+        let going = self.waiting.iter().filter(|(max_wait, _)| spent.is_none_or(|wait| wait > **max_wait));
+        going.filter_map(|(_, group)| group.first_key_value()).map(|(ticket, _)| *ticket).min()
+    }
+
+    fn leave(&mut self, max_wait: Duration, ticket: Ticket) {
+        if let Some(group) = self.waiting.get_mut(&max_wait) {
+            group.remove(&ticket);
+            if group.is_empty() {
+                self.waiting.remove(&max_wait);
+            }
+        }
     }
 
     /// How long until the published rate lets the next request go.
@@ -373,12 +392,13 @@ fn time_left(until: Option<Instant>, now: Instant) -> Option<Duration> {
 struct Place {
     account: Arc<Account>,
     line: usize,
+    max_wait: Duration,
     ticket: Ticket,
     wake: Arc<Notify>,
 }
 
 impl Place {
-    fn take(account: &Arc<Account>, published: &Published, statement: usize) -> Self {
+    fn take(account: &Arc<Account>, published: &Published, max_wait: Duration, statement: u64) -> Self {
         let wake = Arc::new(Notify::new());
         let ceiling = ceiling(published.concurrency);
         let mut state = account.state();
@@ -389,10 +409,10 @@ impl Place {
             state.lines.len() - 1
         });
         if let Some(line) = state.lines.get_mut(line) {
-            line.waiting.insert(ticket, Arc::clone(&wake));
+            line.waiting.entry(max_wait).or_default().insert(ticket, Arc::clone(&wake));
         }
         drop(state);
-        Self { account: Arc::clone(account), line, ticket, wake }
+        Self { account: Arc::clone(account), line, max_wait, ticket, wake }
     }
 }
 
@@ -400,7 +420,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.account.state();
         if let Some(line) = state.lines.get_mut(self.line) {
-            line.waiting.remove(&self.ticket);
+            line.leave(self.max_wait, self.ticket);
         }
         state.wake_first();
     }

@@ -438,8 +438,9 @@ fn error_paths(node: &Node) -> ErrorPaths {
     ErrorPaths { message: path("message"), code: path("code") }
 }
 
-/// A period: `1m`, `60s`, `hour`, or seconds as a number.
+/// A period in seconds: `1m`, `60s`, `hour`, or a number of seconds; nothing where it is none, or longer than a century.
 pub(super) fn seconds(node: &Node) -> Option<f64> {
+    const LONGEST: f64 = 100.0 * 366.0 * 86_400.0;
     let text = node.scalar_text()?;
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -454,7 +455,7 @@ pub(super) fn seconds(node: &Node) -> Option<f64> {
         "d" | "day" | "days" => 86_400.0,
         _ => return None,
     };
-    Some(count * unit).filter(|seconds| *seconds > 0.0)
+    Some(count * unit).filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::walk::{State, Walk};
 
 /// A long answer is decoded in parts of at least so many bytes: short enough to come soon and to stay in the processor's
 /// cache, long enough that beginning anew costs nothing.
-const PART: usize = 256 * 1024;
+pub(super) const PART: usize = 256 * 1024;
 
 /// Where an answer begins.
 const START: Position = Position { line: 1, column: 1 };
@@ -193,7 +193,9 @@ impl Decoder {
         let reader = Reader::new(&self.text, self.at, self.origin, more);
         let mut walk = Walk::new(reader, &self.layout, &mut self.state);
         self.at = walk.run()?;
-        self.state.flush(&self.layout)?;
+        if !more {
+            self.state.flush(&self.layout)?;
+        }
         let gone = self.state.needed_from(&self.layout, self.at);
         self.state.moved_by(gone);
         self.origin = end_of(self.text.as_bytes().get(..gone.0).unwrap_or_default(), self.origin);

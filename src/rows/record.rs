@@ -169,7 +169,7 @@ impl<'a> Walk<'a, '_> {
             }
         }
         state.batch_rows += 1;
-        if state.batch_rows == layout.batch_rows {
+        if state.batch_rows == layout.batch_rows || state.passes_cut(self.reader.mark()) {
             state.flush(layout)?;
         }
         Ok(())

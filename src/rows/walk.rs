@@ -9,7 +9,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::builder::{ColumnBuilder, sort};
-use super::decode::{ItemsFound, Misfit, Page, Rows};
+use super::decode::{ItemsFound, Misfit, PART, Page, Rows};
 use super::layout::{EnvelopeNode, Layout, Shape};
 use super::reader::{Mark, Read, Reader, Stop, Token};
 use super::record::{Guess, plain};
@@ -17,6 +17,9 @@ use super::text::shorten;
 
 /// How many places may be open at once; what nests deeper in a value that nobody wants is read as a whole.
 const MAX_OPEN: usize = 127;
+
+/// A batch of a long answer is made of about so many bytes of it.
+const CUT: u64 = PART as u64;
 
 /// What is known of an answer between two parts of it.
 #[derive(Debug)]
@@ -30,6 +33,10 @@ pub(super) struct State {
     pub(super) guesses: Vec<Vec<Guess>>,
     pub(super) builders: Vec<ColumnBuilder>,
     batches: Vec<RecordBatch>,
+    /// How many bytes of the answer came before the text that is read now.
+    gone: u64,
+    /// The batch ends with the item that ends behind this byte of the answer.
+    cut: u64,
     /// Rows in the builders.
     pub(super) batch_rows: usize,
     pub(super) rows: u64,
@@ -73,6 +80,8 @@ impl State {
             guesses: layout.item.iter().map(|_| Vec::new()).collect(),
             builders: Vec::new(),
             batches: Vec::new(),
+            gone: 0,
+            cut: CUT,
             batch_rows: 0,
             rows: 0,
             captures: vec![None; layout.captures.len()],
@@ -81,6 +90,18 @@ impl State {
             unusable: false,
             scratch: String::new(),
         }
+    }
+
+    /// Whether an item that ends at `end` is the last of its batch. Batches depend on the answer alone, and not on the
+    /// pieces in which it came: what joins make of them is the same each time.
+    #[inline]
+    pub(super) fn passes_cut(&mut self, end: Mark) -> bool {
+        let end = self.gone + end.0 as u64;
+        let passes = end >= self.cut;
+        if passes {
+            self.cut = (end / CUT + 1) * CUT;
+        }
+        passes
     }
 
     /// Makes a batch of the rows in the builders.
@@ -127,6 +148,7 @@ impl State {
 
     /// Says that the text begins later by so many bytes.
     pub(super) fn moved_by(&mut self, bytes: Mark) {
+        self.gone += bytes.0 as u64;
         for mark in self.open.iter_mut().map(|place| &mut place.start).chain([&mut self.start]) {
             // What was not needed is not looked at again either.
             mark.0 = mark.0.saturating_sub(bytes.0);

@@ -24,8 +24,10 @@ use super::table::{ScanCore, StatementContext};
 use crate::call::{BoundCall, CallBatch, ReadPlan, Wants, describe_request, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Rows of answers kept for keys that come again, per join.
-const MEMO_ROWS: usize = 200_000;
+/// Bytes of answers kept for keys that come again, per join.
+const MEMO_BYTES: usize = 64 << 20;
+/// What a key takes there beside its rows, about.
+const KEY_BYTES: usize = 200;
 /// Rows of one joined batch, about.
 const PIECE_ROWS: usize = 8192;
 
@@ -69,7 +71,7 @@ pub(super) fn joined_rows(
         parts,
         input,
         memo: HashMap::new(),
-        memo_rows: 0,
+        memo_bytes: 0,
         ready: VecDeque::new(),
         matched: HashMap::new(),
         next_group: 0,
@@ -110,7 +112,7 @@ struct Joining {
     input: SendableRecordBatchStream,
     list: Option<Listing>,
     memo: HashMap<String, Arc<Vec<RecordBatch>>>,
-    memo_rows: usize,
+    memo_bytes: usize,
     ready: VecDeque<Emission>,
     /// For left joins: which members of a group found an answer.
     matched: HashMap<u64, Vec<bool>>,
@@ -125,9 +127,9 @@ struct Answers {
     /// Per call, by tag: its group and its bound values. Calls of one group follow each other.
     calls: Vec<(usize, Vec<Value>)>,
     stream: BoxStream<'static, Result<CallBatch>>,
-    /// Rows so far of the group being read, while they may still be worth keeping.
+    /// Rows so far of the group being read, while there is room for them.
     kept: Vec<RecordBatch>,
-    kept_rows: usize,
+    kept_bytes: usize,
 }
 
 impl Joining {
@@ -158,7 +160,7 @@ impl Joining {
     /// Rows of the other input: as they come, or, where their number decides between a list and calls per key, many.
     async fn input_batch(&mut self) -> Result<Option<RecordBatch>> {
         let enough = match &self.list {
-            Some(list) if !list.is_whole() => self.parts.fetch.map_or(PIECE_ROWS, |fetch| fetch.clamp(1, PIECE_ROWS)),
+            Some(list) if !list.has_ended() => self.parts.fetch.map_or(PIECE_ROWS, |fetch| fetch.clamp(1, PIECE_ROWS)),
             _ => 1,
         };
         let mut rows = 0;
@@ -261,7 +263,7 @@ impl Joining {
             check_budget(calls.len() as u64, &self.parts)?;
         }
         let stream = read_calls(context, plan, stream::iter(bound), pace(self.parts.fetch)).boxed();
-        self.answers = Some(Answers { groups, calls, stream, kept: Vec::new(), kept_rows: 0 });
+        self.answers = Some(Answers { groups, calls, stream, kept: Vec::new(), kept_bytes: 0 });
         Ok(())
     }
 
@@ -287,8 +289,8 @@ impl Joining {
             let finished = self.parts.spec.finish(&rows, values, &self.parts.statement.report)?;
             if finished.num_rows() > 0 {
                 self.ready.push_back(Emission::Pairs { group: group.clone(), from: 0, answers: finished.clone() });
-                answers.kept_rows += finished.num_rows();
-                if self.memo_rows + answers.kept_rows <= MEMO_ROWS {
+                answers.kept_bytes += finished.get_array_memory_size();
+                if self.memo_bytes + answers.kept_bytes <= MEMO_BYTES {
                     answers.kept.push(finished);
                 }
             }
@@ -297,9 +299,9 @@ impl Joining {
         // The last call of a group closes it.
         if answers.calls.get(next.tag + 1).is_none_or(|(following, _)| following != at) {
             let kept = std::mem::take(&mut answers.kept);
-            let kept_rows = std::mem::take(&mut answers.kept_rows);
-            if self.memo_rows + kept_rows <= MEMO_ROWS {
-                self.memo_rows += kept_rows.max(1);
+            let kept_bytes = std::mem::take(&mut answers.kept_bytes);
+            if self.memo_bytes + kept_bytes <= MEMO_BYTES {
+                self.memo_bytes += kept_bytes + KEY_BYTES;
                 self.memo.insert(text.clone(), Arc::new(kept));
             }
             self.ready.push_back(Emission::End { group: group.clone() });

@@ -79,8 +79,13 @@ impl Listing {
         self.plan.satisfy();
     }
 
-    /// Whether all of it was read: then what it does not hold is not there.
+    /// Whether it was read to its end, and that is known to be all: then what it does not hold is not there.
     pub(super) fn is_whole(&self) -> bool {
+        self.ended && !self.plan.is_doubted()
+    }
+
+    /// Whether there is nothing left to decide on.
+    pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 

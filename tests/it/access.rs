@@ -191,3 +191,25 @@ async fn a_limit_asks_for_no_more_keys_than_it_needs() {
     assert_eq!(answer.rows.len(), 2);
     assert!(server.requests().len() <= 4, "{:?}", server.paths());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_a_list_of_unknown_end_does_not_hold_are_asked_for() {
+    // The document says nothing of pages, and the API gives the first twenty.
+    let all = widgets(60);
+    let server = Server::start(move |seen| {
+        let id = seen.path.strip_prefix("/widgets/").and_then(|id| id.parse::<usize>().ok());
+        match id {
+            Some(id) => crate::support::server::Reply::json(200, all[id - 1].clone()),
+            None => crate::support::server::Reply::json(200, json!({"items": all[..20]})),
+        }
+    })
+    .await;
+    let mut db = Db::new(acme_dir(&server.url(), ""));
+    let keys = values((1..=50).rev());
+    for join in ["JOIN", "LEFT JOIN"] {
+        let from = server.requests().len();
+        let sql = format!("SELECT w.id FROM (VALUES {keys}) k(n) {join} acme.shop.widgets w ON w.id = k.n ORDER BY 1");
+        assert_eq!(db.rows(&sql).await.ids(), (1..=50).collect::<Vec<_>>());
+        assert_eq!(asked(&server, from), (1, 30), "{join}");
+    }
+}

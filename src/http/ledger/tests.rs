@@ -36,12 +36,21 @@ impl Bench {
 
     fn entering_for(
         &self,
-        statement: usize,
+        statement: u64,
+        published: &Published,
+    ) -> impl Future<Output = Result<Permit>> + Send + 'static {
+        self.entering_within(MINUTE, statement, published)
+    }
+
+    fn entering_within(
+        &self,
+        max_wait: Duration,
+        statement: u64,
         published: &Published,
     ) -> impl Future<Output = Result<Permit>> + Send + 'static {
         let (ledger, clock, key, published) =
             (Arc::clone(&self.ledger), Arc::clone(&self.clock), self.key.clone(), published.clone());
-        async move { ledger.enter(&key, &published, MINUTE, &clock, statement).await }
+        async move { ledger.enter(&key, &published, max_wait, &clock, statement).await }
     }
 
     /// Tasks that each want a permit, and the list of those that got one, in order; they keep it.
@@ -263,6 +272,23 @@ async fn a_used_up_limit_holds_until_its_reset_unless_that_is_too_far() {
         bench.manual.advance(Duration::from_secs(5)).await;
         assert_eq!(numbers(&inside), [0]);
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_reset_stands_in_nobodys_way_who_does_not() {
+    let bench = bench();
+    let headers = header_map(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "3000")]);
+    bench.enter().await.observe(&answered(200, &headers, Duration::ZERO));
+    let patient = tokio::spawn(bench.entering_within(MINUTE * 60, 1, &Published::default()));
+    settle().await;
+    // It came later, and asks the API rather than wait so long.
+    let asking = tokio::spawn(bench.entering_within(MINUTE, 2, &Published::default()));
+    settle().await;
+    assert!(asking.is_finished() && !patient.is_finished());
+    drop(asking.await.unwrap().unwrap());
+    bench.manual.advance(Duration::from_secs(3000)).await;
+    settle().await;
+    assert!(patient.await.unwrap().unwrap().waited() >= Duration::from_secs(3000));
 }
 
 #[tokio::test]

@@ -169,6 +169,7 @@ fn rules_and_limits() {
         ("day", Some(86_400.0)),
         ("soon", None),
         ("0s", None),
+        ("1000000000000000000000000d", None),
     ] {
         assert_eq!(seconds(&Node::Text(text.to_owned())), expected, "{text}");
     }

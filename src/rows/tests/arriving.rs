@@ -35,7 +35,8 @@ pub(super) fn in_pieces(body: &[u8], step: usize, layout: &Layout) -> Result<Pag
 
 #[test]
 fn an_item_that_is_cut_waits_for_its_rest() {
-    let layout = Arc::new(layout("$.data", Shape::List, vec![wanted("id", Kind::Integer)]));
+    let layout = layout("$.data", Shape::List, vec![wanted("id", Kind::Integer)]).with_batch_rows(1);
+    let layout = Arc::new(layout);
     let mut decoder = Decoder::new(layout);
     for (piece, ids) in [
         ("{\"total\":3,\"da", ""),
@@ -87,6 +88,19 @@ fn what_was_read_is_not_held() {
     assert!(body.len() > 15 << 20 && most < 300_000, "{most} of {} bytes were held", body.len());
     assert_eq!((rows + page.rows, page.items), (4000, ItemsFound::List));
     assert_eq!(page.captures, [Some(json!("p2")), Some(json!(4000))]);
+}
+
+#[test]
+fn batches_are_the_same_whatever_the_pieces() {
+    let layout = layout("$.data", Shape::List, vec![wanted("id", Kind::Integer)]);
+    let item = |id: usize| format!("{{\"id\":{id},\"text\":\"{}\"}}", "é".repeat(id % 500));
+    let body = format!("{{\"data\":[{}]}}", (0..3000).map(item).collect::<Vec<_>>().join(","));
+    let lengths = |page: Page| page.batches.iter().map(RecordBatch::num_rows).collect::<Vec<_>>();
+    let whole = lengths(decode(body.as_bytes(), &layout).unwrap());
+    assert!(whole.len() > 4, "{whole:?}");
+    for step in [999, 1 << 14, 300_000, body.len()] {
+        assert_eq!(lengths(in_pieces(body.as_bytes(), step, &layout).unwrap()), whole, "{step}");
+    }
 }
 
 #[test]
