@@ -227,3 +227,18 @@ async fn a_long_chain_of_operators_ends_no_thread() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn engines_of_a_process_share_what_an_api_bears() {
+    let server = Server::start(paged(widgets(60), 20, 20, true)).await;
+    let text = widgets_service(&server.url(), &usual(), "$.items")
+        .replace("            pagination:", "            rateLimit: {concurrency: 1}\n            pagination:");
+    let documents = provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth");
+    let rows = async || {
+        let engine = Engine::builder().env(Env::empty()).providers_dir(documents.path()).build().unwrap();
+        let mut result = engine.session().sql("SELECT id FROM acme.shop.widgets").await.unwrap();
+        result.read_all().await.unwrap().iter().map(RecordBatch::num_rows).sum::<usize>()
+    };
+    assert_eq!(futures::join!(rows(), rows(), rows()), (60, 60, 60));
+    assert_eq!((server.requests().len(), server.max_in_flight()), (9, 1));
+}
