@@ -10,7 +10,7 @@ use crate::config::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{
     AuthScheme, Authorizer, BasicCredential, Grant, HmacSigning, KeyLocation, PlaceLocation, PlacedKey, PlacedValue,
-    Secret, SignatureEncoding, SignatureHash, Url, is_loopback, origin,
+    Secret, SignatureEncoding, SignatureHash, Url, is_loopback, origin, origin_of_text,
 };
 use crate::provider::{self, Auth, BasicVariables, ClientCredentials, Location, Method};
 
@@ -75,6 +75,8 @@ impl Endpoints {
         arguments: &BTreeMap<String, Value>,
     ) -> Result<Server> {
         let mut text = method.server.clone();
+        // The same with what came from the environment left out.
+        let mut shown = text.clone();
         let host_end = text.find("://").map_or(0, |at| at + 3);
         for parameter in method.parameters.iter().filter(|p| p.location == Location::Server) {
             let placeholder = format!("{{{}}}", parameter.wire);
@@ -85,14 +87,14 @@ impl Endpoints {
                 c.is_ascii_alphanumeric() || "-._".contains(c) || in_host && ":[]".contains(c) || !in_host && c == '/'
             };
             let scheme = at == 0;
+            let is_default = parameter.default.as_ref().is_some_and(|default| literal_text(default) == value);
+            // What came from the environment stays there.
+            let given = is_default || arguments.contains_key(&parameter.name);
             if value.is_empty()
                 || !value.chars().all(allowed)
                 || value.split('/').any(|part| part == "." || part == "..")
                 || scheme && value.contains('/')
             {
-                let is_default = parameter.default.as_ref().is_some_and(|default| literal_text(default) == value);
-                // What came from the environment stays there.
-                let given = is_default || arguments.contains_key(&parameter.name);
                 let what = if given { format!("`{value}`") } else { "what the environment gives".to_owned() };
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
@@ -100,6 +102,9 @@ impl Endpoints {
                 ));
             }
             text = text.replace(&placeholder, &value);
+            if given {
+                shown = shown.replace(&placeholder, &value);
+            }
         }
         let declared = Url::parse(&text).map_err(|_| {
             Error::new(ErrorKind::Provider, format!("the server of `{}` is not an absolute URL", method.name))
@@ -109,7 +114,10 @@ impl Endpoints {
         match self.base_urls.get(&provider.to_lowercase()) {
             None => {
                 let declared = declared?;
-                Ok(Server { used: declared.clone(), declared: Some(declared) })
+                let authority =
+                    shown.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+                let hidden = authority.contains('{').then(|| authority.to_owned());
+                Ok(Server { used: declared.clone(), declared: Some(declared), hidden })
             }
             Some(base) => {
                 let declared = declared.ok();
@@ -119,7 +127,7 @@ impl Endpoints {
                 {
                     used.set_path(declared.path());
                 }
-                Ok(Server { used, declared })
+                Ok(Server { used, declared, hidden: None })
             }
         }
     }
@@ -175,10 +183,13 @@ impl Endpoints {
 
     /// The authorizer of a method's calls; `None` when they need none (or can do without, and there is none).
     ///
-    /// `restricted` lists the origins that a provider document on disk may use when it takes the place of a shipped one.
+    /// `restricted` lists the origins that a provider document on disk may use when it takes the place of a shipped one. It
+    /// may use no others, whatever the call's own credential is: a document has more ways to put a value of the environment
+    /// into a request.
     ///
     /// # Errors
-    /// `Auth` when a variable is not set, `Unsupported` when the document asks for a kind of auth that is not there.
+    /// `Auth` when a variable is not set, and for a server that is not allowed; `Unsupported` when the document asks for a
+    /// kind of auth that is not there.
     pub(super) fn authorizer(
         &self,
         provider: &str,
@@ -186,8 +197,14 @@ impl Endpoints {
         server: &Server,
         restricted: Option<&[String]>,
     ) -> Result<Option<Arc<Authorizer>>> {
+        if self.unsigned {
+            return Ok(None);
+        }
+        let origins = self.allowed(provider, server, restricted);
+        if restricted.is_some() && !origins.contains(&origin(&server.used)) {
+            return Err(not_allowed(provider, auth, server, &origins));
+        }
         let scheme = match auth {
-            _ if self.unsigned => return Ok(None),
             Auth::None => return Ok(None),
             Auth::Bearer { variable, prefix, optional } => match self.required(provider, variable) {
                 Ok(token) => AuthScheme::Bearer { prefix: prefix.clone(), token },
@@ -255,6 +272,13 @@ impl Endpoints {
                     .with("provider", provider));
             }
         };
+        Ok(Some(Arc::new(Authorizer::new(scheme, origins)?)))
+    }
+}
+
+impl Endpoints {
+    /// The origins that calls may go to with a credential.
+    fn allowed(&self, provider: &str, server: &Server, restricted: Option<&[String]>) -> Vec<String> {
         let mut origins: Vec<String> = match restricted {
             Some(origins) => origins.to_vec(),
             None => server.declared.iter().map(origin).collect(),
@@ -262,23 +286,11 @@ impl Endpoints {
         if self.base_urls.contains_key(&provider.to_lowercase()) {
             origins.push(origin(&server.used));
         }
-        origins.extend(self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten().cloned());
-        let authorizer = Authorizer::new(scheme, origins)?;
-        if restricted.is_some() {
-            authorizer.check(&server.used).map_err(|error| {
-                let may = error.hint_text().unwrap_or_default().to_owned();
-                let place = origin(&server.used);
-                error.hint(format!(
-                    "{may}; this document takes the shipped one's place, and `--allow-origin {provider}={place}` would let \
-                     it use the credential there"
-                ))
-            })?;
-        }
-        Ok(Some(Arc::new(authorizer)))
+        let more = self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten();
+        origins.extend(more.filter_map(|text| origin_of_text(text)));
+        origins
     }
-}
 
-impl Endpoints {
     /// Where a client gets its tokens. On an API of this machine, such as a sandbox, that is the same path there.
     fn grant(
         &self,
@@ -301,12 +313,15 @@ impl Endpoints {
         let place = origin(&url);
         if let Some(origins) = restricted.filter(|_| place != origin(&server.used)) {
             let allowed = self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten();
-            if !origins.iter().chain(allowed).any(|origin| *origin == place) {
+            let allowed = allowed.filter_map(|text| origin_of_text(text));
+            if !origins.iter().cloned().chain(allowed).any(|origin| origin == place) {
                 return Err(Error::new(
                     ErrorKind::Auth,
-                    format!("the credential of `{provider}` may not go to `{place}`, which this document says gives tokens"),
+                    format!(
+                        "the credential of `{provider}` may not go to `{place}`, which this document says gives tokens"
+                    ),
                 )
-                .hint(format!("this document takes the shipped one's place, and `--allow-origin {provider}={place}` would allow it")));
+                .hint(format!("{TAKES_PLACE}, and `--allow-origin {provider}={place}` would allow it")));
             }
         }
         Ok(Grant {
@@ -334,6 +349,31 @@ impl Endpoints {
     }
 }
 
+/// Why a document may not use any server it likes.
+const TAKES_PLACE: &str = "this document takes the shipped one's place";
+
+/// The error of a server to which calls of such a document may not go.
+fn not_allowed(provider: &str, auth: &Auth, server: &Server, allowed: &[String]) -> Error {
+    let named: Vec<String> = auth.variables().iter().map(|name| format!("`{name}`")).collect();
+    let what = if named.is_empty() {
+        format!("a call of `{provider}`")
+    } else {
+        format!("the credential in {}", named.join(", "))
+    };
+    let (place, example) = match &server.hidden {
+        Some(authority) => (authority.clone(), "https://…".to_owned()),
+        None => (origin(&server.used), origin(&server.used)),
+    };
+    let allowed: Vec<String> = allowed.iter().map(|origin| format!("`{origin}`")).collect();
+    let may = if allowed.is_empty() {
+        "it may go nowhere".to_owned()
+    } else {
+        format!("it may go to {}", allowed.join(", "))
+    };
+    Error::new(ErrorKind::Auth, format!("{what} may not go to `{place}`"))
+        .hint(format!("{may}; {TAKES_PLACE}, and `--allow-origin {provider}={example}` would let it go there"))
+}
+
 /// A server's URL as the document gives it, and as it is used.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
@@ -341,6 +381,8 @@ pub(super) struct Server {
     pub(super) used: Url,
     /// What the document says; absent when it says nothing usable and a base URL takes its place.
     pub(super) declared: Option<Url>,
+    /// The host as the document writes it, where a value of the environment stands in it: that is not shown.
+    pub(super) hidden: Option<String>,
 }
 
 impl Server {
@@ -406,7 +448,7 @@ mod tests {
     use super::*;
 
     fn server(used: &str, declared: &str) -> Server {
-        Server { used: Url::parse(used).unwrap(), declared: Some(Url::parse(declared).unwrap()) }
+        Server { used: Url::parse(used).unwrap(), declared: Some(Url::parse(declared).unwrap()), hidden: None }
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl ReadContext {
         let facts = tape.facts(&key_of(method, call, &scrubber(method, call)));
         let url = |name: &str| facts?.get(name)?.as_str().and_then(|text| Url::parse(text).ok());
         Ok(match url("server") {
-            Some(used) => Server { used, declared: url("declared") },
+            Some(used) => Server { used, declared: url("declared"), hidden: None },
             None => server,
         })
     }
