@@ -300,14 +300,19 @@ impl Endpoints {
         restricted: Option<&[String]>,
     ) -> Result<Grant> {
         let text = self.filled(provider, &client.token_url)?;
+        let template = without_user(&client.token_url);
         let mut url = Url::parse(&text).map_err(|_| {
             Error::new(ErrorKind::Provider, format!("the token URL of `{provider}` is not an absolute URL"))
-                .with("token_url", client.token_url.clone())
+                .with("token_url", template.clone())
         })?;
+        let mut shown = template.clone();
         if let Some(base) = self.base_urls.get(&provider.to_lowercase()).filter(|base| is_loopback(base)) {
             let mut mapped = base.clone();
             mapped.set_path(url.path());
             mapped.set_query(url.query());
+            let path =
+                template.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+            shown = format!("{}/{path}", origin(&mapped));
             url = mapped;
         }
         let place = origin(&url);
@@ -328,6 +333,7 @@ impl Endpoints {
             id: self.required(provider, &client.id_variable)?,
             secret: self.required(provider, &client.secret_variable)?,
             url,
+            shown,
             scope: client.scopes.join(" "),
         })
     }
@@ -386,8 +392,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Maps a link of an answer onto where requests go, refusing every other origin.
-    pub(super) fn follow(&self, current: &Url, link: &str) -> Result<Url> {
+    /// Maps a link of an answer onto where requests go, refusing every other origin. Query parameters with the names of
+    /// `secret` are left out: the credential is added when the request is sent, and is shown nowhere before.
+    pub(super) fn follow(&self, current: &Url, link: &str, secret: &[&str]) -> Result<Url> {
         let refused = |why: String| {
             Error::new(ErrorKind::Api, format!("the API's link to the next page was not followed: {why}"))
                 .hint("no request went there; the provider document or the API must be fixed")
@@ -416,16 +423,29 @@ impl Server {
             return Err(refused("it holds a user name".to_owned()));
         }
         url.set_fragment(None);
+        let is_secret = |name: &str| secret.contains(&name);
+        if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+            let kept = url.query_pairs().into_owned().filter(|(name, _)| !is_secret(name));
+            let kept: Vec<(String, String)> = kept.collect();
+            url.query_pairs_mut().clear().extend_pairs(&kept);
+            if kept.is_empty() {
+                url.set_query(None);
+            }
+        }
         Ok(url)
     }
 }
 
-fn parse_base_url(provider: &str, text: &str) -> Result<Url> {
-    // What stands before an `@` may be a password.
-    let text_shown = text.split_once("://").map_or_else(
+/// The text of a URL without what stands before an `@`, which may be a password.
+fn without_user(text: &str) -> String {
+    text.split_once("://").map_or_else(
         || text.to_owned(),
         |(scheme, rest)| format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
-    );
+    )
+}
+
+fn parse_base_url(provider: &str, text: &str) -> Result<Url> {
+    let text_shown = without_user(text);
     let wrong = |why: &str| {
         Error::new(ErrorKind::InvalidArgument, format!("`{text_shown}` cannot be the base URL of `{provider}`: {why}"))
             .hint("give an origin or a URL, such as `https://api.example.com` or `http://127.0.0.1:4011`")
@@ -456,7 +476,7 @@ mod tests {
         let at = server("https://api.example.com/v2", "https://api.example.com/v2");
         let current = Url::parse("https://api.example.com/v2/items?page=1").unwrap();
         assert_eq!(
-            at.follow(&current, "/v2/items?page=2").unwrap().as_str(),
+            at.follow(&current, "/v2/items?page=2", &[]).unwrap().as_str(),
             "https://api.example.com/v2/items?page=2"
         );
         for bad in [
@@ -465,7 +485,20 @@ mod tests {
             "//evil.example/",
             "https://api.example.com:8443/",
         ] {
-            assert_eq!(at.follow(&current, bad).unwrap_err().kind(), ErrorKind::Api, "{bad}");
+            assert_eq!(at.follow(&current, bad, &[]).unwrap_err().kind(), ErrorKind::Api, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_keeps_no_credential() {
+        let at = server("https://api.example.com/v2", "https://api.example.com/v2");
+        let current = Url::parse("https://api.example.com/v2/items").unwrap();
+        for (link, followed) in [
+            ("/v2/items?key=hush&cursor=a%20b", "https://api.example.com/v2/items?cursor=a+b"),
+            ("/v2/items?key=hush", "https://api.example.com/v2/items"),
+            ("/v2/items?cursor=a%20b", "https://api.example.com/v2/items?cursor=a%20b"),
+        ] {
+            assert_eq!(at.follow(&current, link, &["key"]).unwrap().as_str(), followed);
         }
     }
 
@@ -473,10 +506,10 @@ mod tests {
     fn links_to_the_documents_origin_are_mapped_under_a_base_url() {
         let at = server("http://127.0.0.1:4011/v2", "https://api.example.com/v2");
         let current = Url::parse("http://127.0.0.1:4011/v2/items").unwrap();
-        let next = at.follow(&current, "https://api.example.com/v2/items?page=2").unwrap();
+        let next = at.follow(&current, "https://api.example.com/v2/items?page=2", &[]).unwrap();
         assert_eq!(next.as_str(), "http://127.0.0.1:4011/v2/items?page=2");
         let moved = server("http://127.0.0.1:4011/mock", "https://api.example.com/v2");
-        let next = moved.follow(&current, "https://api.example.com/v2/items?page=2").unwrap();
+        let next = moved.follow(&current, "https://api.example.com/v2/items?page=2", &[]).unwrap();
         assert_eq!(next.as_str(), "http://127.0.0.1:4011/mock/items?page=2");
     }
 
