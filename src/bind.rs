@@ -14,7 +14,7 @@ mod order;
 mod table;
 mod tuples;
 
-pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind};
+pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind, check_server_value, forms_host};
 pub use coerce::{coerce, literal_text};
 pub use direct::bind_direct;
 pub use filter::{Comparison, Condition, Expression, written};

@@ -7,6 +7,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A result whose error is [`Error`].
@@ -318,9 +319,128 @@ pub fn fold_name(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// A text without a secret, wherever it stands and however it is spelled there.
+pub(crate) fn without(text: &str, secret: &str, mask: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = find_spelled(rest, secret) {
+        kept.push_str(&rest[..found.start]);
+        kept.push_str(mask);
+        rest = &rest[found.end..];
+    }
+    kept + rest
+}
+
+/// Where a text stands in another one first: as it is, or as URLs (RFC 3986 §2.1), forms, JSON (RFC 8259 §7) and HTML write it.
+pub(crate) fn find_spelled(text: &str, wanted: &str) -> Option<Range<usize>> {
+    let first = wanted.chars().next()?;
+    let begins = |at: &usize| {
+        let rest = &text[*at..];
+        rest.starts_with(first) || rest.starts_with(['%', '\\', '&', '+'])
+    };
+    text.char_indices().map(|(at, _)| at).filter(begins).find_map(|at| {
+        // Where the text so far may end: `%` may be itself, or begin an escape.
+        let mut ends = vec![at];
+        for c in wanted.chars() {
+            let mut next = Vec::new();
+            for end in ends {
+                each_spelling(c, &text[end..], |length| next.push(end + length));
+            }
+            next.sort_unstable();
+            next.dedup();
+            ends = next;
+            if ends.is_empty() {
+                return None;
+            }
+        }
+        ends.last().map(|end| at..*end)
+    })
+}
+
+/// The lengths of the ways in which `text` may begin with `c`.
+fn each_spelling(c: char, text: &str, mut found: impl FnMut(usize)) {
+    let begins = |spelled: &str| {
+        text.get(..spelled.len())
+            .is_some_and(|beginning| beginning.eq_ignore_ascii_case(spelled))
+            .then_some(spelled.len())
+    };
+    if text.starts_with(c) {
+        found(c.len_utf8());
+    }
+    let mut buffer = [0; 4];
+    match text.as_bytes().first() {
+        Some(b'%') => {
+            let bytes = c.encode_utf8(&mut buffer).bytes();
+            begins(&bytes.map(|byte| format!("%{byte:02X}")).collect::<String>()).into_iter().for_each(found);
+        }
+        Some(b'+') if c == ' ' => found(1),
+        Some(b'\\') => {
+            let short = match c {
+                '\n' => 'n',
+                '\r' => 'r',
+                '\t' => 't',
+                '\u{8}' => 'b',
+                '\u{c}' => 'f',
+                other => other,
+            };
+            if text[1..].starts_with(short) && !c.is_alphanumeric() {
+                found(1 + short.len_utf8());
+            }
+            let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            begins(&units).into_iter().for_each(found);
+        }
+        Some(b'&') => {
+            let named: &[&str] = match c {
+                '&' => &["&amp;"],
+                '<' => &["&lt;"],
+                '>' => &["&gt;"],
+                '"' => &["&quot;", "&#34;", "&#x22;"],
+                '\'' => &["&#39;", "&#x27;", "&apos;"],
+                _ => &[],
+            };
+            named.iter().filter_map(|spelled| begins(spelled)).for_each(found);
+        }
+        _ => {}
+    }
+}
+
+/// What somebody else says, as a message may repeat it: one line, without control characters, HTML escapes undone, of
+/// bounded length, without a closing full stop.
+pub(crate) fn tidy(text: &str) -> String {
+    let text = text
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&");
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
+    line.trim().trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_found_however_it_is_spelled() {
+        let secret = "p /&+é\"\\%2Fz";
+        for spelled in [
+            secret,
+            "p%20%2F%26%2B%C3%A9%22%5C%252Fz",
+            "p%20%2f%26%2b%c3%a9%22%5c%252fz",
+            "p+%2F%26%2B%C3%A9%22%5C%252Fz",
+            "p /&+é\\\"\\\\%2Fz",
+            "p \\/\\u0026+\\u00E9\\u0022\\\\%2Fz",
+            "p /&amp;+é&quot;\\%2Fz",
+        ] {
+            assert_eq!(without(&format!("a {spelled}, and {spelled}b"), secret, "*"), "a *, and *b", "{spelled}");
+        }
+        for other in ["p /&+é\"\\/z", "p /&+e", "", "%", "p%20%2F%"] {
+            assert_eq!(without(other, secret, "*"), other);
+        }
+        assert_eq!(without("a", "", "*"), "a");
+        assert_eq!(without("𝄞\\ud834\\udd1e", "𝄞", "*"), "**");
+    }
 
     #[test]
     fn display_shows_message_and_context_but_not_hint() {

@@ -197,7 +197,10 @@ fn typed_literals(table: &Table, predicate: &Predicate, chosen: &Candidate<'_>) 
 }
 
 /// A server variable with a list of values takes no other: it decides where requests go.
-fn check_server_value(parameter: &Parameter, value: &Value) -> Result<()> {
+///
+/// # Errors
+/// `InvalidArgument` that lists the values.
+pub fn check_server_value(parameter: &Parameter, value: &Value) -> Result<()> {
     if parameter.location != Location::Server || parameter.values.is_empty() || parameter.values.contains(value) {
         return Ok(());
     }
@@ -314,7 +317,7 @@ fn consider<'a>(
 }
 
 /// Whether a server variable is part of the URL's host: rows must not choose where a credential goes.
-fn forms_host(method: &Method, parameter: &Parameter) -> bool {
+pub fn forms_host(method: &Method, parameter: &Parameter) -> bool {
     let authority = method.server.split_once("://").map_or(method.server.as_str(), |(_, rest)| rest);
     let authority = authority.split('/').next().unwrap_or_default();
     parameter.location == Location::Server && authority.contains(&format!("{{{}}}", parameter.wire))

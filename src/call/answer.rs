@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::request::shown_url;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, tidy};
 use crate::http::{Answer, Authorizer, HeaderMap, Request, StatusCode};
 use crate::provider::{Auth, Method};
 use crate::rows::ItemPath;
@@ -269,18 +269,6 @@ fn at(path: &str, value: &Value) -> Option<String> {
         .take(5)
         .collect();
     (!found.is_empty()).then(|| found.join("; "))
-}
-
-/// One line, without control characters, HTML escapes undone, of bounded length, without a closing full stop.
-pub(super) fn tidy(text: &str) -> String {
-    let text = text
-        .replace("&quot;", "\"")
-        .replace("&#39;", "'")
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&");
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect();
-    line.trim().trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::config::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{
     AuthScheme, Authorizer, BasicCredential, Grant, HmacSigning, KeyLocation, PlaceLocation, PlacedKey, PlacedValue,
-    Secret, SignatureEncoding, SignatureHash, Url, is_loopback, origin,
+    Secret, SignatureEncoding, SignatureHash, Url, is_loopback, origin, origin_of_text,
 };
 use crate::provider::{self, Auth, BasicVariables, ClientCredentials, Location, Method};
 
@@ -75,6 +75,8 @@ impl Endpoints {
         arguments: &BTreeMap<String, Value>,
     ) -> Result<Server> {
         let mut text = method.server.clone();
+        // The same with what came from the environment left out.
+        let mut shown = text.clone();
         let host_end = text.find("://").map_or(0, |at| at + 3);
         for parameter in method.parameters.iter().filter(|p| p.location == Location::Server) {
             let placeholder = format!("{{{}}}", parameter.wire);
@@ -85,14 +87,14 @@ impl Endpoints {
                 c.is_ascii_alphanumeric() || "-._".contains(c) || in_host && ":[]".contains(c) || !in_host && c == '/'
             };
             let scheme = at == 0;
+            let is_default = parameter.default.as_ref().is_some_and(|default| literal_text(default) == value);
+            // What came from the environment stays there.
+            let given = is_default || arguments.contains_key(&parameter.name);
             if value.is_empty()
                 || !value.chars().all(allowed)
                 || value.split('/').any(|part| part == "." || part == "..")
                 || scheme && value.contains('/')
             {
-                let is_default = parameter.default.as_ref().is_some_and(|default| literal_text(default) == value);
-                // What came from the environment stays there.
-                let given = is_default || arguments.contains_key(&parameter.name);
                 let what = if given { format!("`{value}`") } else { "what the environment gives".to_owned() };
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
@@ -100,6 +102,9 @@ impl Endpoints {
                 ));
             }
             text = text.replace(&placeholder, &value);
+            if given {
+                shown = shown.replace(&placeholder, &value);
+            }
         }
         let declared = Url::parse(&text).map_err(|_| {
             Error::new(ErrorKind::Provider, format!("the server of `{}` is not an absolute URL", method.name))
@@ -109,7 +114,10 @@ impl Endpoints {
         match self.base_urls.get(&provider.to_lowercase()) {
             None => {
                 let declared = declared?;
-                Ok(Server { used: declared.clone(), declared: Some(declared) })
+                let authority =
+                    shown.split_once("://").and_then(|(_, rest)| rest.split('/').next()).unwrap_or_default();
+                let hidden = authority.contains('{').then(|| authority.to_owned());
+                Ok(Server { used: declared.clone(), declared: Some(declared), hidden })
             }
             Some(base) => {
                 let declared = declared.ok();
@@ -119,7 +127,7 @@ impl Endpoints {
                 {
                     used.set_path(declared.path());
                 }
-                Ok(Server { used, declared })
+                Ok(Server { used, declared, hidden: None })
             }
         }
     }
@@ -175,10 +183,13 @@ impl Endpoints {
 
     /// The authorizer of a method's calls; `None` when they need none (or can do without, and there is none).
     ///
-    /// `restricted` lists the origins that a provider document on disk may use when it takes the place of a shipped one.
+    /// `restricted` lists the origins that a provider document on disk may use when it takes the place of a shipped one. It
+    /// may use no others, whatever the call's own credential is: a document has more ways to put a value of the environment
+    /// into a request.
     ///
     /// # Errors
-    /// `Auth` when a variable is not set, `Unsupported` when the document asks for a kind of auth that is not there.
+    /// `Auth` when a variable is not set, and for a server that is not allowed; `Unsupported` when the document asks for a
+    /// kind of auth that is not there.
     pub(super) fn authorizer(
         &self,
         provider: &str,
@@ -186,8 +197,14 @@ impl Endpoints {
         server: &Server,
         restricted: Option<&[String]>,
     ) -> Result<Option<Arc<Authorizer>>> {
+        if self.unsigned {
+            return Ok(None);
+        }
+        let origins = self.allowed(provider, server, restricted);
+        if restricted.is_some() && !origins.contains(&origin(&server.used)) {
+            return Err(not_allowed(provider, auth, server, &origins));
+        }
         let scheme = match auth {
-            _ if self.unsigned => return Ok(None),
             Auth::None => return Ok(None),
             Auth::Bearer { variable, prefix, optional } => match self.required(provider, variable) {
                 Ok(token) => AuthScheme::Bearer { prefix: prefix.clone(), token },
@@ -255,6 +272,13 @@ impl Endpoints {
                     .with("provider", provider));
             }
         };
+        Ok(Some(Arc::new(Authorizer::new(scheme, origins)?)))
+    }
+}
+
+impl Endpoints {
+    /// The origins that calls may go to with a credential.
+    fn allowed(&self, provider: &str, server: &Server, restricted: Option<&[String]>) -> Vec<String> {
         let mut origins: Vec<String> = match restricted {
             Some(origins) => origins.to_vec(),
             None => server.declared.iter().map(origin).collect(),
@@ -262,23 +286,11 @@ impl Endpoints {
         if self.base_urls.contains_key(&provider.to_lowercase()) {
             origins.push(origin(&server.used));
         }
-        origins.extend(self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten().cloned());
-        let authorizer = Authorizer::new(scheme, origins)?;
-        if restricted.is_some() {
-            authorizer.check(&server.used).map_err(|error| {
-                let may = error.hint_text().unwrap_or_default().to_owned();
-                let place = origin(&server.used);
-                error.hint(format!(
-                    "{may}; this document takes the shipped one's place, and `--allow-origin {provider}={place}` would let \
-                     it use the credential there"
-                ))
-            })?;
-        }
-        Ok(Some(Arc::new(authorizer)))
+        let more = self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten();
+        origins.extend(more.filter_map(|text| origin_of_text(text)));
+        origins
     }
-}
 
-impl Endpoints {
     /// Where a client gets its tokens. On an API of this machine, such as a sandbox, that is the same path there.
     fn grant(
         &self,
@@ -288,31 +300,40 @@ impl Endpoints {
         restricted: Option<&[String]>,
     ) -> Result<Grant> {
         let text = self.filled(provider, &client.token_url)?;
+        let template = without_user(&client.token_url);
         let mut url = Url::parse(&text).map_err(|_| {
             Error::new(ErrorKind::Provider, format!("the token URL of `{provider}` is not an absolute URL"))
-                .with("token_url", client.token_url.clone())
+                .with("token_url", template.clone())
         })?;
+        let mut shown = template.clone();
         if let Some(base) = self.base_urls.get(&provider.to_lowercase()).filter(|base| is_loopback(base)) {
             let mut mapped = base.clone();
             mapped.set_path(url.path());
             mapped.set_query(url.query());
+            let path =
+                template.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
+            shown = format!("{}/{path}", origin(&mapped));
             url = mapped;
         }
         let place = origin(&url);
         if let Some(origins) = restricted.filter(|_| place != origin(&server.used)) {
             let allowed = self.allowed_origins.get(&provider.to_lowercase()).into_iter().flatten();
-            if !origins.iter().chain(allowed).any(|origin| *origin == place) {
+            let allowed = allowed.filter_map(|text| origin_of_text(text));
+            if !origins.iter().cloned().chain(allowed).any(|origin| origin == place) {
                 return Err(Error::new(
                     ErrorKind::Auth,
-                    format!("the credential of `{provider}` may not go to `{place}`, which this document says gives tokens"),
+                    format!(
+                        "the credential of `{provider}` may not go to `{place}`, which this document says gives tokens"
+                    ),
                 )
-                .hint(format!("this document takes the shipped one's place, and `--allow-origin {provider}={place}` would allow it")));
+                .hint(format!("{TAKES_PLACE}, and `--allow-origin {provider}={place}` would allow it")));
             }
         }
         Ok(Grant {
             id: self.required(provider, &client.id_variable)?,
             secret: self.required(provider, &client.secret_variable)?,
             url,
+            shown,
             scope: client.scopes.join(" "),
         })
     }
@@ -334,6 +355,31 @@ impl Endpoints {
     }
 }
 
+/// Why a document may not use any server it likes.
+const TAKES_PLACE: &str = "this document takes the shipped one's place";
+
+/// The error of a server to which calls of such a document may not go.
+fn not_allowed(provider: &str, auth: &Auth, server: &Server, allowed: &[String]) -> Error {
+    let named: Vec<String> = auth.variables().iter().map(|name| format!("`{name}`")).collect();
+    let what = if named.is_empty() {
+        format!("a call of `{provider}`")
+    } else {
+        format!("the credential in {}", named.join(", "))
+    };
+    let (place, example) = match &server.hidden {
+        Some(authority) => (authority.clone(), "https://…".to_owned()),
+        None => (origin(&server.used), origin(&server.used)),
+    };
+    let allowed: Vec<String> = allowed.iter().map(|origin| format!("`{origin}`")).collect();
+    let may = if allowed.is_empty() {
+        "it may go nowhere".to_owned()
+    } else {
+        format!("it may go to {}", allowed.join(", "))
+    };
+    Error::new(ErrorKind::Auth, format!("{what} may not go to `{place}`"))
+        .hint(format!("{may}; {TAKES_PLACE}, and `--allow-origin {provider}={example}` would let it go there"))
+}
+
 /// A server's URL as the document gives it, and as it is used.
 #[derive(Debug, Clone)]
 pub(super) struct Server {
@@ -341,11 +387,14 @@ pub(super) struct Server {
     pub(super) used: Url,
     /// What the document says; absent when it says nothing usable and a base URL takes its place.
     pub(super) declared: Option<Url>,
+    /// The host as the document writes it, where a value of the environment stands in it: that is not shown.
+    pub(super) hidden: Option<String>,
 }
 
 impl Server {
-    /// Maps a link of an answer onto where requests go, refusing every other origin.
-    pub(super) fn follow(&self, current: &Url, link: &str) -> Result<Url> {
+    /// Maps a link of an answer onto where requests go, refusing every other origin. Query parameters with the names of
+    /// `secret` are left out: the credential is added when the request is sent, and is shown nowhere before.
+    pub(super) fn follow(&self, current: &Url, link: &str, secret: &[&str]) -> Result<Url> {
         let refused = |why: String| {
             Error::new(ErrorKind::Api, format!("the API's link to the next page was not followed: {why}"))
                 .hint("no request went there; the provider document or the API must be fixed")
@@ -374,16 +423,29 @@ impl Server {
             return Err(refused("it holds a user name".to_owned()));
         }
         url.set_fragment(None);
+        let is_secret = |name: &str| secret.contains(&name);
+        if url.query_pairs().any(|(name, _)| is_secret(&name)) {
+            let kept = url.query_pairs().into_owned().filter(|(name, _)| !is_secret(name));
+            let kept: Vec<(String, String)> = kept.collect();
+            url.query_pairs_mut().clear().extend_pairs(&kept);
+            if kept.is_empty() {
+                url.set_query(None);
+            }
+        }
         Ok(url)
     }
 }
 
-fn parse_base_url(provider: &str, text: &str) -> Result<Url> {
-    // What stands before an `@` may be a password.
-    let text_shown = text.split_once("://").map_or_else(
+/// The text of a URL without what stands before an `@`, which may be a password.
+fn without_user(text: &str) -> String {
+    text.split_once("://").map_or_else(
         || text.to_owned(),
         |(scheme, rest)| format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
-    );
+    )
+}
+
+fn parse_base_url(provider: &str, text: &str) -> Result<Url> {
+    let text_shown = without_user(text);
     let wrong = |why: &str| {
         Error::new(ErrorKind::InvalidArgument, format!("`{text_shown}` cannot be the base URL of `{provider}`: {why}"))
             .hint("give an origin or a URL, such as `https://api.example.com` or `http://127.0.0.1:4011`")
@@ -406,7 +468,7 @@ mod tests {
     use super::*;
 
     fn server(used: &str, declared: &str) -> Server {
-        Server { used: Url::parse(used).unwrap(), declared: Some(Url::parse(declared).unwrap()) }
+        Server { used: Url::parse(used).unwrap(), declared: Some(Url::parse(declared).unwrap()), hidden: None }
     }
 
     #[test]
@@ -414,7 +476,7 @@ mod tests {
         let at = server("https://api.example.com/v2", "https://api.example.com/v2");
         let current = Url::parse("https://api.example.com/v2/items?page=1").unwrap();
         assert_eq!(
-            at.follow(&current, "/v2/items?page=2").unwrap().as_str(),
+            at.follow(&current, "/v2/items?page=2", &[]).unwrap().as_str(),
             "https://api.example.com/v2/items?page=2"
         );
         for bad in [
@@ -423,7 +485,20 @@ mod tests {
             "//evil.example/",
             "https://api.example.com:8443/",
         ] {
-            assert_eq!(at.follow(&current, bad).unwrap_err().kind(), ErrorKind::Api, "{bad}");
+            assert_eq!(at.follow(&current, bad, &[]).unwrap_err().kind(), ErrorKind::Api, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_keeps_no_credential() {
+        let at = server("https://api.example.com/v2", "https://api.example.com/v2");
+        let current = Url::parse("https://api.example.com/v2/items").unwrap();
+        for (link, followed) in [
+            ("/v2/items?key=hush&cursor=a%20b", "https://api.example.com/v2/items?cursor=a+b"),
+            ("/v2/items?key=hush", "https://api.example.com/v2/items"),
+            ("/v2/items?cursor=a%20b", "https://api.example.com/v2/items?cursor=a%20b"),
+        ] {
+            assert_eq!(at.follow(&current, link, &["key"]).unwrap().as_str(), followed);
         }
     }
 
@@ -431,10 +506,10 @@ mod tests {
     fn links_to_the_documents_origin_are_mapped_under_a_base_url() {
         let at = server("http://127.0.0.1:4011/v2", "https://api.example.com/v2");
         let current = Url::parse("http://127.0.0.1:4011/v2/items").unwrap();
-        let next = at.follow(&current, "https://api.example.com/v2/items?page=2").unwrap();
+        let next = at.follow(&current, "https://api.example.com/v2/items?page=2", &[]).unwrap();
         assert_eq!(next.as_str(), "http://127.0.0.1:4011/v2/items?page=2");
         let moved = server("http://127.0.0.1:4011/mock", "https://api.example.com/v2");
-        let next = moved.follow(&current, "https://api.example.com/v2/items?page=2").unwrap();
+        let next = moved.follow(&current, "https://api.example.com/v2/items?page=2", &[]).unwrap();
         assert_eq!(next.as_str(), "http://127.0.0.1:4011/mock/items?page=2");
     }
 

@@ -11,6 +11,7 @@ use tracing::{Instrument, Span};
 use super::answer::{self, Verdict};
 use super::arrive::{self, Arrived, LongAnswer, Source};
 use super::endpoint::Server;
+use super::hidden::Hidden;
 use super::read::{BoundCall, ReadContext};
 use super::request;
 use super::send::{locate, outgoing};
@@ -139,6 +140,13 @@ impl Outlet {
 impl PageRequest {
     /// Sends the request and decodes its answer.
     async fn fetch(&self, outlet: &Outlet) -> Result<Fetched> {
+        let hidden = || Hidden::of(&self.plan.method, &self.call.call, self.authorizer.as_deref());
+        let mut fetched = self.fetch_inside(outlet).await.map_err(|error| hidden().error(error))?;
+        fetched.not_found = fetched.not_found.map(|error| hidden().error(error));
+        Ok(fetched)
+    }
+
+    async fn fetch_inside(&self, outlet: &Outlet) -> Result<Fetched> {
         let Self { context, plan, call, server, .. } = self;
         let method = &plan.method;
         let (values, link) = match &self.ask {

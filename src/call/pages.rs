@@ -12,6 +12,7 @@ use arrow::array::RecordBatch;
 use serde_json::Value;
 
 use super::endpoint::Server;
+use super::hidden::Hidden;
 use super::lengths::Length;
 use super::link_header::next_of_link_header;
 use super::page::{Ask, Coming, Fetched, PageRequest, PageTask};
@@ -280,7 +281,8 @@ impl Pager {
         self.rows += rows.rows;
         for misfit in &rows.misfits {
             let column = self.plan.layout.columns().get(misfit.column).map_or("", |column| column.field.name());
-            self.context.report.add_misfits(&self.plan.table, column, misfit.count, &misfit.example);
+            let hidden = Hidden::of(&self.plan.method, &self.call.call, self.authorizer.as_deref());
+            self.context.report.add_misfits(&self.plan.table, column, misfit.count, &hidden.example(misfit));
         }
         let known_before = self.duplicates;
         self.remember_keys(&rows.batches);
@@ -572,7 +574,8 @@ impl Pager {
         match link.filter(|link| !link.is_empty()) {
             None => self.stage = Stage::Done,
             Some(link) => {
-                let url = self.server.follow(&said.url, &link).map_err(|error| {
+                let secret = self.authorizer.as_deref().map(Authorizer::query_names).unwrap_or_default();
+                let url = self.server.follow(&said.url, &link, &secret).map_err(|error| {
                     error.with("method", self.plan.method.name.clone()).with("page", number.to_string())
                 })?;
                 self.check_repeat(url.as_str(), number)?;

@@ -30,6 +30,15 @@ pub struct Answered {
     pub request_id: Option<String>,
     /// Set when the API has no such object (404 with its own kind of body).
     pub missing: Option<Error>,
+    /// The credential of the call, which the answer may repeat.
+    pub(super) authorizer: Option<Arc<Authorizer>>,
+}
+
+impl Answered {
+    /// A text of the answer for people, without the credential.
+    pub fn conceal(&self, text: &str) -> String {
+        self.authorizer.as_ref().map_or_else(|| text.to_owned(), |authorizer| authorizer.conceal(text))
+    }
 }
 
 /// Where a call goes, and with which credential.
@@ -129,10 +138,12 @@ pub async fn send_call(
         .map_err(|error| doubtful(error, method, answer.status, answer.in_doubt))?;
     let request_id = answer::request_id(&answer.headers);
     let status = answer.status.as_u16();
+    let answered =
+        |value, missing| Answered { status, value, request_id, missing, authorizer: outgoing.authorizer.clone() };
     match verdict {
-        Verdict::NotFound(error) => Ok(Answered { status, value: Value::Null, request_id, missing: Some(error) }),
+        Verdict::NotFound(error) => Ok(answered(Value::Null, Some(error))),
         Verdict::Empty if !safe && method.success.is_some() => Err(unsaid(method, &outgoing.request, &answer)),
-        Verdict::Empty => Ok(Answered { status, value: Value::Null, request_id, missing: None }),
+        Verdict::Empty => Ok(answered(Value::Null, None)),
         Verdict::Good => {
             let value = body_value(&answer.body).map_err(|error| {
                 let error = answer::describe(error, method, &outgoing.request, &answer);
@@ -151,7 +162,7 @@ pub async fn send_call(
             if let (Some(step), [file, ..]) = (&method.upload, call.files.as_slice()) {
                 transfer::second_step(context, method, step, file, &value, &server).await?;
             }
-            Ok(Answered { status, value, request_id, missing: None })
+            Ok(answered(value, None))
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::config::{SchemaMode, Settings, Timestamps};
 use crate::error::{Result, fold_name};
 use crate::provider::{
     Call, Column, ItemShape, Location, Method, PageKind, PageSize, TokenPlace, TokenSource, ValueType,
+    tells_secret_field,
 };
 use crate::rows::{self, ItemPath, Kind, Layout, Wanted};
 
@@ -127,7 +128,7 @@ impl ReadPlan {
                 field: rows::field(&known.name, kind, typed),
                 kind,
                 source: known.source.clone(),
-                secret: known.secret,
+                secret: known.secret || tells_secret_field(&known.name),
             }
         };
         let mut columns: Vec<Wanted> = options.columns.iter().map(|column| wanted(*column)).collect();

@@ -9,7 +9,7 @@ use super::read::ReadContext;
 use super::request;
 use crate::error::Result;
 use crate::http::{Authorizer, Label, Request, Scrubber, Url};
-use crate::provider::{Call, Location, Method, PageKind, TokenPlace, TokenSource};
+use crate::provider::{Call, Location, Method, PageKind, TokenPlace, TokenSource, tells_secret_field};
 
 /// One request of a call.
 pub(super) struct Asked<'a> {
@@ -31,7 +31,7 @@ impl ReadContext {
         let facts = tape.facts(&key_of(method, call, &scrubber(method, call)));
         let url = |name: &str| facts?.get(name)?.as_str().and_then(|text| Url::parse(text).ok());
         Ok(match url("server") {
-            Some(used) => Server { used, declared: url("declared") },
+            Some(used) => Server { used, declared: url("declared"), hidden: None },
             None => server,
         })
     }
@@ -106,7 +106,8 @@ fn scrubber(method: &Method, call: &Call) -> Scrubber {
     let names = parameters.clone().flat_map(|parameter| [parameter.name.clone(), parameter.wire.clone()]);
     // Whoever has the URL of an upload may use it.
     let upload = method.upload.iter().map(|step| last_member(&step.url).to_owned());
-    let mut scrubber = Scrubber::new(names.chain(columns.map(|column| column.name.clone())).chain(upload));
+    let names = names.chain(columns.map(|column| column.name.clone())).chain(upload);
+    let mut scrubber = Scrubber::new(names).with_telling(tells_secret_field);
     for parameter in parameters {
         let given = if parameter.location == Location::Body { &call.body } else { &call.arguments };
         if let Some(text) = given.get(&parameter.name).and_then(Value::as_str) {

@@ -16,7 +16,7 @@ use super::read::ReadContext;
 use super::request::{self, insert_header, shown_url};
 use super::send::{Answered, doubtful, locate, outgoing};
 use super::tape::Asked;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, tidy};
 use crate::files::ArrivingFile;
 use crate::http::{
     Answer, Body, BodySource, HeaderMap, HeaderValue, Method as HttpMethod, Outgoing, Published, Repeat, Request,
@@ -72,7 +72,8 @@ pub(super) async fn download(
         // What another place says tells nothing about a call that the API had taken.
         Ok(Arriving::Missing(error)) if led && method.effect != Effect::Read => Err(error.with("state", "unknown")),
         Ok(Arriving::Missing(error)) => {
-            return Ok(Answered { status: status.as_u16(), value: Value::Null, request_id, missing: Some(error) });
+            let (status, authorizer) = (status.as_u16(), outgoing.authorizer.clone());
+            return Ok(Answered { status, value: Value::Null, request_id, missing: Some(error), authorizer });
         }
         Ok(Arriving::Bytes(response)) => arrive(context, file, response).await,
         Err(error) => Err(error),
@@ -83,7 +84,7 @@ pub(super) async fn download(
         left_open(doubtful(error, method, status, false), method, led)
     })?;
     let value = json!({"file": written.path, "bytes": written.bytes, "sha256": written.sha256});
-    Ok(Answered { status: status.as_u16(), value, request_id, missing: None })
+    Ok(Answered { status: status.as_u16(), value, request_id, missing: None, authorizer: outgoing.authorizer })
 }
 
 /// Sends a file to the URL that `answer` names. It is not the API's: no credential goes there. The URL opens that place, so
@@ -154,7 +155,7 @@ fn reason(answer: &Answer) -> Option<String> {
         let text = String::from_utf8_lossy(answer.body.get(..answer.body.len().min(TOLD))?).into_owned();
         let (_, behind) = text.split_once("<Message>")?;
         let (said, _) = behind.split_once("</Message>")?;
-        Some(answer::tidy(said))
+        Some(tidy(said))
     })
 }
 

@@ -123,21 +123,21 @@ impl Session {
         self.remember(&report);
         self.check_no_transaction("APPLY")?;
         let (dir, wanted, supplied) = (self.state_path()?, id.to_owned(), self.supplied_values());
-        let (id, plan) = blocking(move || {
+        let (id, plan, key) = blocking(move || {
             let state = StateDirectory::open(dir)?;
             let stored = state.load_plan(&wanted)?;
             if stored.applied.is_some() {
                 // Says when.
                 state.mark_applied(&stored.id, SystemTime::UNIX_EPOCH)?;
             }
-            let plan = reveal(stored.plan, &supplied, &state.digest_key()?)?;
-            Ok((stored.id, plan))
+            let key = state.digest_key()?;
+            Ok((stored.id, reveal(stored.plan, &supplied, &key)?, key))
         })
         .await?;
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
         let context = self.plan_context(&rows, &report, &clock);
-        let planned = restore(&context, plan).await?;
+        let planned = restore(&context, plan, &key).await?;
         check_files(&planned, |_| true).await?;
         check_unchanged(&context, &planned, |_| true).await?;
         check_budget(self.settings(), &report, &planned, |_| true)?;
@@ -149,17 +149,18 @@ impl Session {
         self.remember(&report);
         self.check_no_transaction("RESUME")?;
         let (dir, wanted, supplied) = (self.state_path()?, id.to_owned(), self.supplied_values());
-        let (journal, record, plan) = blocking(move || {
+        let (journal, record, plan, key) = blocking(move || {
             let state = StateDirectory::open(dir)?;
             let (journal, record) = resume(&state, &wanted)?;
-            let plan = reveal(record.plan.clone(), &supplied, &state.digest_key()?)?;
-            Ok((journal, record, plan))
+            let key = state.digest_key()?;
+            let plan = reveal(record.plan.clone(), &supplied, &key)?;
+            Ok((journal, record, plan, key))
         })
         .await?;
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
         let context = self.plan_context(&rows, &report, &clock);
-        let planned = restore(&context, plan).await?;
+        let planned = restore(&context, plan, &key).await?;
         let mut states: Vec<CallState> = record.calls.iter().map(crate::store::CallRecord::state).collect();
         let repeated = repeatable(&planned, &record, clock.utc());
         for at in &repeated {

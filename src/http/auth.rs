@@ -14,7 +14,10 @@ use super::origin::{is_private, origin, origin_of_text};
 use super::signing::{HmacSigning, Signer, base64, hex};
 use super::{HeaderName, HeaderValue, Request, Url};
 use crate::clock::Clock;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, without};
+
+/// How many of the tokens that were got are known, and kept out of messages.
+const TOKENS_KEPT: usize = 2;
 
 /// A secret and the variable it came from, which messages name.
 #[derive(Debug, Clone)]
@@ -122,10 +125,10 @@ enum Means {
     },
     Keys(Vec<(KeyPlace, PlacedKey)>),
     Hmac(Box<Signer>),
-    /// The token is there once [`super::Client`] has got it; clones share it.
+    /// The tokens are there once [`super::Client`] has got them, the one in use last; clones share them.
     Grant {
         grant: Arc<Grant>,
-        token: Arc<Mutex<Option<SecretString>>>,
+        tokens: Arc<Mutex<Vec<SecretString>>>,
     },
 }
 
@@ -181,7 +184,7 @@ impl Authorizer {
             AuthScheme::Hmac(hmac) => Means::Hmac(Box::new(Signer::new(*hmac)?)),
             AuthScheme::Grant(grant) => {
                 grant.check()?;
-                Means::Grant { grant: Arc::from(grant), token: Arc::default() }
+                Means::Grant { grant: Arc::from(grant), tokens: Arc::default() }
             }
         };
         let allowed_origins = allowed_origins.into_iter().filter_map(|text| origin_of_text(text.as_ref())).collect();
@@ -200,8 +203,13 @@ impl Authorizer {
 
     /// The token that requests carry from now on.
     pub(super) fn set_token(&self, new: SecretString) {
-        if let Means::Grant { token, .. } = &self.means {
-            *token.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
+        if let Means::Grant { tokens, .. } = &self.means {
+            let mut tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            tokens.retain(|known| known.expose_secret() != new.expose_secret());
+            tokens.push(new);
+            // Answers to the one before may still come, and repeat it.
+            let over = tokens.len().saturating_sub(TOKENS_KEPT);
+            tokens.drain(..over);
         }
     }
 
@@ -277,26 +285,38 @@ impl Authorizer {
         Ok(request)
     }
 
+    /// The names under which the credential goes into the query string.
+    pub fn query_names(&self) -> Vec<&str> {
+        match &self.means {
+            Means::Keys(keys) => {
+                let in_query = keys.iter().filter(|(place, _)| matches!(place, KeyPlace::Query));
+                in_query.map(|(_, key)| key.name.as_str()).collect()
+            }
+            Means::Hmac(signer) => signer.query_names(),
+            Means::Header { .. } | Means::Grant { .. } => Vec::new(),
+        }
+    }
+
     /// A text of the API's with the credential's secrets taken out, as some APIs repeat what they were sent.
     pub fn conceal(&self, text: &str) -> String {
-        let sent;
-        let secrets: Vec<&str> = match &self.means {
-            Means::Header { value: BasicOrToken::Token(token), .. } => vec![token.expose()],
+        let taken_out = |text: String, secret: &str| concealed(&text, secret);
+        match &self.means {
+            Means::Header { value: BasicOrToken::Token(token), .. } => concealed(text, token.expose()),
             Means::Header { value: BasicOrToken::Basic(BasicCredential::Pair { user, password }), .. } => {
                 // As it is sent it is no less a secret.
-                sent = base64(format!("{}:{}", user.expose(), password.expose()).as_bytes());
-                vec![sent.as_str(), password.expose()]
+                let sent = base64(format!("{}:{}", user.expose(), password.expose()).as_bytes());
+                concealed(&concealed(text, &sent), password.expose())
             }
-            Means::Header { value: BasicOrToken::Basic(BasicCredential::Encoded(value)), .. } => vec![value.expose()],
-            Means::Keys(keys) => keys.iter().map(|(_, key)| key.key.expose()).collect(),
-            Means::Hmac(signer) => signer.secrets(),
-            Means::Grant { grant, token } => {
-                let token = token.lock().unwrap_or_else(PoisonError::into_inner);
-                sent = token.as_ref().map_or_else(String::new, |token| token.expose_secret().to_owned());
-                vec![grant.secret.expose(), sent.as_str()]
+            Means::Header { value: BasicOrToken::Basic(BasicCredential::Encoded(value)), .. } => {
+                concealed(text, value.expose())
             }
-        };
-        secrets.into_iter().fold(text.to_owned(), |text, secret| concealed(&text, secret))
+            Means::Keys(keys) => keys.iter().map(|(_, key)| key.key.expose()).fold(text.to_owned(), taken_out),
+            Means::Hmac(signer) => signer.secrets().into_iter().fold(text.to_owned(), taken_out),
+            Means::Grant { grant, tokens } => {
+                let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                tokens.iter().map(SecretString::expose_secret).fold(grant.conceal(text), taken_out)
+            }
+        }
     }
 
     /// The headers that hold a credential as it is.
@@ -324,9 +344,9 @@ impl Authorizer {
                 })
                 .collect(),
             Means::Hmac(_) => Ok(Vec::new()),
-            Means::Grant { grant, token } => {
-                let token = token.lock().unwrap_or_else(PoisonError::into_inner);
-                let Some(token) = token.as_ref() else { return Ok(Vec::new()) };
+            Means::Grant { grant, tokens } => {
+                let tokens = tokens.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some(token) = tokens.last() else { return Ok(Vec::new()) };
                 let value = secret_header(&format!("Bearer {}", token.expose_secret()), &grant.secret.source)?;
                 Ok(vec![(http::header::AUTHORIZATION, value)])
             }
@@ -336,7 +356,7 @@ impl Authorizer {
 
 /// A text without a secret.
 pub(super) fn concealed(text: &str, secret: &str) -> String {
-    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "…") }
+    without(text, secret, "…")
 }
 
 impl fmt::Debug for Authorizer {

@@ -8,12 +8,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, Fuse};
-use secrecy::SecretString;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::auth::{Authorizer, SignTarget};
-use super::grant::Tokens;
+use super::grant::{Token, Tokens};
 use super::ledger::{Ledger, LedgerKey, Outcome, Permit, Published};
 use super::origin::host;
 use super::retry::{asked_too_long, asked_wait, back_off, passes};
@@ -285,7 +284,7 @@ impl Client {
         let target = SignTarget { path: signing_path };
         let mut attempt: u32 = 1;
         // A token that the API has refused: it is asked for another once.
-        let mut stale: Option<SecretString> = None;
+        let mut stale: Option<Token> = None;
         loop {
             budget.check(report.calls().saturating_add(1))?;
             let token = self.granted(outgoing, stale.as_ref()).await?;
@@ -314,14 +313,23 @@ impl Client {
             };
             permit.observe(&outcome);
 
+            if let (Ok(response), Some(known)) = (&answered, &token) {
+                let status = response.status;
+                if status.is_success() {
+                    known.accept();
+                } else if status == StatusCode::UNAUTHORIZED && stale.is_none() {
+                    let newer = self.granted(outgoing, Some(known)).await?;
+                    if newer.is_some_and(|newer| !newer.is(known)) {
+                        log(outgoing, Some(status), None, elapsed(), attempt, "repeated with a new token");
+                        drop((answered, permit, under_way));
+                        stale = token;
+                        continue;
+                    }
+                }
+            }
+
             let may_repeat = attempt <= *retries;
             let failure = match answered {
-                Ok(response) if response.status == StatusCode::UNAUTHORIZED && token.is_some() && stale.is_none() => {
-                    log(outgoing, Some(response.status), None, elapsed(), attempt, "repeated with a new token");
-                    drop((response, permit, under_way));
-                    stale = token;
-                    continue;
-                }
                 Ok(response) => {
                     let status = response.status;
                     let wait = if may_repeat || status == StatusCode::TOO_MANY_REQUESTS {
@@ -368,13 +376,13 @@ impl Client {
     }
 
     /// Sees to it that a credential which is asked for is there.
-    async fn granted(&self, outgoing: &Outgoing, stale: Option<&SecretString>) -> Result<Option<SecretString>> {
+    async fn granted(&self, outgoing: &Outgoing, stale: Option<&Token>) -> Result<Option<Token>> {
         let Some((authorizer, grant)) = outgoing.authorizer.as_ref().and_then(|a| Some((a, a.grant()?))) else {
             return Ok(None);
         };
         let (transport, timeout) = (&*self.transport, outgoing.request.timeout);
         let token = self.tokens.token(grant, authorizer.fingerprint(), stale, transport, timeout, &*self.clock).await?;
-        authorizer.set_token(token.clone());
+        authorizer.set_token(token.text.clone());
         Ok(Some(token))
     }
 
@@ -581,16 +589,24 @@ fn record_answer(span: &Span, status: StatusCode, bytes: Option<u64>, took: Dura
     span.record("attempts", attempts);
 }
 
+/// The URL without secrets: those of the document's parameters, and those of the credential, which a link of the API's may
+/// hold.
 fn shown(outgoing: &Outgoing) -> Url {
     let mut url = outgoing.request.url.clone();
     // Both fail only for URLs without a host, which have no user either.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    let is_secret = |name: &str| outgoing.secret_query.iter().any(|secret| secret == name);
+    let of_credential = outgoing.authorizer.as_deref().map(Authorizer::query_names).unwrap_or_default();
+    let is_secret =
+        |name: &str| outgoing.secret_query.iter().any(|secret| secret == name) || of_credential.contains(&name);
     if url.query_pairs().any(|(name, _)| is_secret(&name)) {
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let shown = pairs.iter().map(|(name, value)| (name, if is_secret(name) { "***" } else { value }));
         url.query_pairs_mut().clear().extend_pairs(shown);
+    }
+    if let (Some(query), Some(authorizer)) = (url.query(), outgoing.authorizer.as_deref()) {
+        let concealed = authorizer.conceal(query);
+        url.set_query(Some(&concealed));
     }
     url
 }

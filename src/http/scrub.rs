@@ -37,6 +37,7 @@ pub struct Scrubber {
     texts: Vec<String>,
     headers: Vec<String>,
     plain: BTreeSet<String>,
+    telling: Option<fn(&str) -> bool>,
     authorizer: Option<Arc<Authorizer>>,
 }
 
@@ -44,6 +45,12 @@ impl Scrubber {
     /// Members with these names are secret, beside those whose names say so themselves.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
         Self { names: names.into_iter().map(|name| fold_name(&name)).collect(), ..Self::default() }
+    }
+
+    /// Further names that say themselves that a member is secret.
+    #[must_use]
+    pub fn with_telling(self, telling: fn(&str) -> bool) -> Self {
+        Self { telling: Some(telling), ..self }
     }
 
     /// A member that is none, whatever its name: the place in a list.
@@ -85,6 +92,7 @@ impl Scrubber {
         }
         !self.plain.contains(&folded)
             && (folded == "token"
+                || self.telling.is_some_and(|tells| tells(name))
                 || TELLING.iter().any(|part| folded.contains(part))
                 || TELLING_ENDS.iter().any(|end| folded.ends_with(end)))
     }
@@ -219,6 +227,12 @@ mod tests {
         ] {
             assert_eq!(scrubber.body(body), kept);
         }
+        let more =
+            Scrubber::default().with_plain("page_token").with_telling(|name| name.ends_with("_token") || name == "cvv");
+        assert_eq!(
+            more.body(r#"{"x_token":"a","page_token":"b","cvv":123}"#),
+            r#"{"x_token":"***","page_token":"b","cvv":"***"}"#
+        );
         let mut value = json!({"hash": 1, "x": [{"password": "a"}, "hunter22"], "y": {"hash": null}});
         scrubber.value(&mut value);
         assert_eq!(value, json!({"hash": "***", "x": [{"password": "***"}, "***"], "y": {"hash": null}}));

@@ -168,6 +168,15 @@ impl Signer {
         std::iter::once(key).chain(parts).collect()
     }
 
+    /// The names under which values go into the query string.
+    pub(super) fn query_names(&self) -> Vec<&str> {
+        let in_query = self.place.iter().filter_map(|(slot, _)| match slot {
+            Slot::Query(name) => Some(name.as_str()),
+            Slot::Header(_) | Slot::Body(_) => None,
+        });
+        in_query.collect()
+    }
+
     /// Adds the envelope, signs, and puts every value in its place.
     pub(crate) fn sign(&self, request: &mut Request, path: &str, now: SystemTime) -> Result<()> {
         let timestamp = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).to_string();

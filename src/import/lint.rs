@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::summary::may_have_pages;
 use crate::error::{Result, fold_name};
 use crate::provider::{
-    Auth, BodyMedia, Document, DocumentSource, ItemShape, Location, Method, Node, PageKind, Registry, Resource,
-    ValueType,
+    Auth, BodyMedia, Document, DocumentSource, ItemShape, Location, Method, Node, PageKind, Parameter, Provider,
+    Registry, Resource, Service, ValueType,
 };
 
 /// One place that breaks a rule.
@@ -63,6 +63,7 @@ pub fn lint(name: &str, source: &Arc<dyn DocumentSource>) -> Result<Vec<Problem>
                     &document,
                     &mut found,
                 );
+                hosts(&registry, &provider, &service, &place, &mut found);
             }
             Err(error) => found.add(&place, "loads", error.to_string()),
         }
@@ -227,6 +228,40 @@ fn request(method: &Method, place: &str, found: &mut Found) {
                 "request",
                 format!("the {} parameter `{}` is an object", parameter.location, parameter.name),
             );
+        }
+    }
+}
+
+/// A host that only the user can name takes a credential of its own: one that methods of another host take as well would
+/// go to whatever is named.
+fn hosts(registry: &Registry, provider: &Provider, service: &Service, place: &str, found: &mut Found) {
+    let host = |method: &Method| {
+        let rest = method.server.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default().to_owned()
+    };
+    let is_named_by_user = |method: &Method, host: &str| {
+        let variable = host.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let is_free = |parameter: &Parameter| parameter.default.is_none() && parameter.values.is_empty();
+        let of_server = || method.parameters.iter().filter(|parameter| parameter.location == Location::Server);
+        variable.is_some_and(|name| of_server().any(|parameter| parameter.wire == name && is_free(parameter)))
+    };
+    let services = || provider.services.values().filter_map(|entry| registry.service(&provider.name, &entry.name).ok());
+    for resource in service.resources.values() {
+        for method in resource.methods.values() {
+            let own = host(method);
+            if method.auth.variables().is_empty() || !is_named_by_user(method, &own) {
+                continue;
+            }
+            let shares = |other: &Arc<Method>| other.auth == method.auth && host(other) != own;
+            let is_shared =
+                services().any(|service| service.resources.values().any(|r| r.methods.values().any(shares)));
+            if is_shared {
+                found.add(
+                    &format!("{place}.{}.{}", resource.name, method.name),
+                    "request",
+                    format!("the host `{own}` is anything, and gets the credential of other hosts: it needs an `auth` of its own"),
+                );
+            }
         }
     }
 }

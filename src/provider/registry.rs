@@ -173,17 +173,26 @@ impl Registry {
     }
 
     /// When a source other than the shipped one supplies a provider that is shipped as well: the origins
-    /// (`https://host` or `https://host:port`) of the shipped one's servers, to which its credential may go. `None`
-    /// when nothing shipped is replaced.
+    /// (`https://host` or `https://host:port`) of the shipped one's servers, to which its calls may go. `None` when nothing
+    /// shipped is replaced. SQL finds a document by the name that it gives itself and by its directory's, so by both it
+    /// takes a place.
     pub fn is_shadowing(&self, provider: &str) -> Option<Vec<String>> {
         let shipped = self.shipped?;
-        let found = self.candidate(provider).ok()?;
-        if found.source == shipped {
-            return None;
-        }
-        let name = self.name(found);
-        let replaced = self.in_source(shipped, name)?;
+        let (of_shipped, of_others): (Vec<&Candidate>, Vec<&Candidate>) =
+            self.listing().candidates.iter().partition(|candidate| candidate.source == shipped);
+        // Where several call themselves so, none of them hides what another one replaces.
+        let mut meant = of_others.into_iter().filter(|found| self.is_called(found, provider));
+        let replaced = meant.find_map(|found| {
+            let is_replaced = |owner: &&&Candidate| {
+                self.is_called(owner, &found.directory) || self.is_called(owner, self.name(found))
+            };
+            of_shipped.iter().find(is_replaced)
+        })?;
         Some(replaced.origins.get_or_init(|| self.origins(replaced)).clone())
+    }
+
+    fn is_called(&self, candidate: &Candidate, name: &str) -> bool {
+        self.name(candidate).eq_ignore_ascii_case(name) || candidate.directory.eq_ignore_ascii_case(name)
     }
 
     /// What to call the source that supplies a provider; `None` for an unknown provider.

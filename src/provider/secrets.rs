@@ -4,6 +4,10 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::model::{Location, Method};
+use crate::error::{find_spelled, without};
+
+/// What stands in a text in the place of a secret.
+pub const MASK: &str = "***";
 
 /// Under this name a body that is one value stands among the names of a call's secrets: no field is called so.
 pub const WHOLE_BODY: &str = "@@json";
@@ -26,6 +30,59 @@ pub fn secrets_of(method: &Method, call: &Call) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// The texts that would give secret values away, longest first.
+pub fn secret_texts<'v>(values: impl IntoIterator<Item = &'v Value>) -> Vec<String> {
+    let mut texts = Vec::new();
+    for value in values {
+        match value {
+            Value::String(text) if !text.is_empty() => texts.push(text.clone()),
+            other => leaves(other, &mut texts),
+        }
+    }
+    texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    texts.dedup();
+    texts
+}
+
+/// Strings and numbers inside a secret that are long enough to be one; `"type": "ssh"` gives nothing away.
+fn leaves(value: &Value, texts: &mut Vec<String>) {
+    match value {
+        Value::String(text) if is_telling(text) => texts.push(text.clone()),
+        Value::Number(number) if is_telling(&number.to_string()) => texts.push(number.to_string()),
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, texts)),
+        Value::Object(fields) => fields.values().for_each(|field| leaves(field, texts)),
+        _ => {}
+    }
+}
+
+/// Whether a secret is long enough to be looked for inside of words.
+pub fn is_telling(secret: &str) -> bool {
+    secret.chars().nth(3).is_some()
+}
+
+/// A text without these secrets, however they are spelled in it.
+pub fn masked(text: &str, secrets: &[String]) -> String {
+    secrets.iter().fold(text.to_owned(), |text, secret| {
+        if is_telling(secret) { without(&text, secret, MASK) } else { without_word(&text, secret) }
+    })
+}
+
+/// Without a short secret where it stands by itself: inside a word it is there by chance.
+fn without_word(text: &str, secret: &str) -> String {
+    let mut said = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = find_spelled(rest, secret) {
+        let (before, after) = (&rest[..found.start], &rest[found.end..]);
+        let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let inside =
+            joins(before.chars().next_back().or_else(|| said.chars().next_back())) || joins(after.chars().next());
+        said.push_str(before);
+        said.push_str(if inside { &rest[found.clone()] } else { MASK });
+        rest = after;
+    }
+    said + rest
 }
 
 /// Whether a field somewhere inside a value is named like a secret.
@@ -70,7 +127,7 @@ pub fn tells_secret(name: &str) -> bool {
 }
 
 /// Names that APIs give to secrets in bodies, where a token is one; a parameter called so may say where a page begins.
-pub(super) fn tells_secret_field(name: &str) -> bool {
+pub fn tells_secret_field(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let is_page = ["page", "next", "continu"].iter().any(|word| lower.contains(word));
     let is_kept = |name: &str| ["credentials", "access_key", "accesskey"].iter().any(|end| name.ends_with(end));

@@ -4,6 +4,7 @@
 //! its envelope (`walk`), its items (`record`), JSON's grammar (`reader`).
 //! *Invariants*: one walk serves both; what arrives is kept only until it has been read.
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -12,11 +13,15 @@ use crate::error::{Error, ErrorKind, Position, Result};
 
 use super::layout::Layout;
 use super::reader::{Mark, Reader, end_of, located};
+use super::text::shorten;
 use super::walk::{State, Walk};
 
 /// A long answer is decoded in parts of at least so many bytes: short enough to come soon and to stay in the processor's
 /// cache, long enough that beginning anew costs nothing.
 pub(super) const PART: usize = 256 * 1024;
+
+/// The longest example of a value that does not fit, in characters.
+const EXAMPLE_ROOM: usize = 60;
 
 /// Where an answer begins.
 const START: Position = Position { line: 1, column: 1 };
@@ -47,16 +52,42 @@ pub struct Rows {
     pub misfits: Vec<Misfit>,
 }
 
-/// Values of one column that did not fit, and became NULL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Values of one column that did not fit, and became NULL. As an error's source, the one that was refused.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Misfit {
     /// Which of the layout's columns.
     pub column: usize,
     /// How many values.
     pub count: u64,
-    /// The first of them, and what it is not; at most 60 characters.
-    pub example: String,
+    /// The beginning of the first of them, longer than it is shown: what must not be shown is taken out of it first. Of a
+    /// secret column, what sort of value it is.
+    pub(super) value: String,
+    /// What it is not.
+    pub(super) reason: &'static str,
 }
+
+impl Misfit {
+    /// The first value and what it is not, at most 60 characters; `conceal` takes out of it what must not be shown.
+    pub fn example(&self, conceal: impl Fn(&str) -> String) -> String {
+        let room = EXAMPLE_ROOM.saturating_sub(" is not ".len() + self.reason.len());
+        format!("{} is not {}", shorten(&conceal(&self.value), room), self.reason)
+    }
+}
+
+impl fmt::Debug for Misfit {
+    /// Without the value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Misfit").field("column", &self.column).field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the value is not {}", self.reason)
+    }
+}
+
+impl std::error::Error for Misfit {}
 
 /// What stood at the items path; where a wildcard matches several places, the last variant that one of them is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -10,11 +10,11 @@ use crate::error::{Error, ErrorKind};
 use super::builder::{ColumnBuilder, json, sort};
 use super::decode::Misfit;
 use super::reader::{Mark, Quoted, Read, Token};
-use super::text::{shorten, unescape};
+use super::text::unescape;
 use super::walk::Walk;
 
-/// The longest example of a value that does not fit, in characters.
-const EXAMPLE_ROOM: usize = 60;
+/// How much of a value that does not fit is kept, in bytes: more than is shown, so that no secret in it is cut in two.
+const VALUE_ROOM: usize = 4096;
 
 /// How many keys of an object's order are remembered, and how far ahead a key is looked for.
 const MAX_GUESSES: usize = 512;
@@ -154,13 +154,14 @@ impl<'a> Walk<'a, '_> {
                 let misfit = state.misfits[index].get_or_insert_with(|| Misfit {
                     column: index,
                     count: 0,
-                    example: example(token, reason, column.secret, &mut state.scratch),
+                    value: value_of(token, column.secret, &mut state.scratch),
+                    reason,
                 });
                 misfit.count += 1;
                 if layout.strict {
                     let name = column.field.name();
-                    let message = format!("a value does not fit its column: {}", misfit.example);
-                    return Err(Error::new(ErrorKind::Decode, message)
+                    return Err(Error::new(ErrorKind::Decode, "a value does not fit its column")
+                        .caused_by(misfit.clone())
                         .with("column", name)
                         .with("row", state.rows.to_string())
                         .hint("`SET schema = 'lenient'` makes such values NULL and counts them")
@@ -185,9 +186,8 @@ pub(super) fn plain(key: Quoted<'_>) -> Option<Cow<'_, str>> {
     unescape(key.inner, &mut name).then_some(Cow::Owned(name))
 }
 
-/// A value, and what it is not.
-fn example(token: Token<'_>, reason: &str, secret: bool, scratch: &mut String) -> String {
-    let room = EXAMPLE_ROOM.saturating_sub(" is not ".len() + reason.len());
-    let value = if secret { Cow::Borrowed(sort(token)) } else { Cow::Owned(shorten(json(token, scratch), room)) };
-    format!("{value} is not {reason}")
+/// The beginning of a value, or what sort of value it is.
+fn value_of(token: Token<'_>, secret: bool, scratch: &mut String) -> String {
+    let value = if secret { sort(token) } else { json(token, scratch) };
+    value[..value.floor_char_boundary(VALUE_ROOM)].to_owned()
 }

@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 use super::json;
 
 const SECRET: &str = "$secret";
+/// How a fingerprint begins that was sealed.
+pub(super) const SEALED: &str = "hmac:";
 const KEY_BYTES: usize = 32;
 
 /// The key of one user's digests, kept in the state directory: without it a digest cannot be tried against guesses.
@@ -38,6 +40,12 @@ impl DigestKey {
         mac.update(&[0]);
         mac.update(json::to_text(value).unwrap_or_default().as_bytes());
         Value::Object(Map::from_iter([(SECRET.to_owned(), Value::String(hex(&mac.finalize().into_bytes())))]))
+    }
+
+    /// What stands in a file in the place of a credential's fingerprint, which could be tried against guesses.
+    pub(super) fn seal(&self, fingerprint: &str) -> String {
+        let digest = self.digest("credential fingerprint", &Value::from(fingerprint));
+        format!("{SEALED}{}", digest[SECRET].as_str().unwrap_or_default())
     }
 
     /// A new key from the operating system's randomness.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::digest::{is_digest, sha256_hex};
+use super::digest::{DigestKey, SEALED, is_digest, sha256_hex};
 use super::json;
 use crate::provider::{Call, Effect};
 
@@ -72,8 +72,27 @@ pub struct Target {
     pub provider: String,
     /// Scheme, host and port.
     pub origin: String,
-    /// A fingerprint of the credential, never the credential.
+    /// A fingerprint of the credential, never the credential; files hold a keyed digest of it.
     pub credential: Option<String>,
+}
+
+impl Target {
+    /// The same with its fingerprint as files hold it.
+    #[must_use]
+    pub(super) fn sealed(self, key: &DigestKey) -> Self {
+        let seal = |known: String| if known.starts_with(SEALED) { known } else { key.seal(&known) };
+        Self { credential: self.credential.map(seal), ..self }
+    }
+
+    /// Whether this one of a stored plan is where a call goes now, with the credential that it carries now.
+    pub fn is(&self, now: &Self, key: &DigestKey) -> bool {
+        *self == now.clone().sealed(key)
+    }
+
+    /// Whether it was stored by a version that noted credentials in another way.
+    pub fn is_of_old_version(&self) -> bool {
+        self.credential.as_ref().is_some_and(|known| !known.starts_with(SEALED))
+    }
 }
 
 /// The rows that a write was planned from.

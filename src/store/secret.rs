@@ -1,7 +1,6 @@
 //! Secrets of a plan: out before it is stored, back in before it is sent.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -9,9 +8,7 @@ use super::digest::{DigestKey, is_digest};
 use super::journal::Outcome;
 use super::plan::{PlannedCall, WritePlan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, WHOLE_BODY};
-
-const MASK: &str = "***";
+use crate::provider::{Call, MASK, WHOLE_BODY, is_telling, masked, secret_texts};
 
 /// A secret that a stored plan needs again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
     let mut all_names: Vec<String> = Vec::new();
     let mut quoted: Vec<String> = Vec::new();
     for call in &mut plan.calls {
-        let texts = secret_texts(call);
+        let texts = texts_of(call);
         // Shorter ones would be found in any URL; who wrote the text has hidden them.
         let long: Vec<String> = texts.iter().filter(|text| is_telling(text)).cloned().collect();
         call.request = masked(&call.request, &long);
@@ -45,6 +42,7 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
             all_names.push(name);
         }
     }
+    plan.targets = plan.targets.into_iter().map(|target| target.sealed(key)).collect();
     let mask = format!("'{MASK}'");
     for part in &mut plan.parts {
         for literal in &quoted {
@@ -166,7 +164,7 @@ pub(super) fn check_concealed(plan: &WritePlan) -> Result<()> {
 /// value by repeating it.
 #[must_use]
 pub fn without_secrets(error: Error, call: &PlannedCall) -> Error {
-    let texts = secret_texts(call);
+    let texts = texts_of(call);
     if texts.is_empty() { error } else { error.reworded(|text| masked(text, &texts)) }
 }
 
@@ -174,7 +172,7 @@ impl Outcome {
     /// The outcome without what its answer repeats of the secrets of `call`, the call as it was sent.
     #[must_use]
     pub fn without_secrets_of(mut self, call: &PlannedCall) -> Self {
-        let texts = secret_texts(call);
+        let texts = texts_of(call);
         self.message = self.message.map(|message| masked(&message, &texts));
         self.request_id = self.request_id.map(|id| masked(&id, &texts));
         self.ids.retain(|name, _| !call.secrets.contains(name));
@@ -220,59 +218,10 @@ fn field_of_label(label: &str, name: &str) -> bool {
     label.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
 }
 
-/// The texts that would give a call's secrets away, longest first, as they are and as URLs and JSON write them.
-fn secret_texts(call: &PlannedCall) -> Vec<String> {
-    let mut texts = Vec::new();
-    for name in &call.secrets {
-        for value in stored(call, name).filter(|value| !is_digest(value)) {
-            match value {
-                Value::String(text) if !text.is_empty() => texts.push(text.clone()),
-                other => leaves(other, &mut texts),
-            }
-        }
-    }
-    let written: Vec<String> = texts.iter().flat_map(|text| [percent_encoded(text), json_escaped(text)]).collect();
-    texts.extend(written);
-    texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    texts.dedup();
-    texts
-}
-
-/// Strings and numbers inside a secret that are long enough to be one; `"type": "ssh"` gives nothing away.
-fn leaves(value: &Value, texts: &mut Vec<String>) {
-    match value {
-        Value::String(text) if is_telling(text) => texts.push(text.clone()),
-        Value::Number(number) if is_telling(&number.to_string()) => texts.push(number.to_string()),
-        Value::Array(items) => items.iter().for_each(|item| leaves(item, texts)),
-        Value::Object(fields) => fields.values().for_each(|field| leaves(field, texts)),
-        _ => {}
-    }
-}
-
-fn is_telling(text: &str) -> bool {
-    text.chars().nth(3).is_some()
-}
-
-fn masked(text: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| {
-        if is_telling(secret) { text.replace(secret.as_str(), MASK) } else { without_word(&text, secret) }
-    })
-}
-
-/// Without a short secret where it stands by itself: inside a word it is there by chance.
-fn without_word(text: &str, secret: &str) -> String {
-    let mut said = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(secret) {
-        let (before, after) = (&rest[..at], &rest[at + secret.len()..]);
-        let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let inside =
-            joins(before.chars().next_back().or_else(|| said.chars().next_back())) || joins(after.chars().next());
-        said.push_str(before);
-        said.push_str(if inside { secret } else { MASK });
-        rest = after;
-    }
-    said + rest
+/// The texts that would give a call's secrets away, longest first.
+fn texts_of(call: &PlannedCall) -> Vec<String> {
+    let values = call.secrets.iter().flat_map(|name| stored(call, name));
+    secret_texts(values.filter(|value| !is_digest(value)))
 }
 
 fn mask_strings(value: &mut Value, secrets: &[String]) {
@@ -285,33 +234,30 @@ fn mask_strings(value: &mut Value, secrets: &[String]) {
     }
 }
 
-fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
-fn json_escaped(text: &str) -> String {
-    let quoted = Value::from(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::store::Target;
     use crate::store::journal::{Journal, OutcomeState};
     use crate::store::testing::{all_bytes, any_plan, at, secret_plan, state};
 
     fn supplied(pairs: &[(&str, Value)]) -> BTreeMap<String, Value> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    }
+
+    #[test]
+    fn a_stored_credential_is_known_by_its_key_alone() {
+        let (key, other) = (DigestKey::generate(), DigestKey::generate());
+        let plan = secret_plan("x");
+        let stored = conceal(plan.clone(), &key);
+        let (now, known) = (&plan.targets[0], &stored.targets[0]);
+        assert!(known.is(now, &key) && !known.is(now, &other) && !known.is_of_old_version());
+        assert!(!serde_json::to_string(&stored).unwrap().contains(now.credential.as_deref().unwrap()));
+        assert!(!known.is(&Target { credential: Some("f1f3".to_owned()), ..now.clone() }, &key));
+        assert!(now.is_of_old_version() && !now.is(now, &key));
     }
 
     #[test]
@@ -506,7 +452,8 @@ mod tests {
             let texts = secrets.iter().filter(|(label, _)| field_of_label(label, "s0"));
             for text in texts.filter_map(|(_, value)| value.as_str()) {
                 prop_assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()));
-                let escaped = json_escaped(text);
+                let quoted = Value::from(text).to_string();
+                let escaped = &quoted[1..quoted.len() - 1];
                 prop_assert!(!bytes.windows(escaped.len()).any(|window| window == escaped.as_bytes()));
             }
         }

@@ -8,7 +8,7 @@ use sqlparser::ast::{self, Ident};
 
 use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
 use super::plan::{Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call};
-use crate::bind::{ColumnRole, Predicate, Table, bind_direct, coerce, literal_text};
+use crate::bind::{ColumnRole, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{Call, Keys, Location, Method, Parameter, tells_secret};
 use crate::sql::{Change, Verb, parse_query};
@@ -86,7 +86,8 @@ fn declared(found: &Found) -> Option<&Keys> {
 fn takes(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> {
     let placement = place(method, names)?;
     let is_key = |parameter: &Parameter| declared(found).is_some_and(|keys| keys.columns.contains_key(&parameter.name));
-    if let Some(key) = placement.known().find(|known| is_key(known) || known.location == Location::Path) {
+    let says_which = |known: &&Parameter| is_key(known) || matches!(known.location, Location::Path | Location::Server);
+    if let Some(key) = placement.known().find(says_which) {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
             format!("`{}` says which object it is, so it cannot be SET", key.name),
@@ -244,6 +245,8 @@ async fn by_rows(
         .into_iter()
         .flat_map(|keys| &keys.columns)
         .filter_map(|(name, column)| key_parameter(&method, name).map(|parameter| (parameter, column.as_str())))
+        // Where the API is, WHERE says, and no row.
+        .filter(|(parameter, _)| parameter.location != Location::Server)
         .collect();
     let placement = place(&method, names)?;
     let scope = scope(context, found, statement, &table, &method, (&placement, &keys), selection).await?;
@@ -387,7 +390,9 @@ async fn scope<'a>(
         let Some(value) = known else {
             return Err(not_one_place(statement, &parameter.name, "WHERE does not give it one value"));
         };
-        values.push((parameter, coerce(parameter, value)?));
+        let value = coerce(parameter, value)?;
+        check_server_value(parameter, &value)?;
+        values.push((parameter, value));
     }
     Ok(values)
 }

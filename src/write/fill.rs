@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 use sqlparser::ast::{self, Ident, Visit, Visitor};
 
-use crate::bind::coerce;
+use crate::bind::{check_server_value, coerce, forms_host};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::provider::{BodyMedia, Call, Location, Method, Parameter};
 use crate::sql::number;
@@ -88,6 +88,24 @@ impl Placement<'_> {
         })
     }
 
+    /// Refuses a host that would come from rows: the credential goes there. `is_said` tells whether the statement itself
+    /// gives the value of a column, by the column's place.
+    ///
+    /// # Errors
+    /// `InvalidArgument` that names the parameter.
+    pub(super) fn check_hosts(&self, method: &Method, is_said: impl Fn(usize) -> bool) -> Result<()> {
+        for (at, target) in self.targets.iter().enumerate() {
+            if let Target::Known(parameter) = target
+                && forms_host(method, parameter)
+                && !is_said(at)
+            {
+                let message = format!("`{}` is a part of the API's host, which no row may choose", parameter.name);
+                return Err(Error::new(ErrorKind::InvalidArgument, message).hint("write its value as a literal"));
+            }
+        }
+        Ok(())
+    }
+
     /// Puts one row's values into `call`.
     ///
     /// # Errors
@@ -97,6 +115,7 @@ impl Placement<'_> {
             match target {
                 Target::Known(parameter) => {
                     let value = coerce(parameter, value)?;
+                    check_server_value(parameter, &value)?;
                     if parameter.location == Location::Body {
                         call.body.insert(parameter.name.clone(), value);
                     } else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlparser::ast;
 
-use super::fill::{check_required, place};
+use super::fill::{check_required, identifiers, place};
 use super::plan::{Part, PlanContext, Planned, check_whole, choose, find, of_row, planned_call};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Method;
@@ -18,6 +18,7 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result
     let methods: Vec<_> = found.resource.methods_of(&found.resource.verbs.insert).cloned().collect();
     let (method, ()) = choose(&id, Verb::Insert, &methods, |method| fits(method, &names))?;
     let placement = place(&method, &names)?;
+    placement.check_hosts(&method, |at| is_said(&statement.source, at))?;
 
     let rows = match literal_rows(&statement.source) {
         Some(rows) => rows,
@@ -55,6 +56,27 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result
 fn fits(method: &Method, names: &[&str]) -> Result<()> {
     let placement = place(method, names)?;
     check_required(method, |parameter| placement.gives(parameter))
+}
+
+/// Whether the statement itself gives the value of a column in every row: its expressions read nothing.
+fn is_said(query: &ast::Query, at: usize) -> bool {
+    let reads_nothing = |expr: &ast::Expr| identifiers(expr).is_empty();
+    match query.body.as_ref() {
+        ast::SetExpr::Values(values) => values.rows.iter().all(|row| row.get(at).is_none_or(reads_nothing)),
+        ast::SetExpr::Select(select) => {
+            // Behind a wildcard nobody knows which item a column is.
+            let items: Option<Vec<&ast::Expr>> = select
+                .projection
+                .iter()
+                .map(|item| match item {
+                    ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+                    _ => None,
+                })
+                .collect();
+            items.is_some_and(|items| items.get(at).is_none_or(|expr| reads_nothing(expr)))
+        }
+        _ => false,
+    }
 }
 
 /// The rows of VALUES that hold literals only: their spelling is kept, whatever the other rows hold. Anything beside them is

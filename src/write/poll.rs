@@ -139,8 +139,8 @@ impl Waiter<'_> {
                 }
                 Ok(answered) => {
                     let (seen, said) = wait.read(&answered.value);
-                    state = said;
-                    let reason = wait.reason(&answered.value);
+                    state = said.map(|said| answered.conceal(&said));
+                    let reason = wait.reason(&answered.value).map(|reason| answered.conceal(&reason));
                     answer = Some(answered.value);
                     match seen {
                         Seen::Ready => break Ended::Ready,

@@ -9,21 +9,21 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::provider::Effect;
 use crate::sql::{Verb, parse_items};
-use crate::store::{PlanPart, PlannedCall, Target, WritePlan};
+use crate::store::{DigestKey, PlanPart, PlannedCall, Target, WritePlan};
 
-/// Finds the methods of a stored plan again, and refuses when its calls would go elsewhere than was shown, or with
+/// Finds the methods of a stored plan again (`key` is that of its state directory), and refuses when its calls would go elsewhere than was shown, or with
 /// another credential, or would be other requests.
 ///
 /// # Errors
 /// `InvalidArgument` when origin, credential or a request differ; `NameNotFound` when the documents no longer have a method.
-pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Planned> {
+pub async fn restore(context: &PlanContext<'_>, stored: WritePlan, key: &DigestKey) -> Result<Planned> {
     let damaged = |why: &str| Error::new(ErrorKind::InvalidArgument, format!("the plan cannot be used: {why}"));
     let mut parts = Vec::with_capacity(stored.parts.len());
     let mut rest = stored.calls.as_slice();
     for part in &stored.parts {
         let (calls, after) = rest.split_at_checked(part.calls).ok_or_else(|| damaged("calls are missing"))?;
         rest = after;
-        parts.push(restore_part(context, &stored, part, calls).await?);
+        parts.push(restore_part(context, &stored, key, part, calls).await?);
     }
     if parts.is_empty() || !rest.is_empty() {
         return Err(damaged("its calls belong to no statement"));
@@ -36,6 +36,7 @@ pub async fn restore(context: &PlanContext<'_>, stored: WritePlan) -> Result<Pla
 async fn restore_part(
     context: &PlanContext<'_>,
     plan: &WritePlan,
+    key: &DigestKey,
     part: &PlanPart,
     calls: &[PlannedCall],
 ) -> Result<Part> {
@@ -67,13 +68,17 @@ async fn restore_part(
     for step in calls {
         let goes = destination(context.endpoints, &method, &step.call, restricted.as_deref())?;
         let target = Target { provider: step.call.provider.clone(), origin: goes.origin, credential: goes.credential };
-        if plan.targets.contains(&target) {
+        if plan.targets.iter().any(|known| known.is(&target, key)) {
             let shown = show_request(context.endpoints, &method, &step.call)?;
             check_same(step, method.effect, &shown)?;
             continue;
         }
         let same_place = plan.targets.iter().find(|known| known.origin == target.origin);
         return Err(match same_place {
+            Some(known) if known.is_of_old_version() => Error::new(
+                ErrorKind::InvalidArgument,
+                "the plan was made by an older version, which noted its credential in another way",
+            ),
             Some(_) => Error::new(ErrorKind::InvalidArgument, "the plan was made with another credential"),
             None => Error::new(ErrorKind::InvalidArgument, "the plan was made for another origin")
                 .with("planned", plan.targets.iter().map(|t| t.origin.clone()).collect::<Vec<_>>().join(", "))

@@ -208,6 +208,8 @@ impl Wait {
                 continue;
             }
             let value = match said {
+                // Where the API is, no answer says: the credential goes there.
+                Some(From::Answer(_)) | None if is_server => given(method, call, &parameter.name),
                 Some(From::Answer(path)) => path.select(answer).into_iter().find(|value| !value.is_null()).cloned(),
                 Some(From::Call(name)) => given(method, call, name),
                 None => self.key(method, answer, &parameter.name).or_else(|| given(method, call, &parameter.name)),

@@ -157,4 +157,12 @@ fn what_an_api_repeats_of_a_credential_is_hidden_as_it_was_sent() {
     };
     assert_eq!(of(pair).conceal("no: Basic bWU6cGE1NXdvcmQ=, me:pa55word"), "no: Basic …, me:…");
     assert_eq!(of(bearer("t0ken")).conceal("Bearer t0ken is bad"), "Bearer … is bad");
+    let keys = AuthScheme::Keys(vec![
+        key(KeyLocation::Query, "k", "", "a/b +\"c"),
+        key(KeyLocation::Header, "X-Key", "", "plain-key"),
+    ]);
+    let keys = of(keys);
+    let said = r#"a/b +"c, a%2Fb%20%2B%22c, a%2fb+%2b%22c, a\/b +\"c, a/b +&quot;c: plain-key"#;
+    assert_eq!(keys.conceal(said), "…, …, …, …, …: …");
+    assert_eq!(keys.query_names(), ["k"]);
 }

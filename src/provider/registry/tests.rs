@@ -133,6 +133,17 @@ fn earlier_sources_win_and_shadowing_is_told() {
     assert_eq!(registry.is_shadowing("none"), None);
     let registry = Registry::new(Vec::new(), Some(shop("shipped")));
     assert_eq!(registry.is_shadowing("shop"), None);
+
+    // Another name of the document's own changes nothing: SQL finds it by its directory. Nor does a second document of
+    // that name, whichever comes first.
+    for directory in ["aaa", "zzz"] {
+        let decoy = format!("{directory}/v1/provider.yaml");
+        let named =
+            Memory::new("named", &[("shop/v9/provider.yaml", "name: mine\n"), (decoy.leak() as &str, "name: mine\n")]);
+        let registry = Registry::new(vec![named], Some(shop("shipped")));
+        assert_eq!(registry.provider("shop").unwrap().name, "mine");
+        assert!(registry.is_shadowing("mine").is_some(), "{directory}");
+    }
 }
 
 #[test]

