@@ -19,6 +19,7 @@ mod bundle;
 mod compare;
 mod decide;
 mod emit;
+mod fit;
 mod lint;
 mod naming;
 mod overlay;
@@ -108,7 +109,10 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
     findings.extend(said);
     let services: Vec<String> = services.into_iter().collect();
     let mut provider = write::provider_document(&api, name, VERSION, &services, auth);
-    overlays.apply(overlay::PROVIDER, &mut provider);
+    if let Some(patch) = overlays.patch(overlay::PROVIDER) {
+        overlay::merge(&mut provider, &patch);
+        findings.extend(fit::without_lost_services(&mut provider, &overlay::label(overlay::PROVIDER)));
+    }
     let mut documents: BTreeMap<String, Node> = BTreeMap::new();
     let mut described: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for service in &services {
@@ -135,7 +139,12 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
             summary::add_keys(document, &loaded);
             summary::put_proved_first(document, &loaded);
         }
-        overlays.apply(service, document);
+        if let Some(patch) = overlays.patch(service) {
+            let load = |document: &Node| loaded(name, &provider, service, document);
+            let (whole, left_out) = fit::laid_over(document, patch, &overlay::label(service), load);
+            *document = whole;
+            findings.extend(left_out);
+        }
     }
     let files = source(name, &provider, &documents);
     let digest = Registry::new(vec![Arc::new(files.clone())], None);
@@ -151,6 +160,12 @@ pub fn import(bundle: Bundle, options: &Options) -> Result<Imported> {
         (format!("{name}/{VERSION}/overlay/{service}.yaml"), overlay::template(name, service).into_bytes())
     });
     Ok(Imported { templates: templates.collect(), files: files.into_files(), methods, findings })
+}
+
+/// Whether a service can be read as it would be written.
+fn loaded(name: &str, provider: &Node, service: &str, document: &Node) -> Result<()> {
+    let alone = BTreeMap::from([(service.to_owned(), document.clone())]);
+    Registry::new(vec![Arc::new(source(name, provider, &alone))], None).service(name, service).map(|_| ())
 }
 
 /// The documents as they will be written.

@@ -161,6 +161,11 @@ struct Incoming {
     body: Bytes,
 }
 
+/// What is wrong with the `sandbox` hints of one provider's services: the `service.resource`, the key, and why.
+pub(crate) fn wrong_hints(services: &[Arc<Service>]) -> Vec<(String, String, String)> {
+    state::wrong_hints(services)
+}
+
 impl Sandbox {
     /// A sandbox for all services of one provider.
     ///

@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::import::{self, Comparison, Imported, MethodLine, Options};
 use crate::output::{self, not_broken, write_stream};
 use crate::provider::{DirectorySource, DocumentSource, EmbeddedSource, Registry};
+use crate::sandbox;
 
 mod docs;
 
@@ -238,6 +239,7 @@ async fn run_lint(
     let mut problems = Vec::new();
     for (name, source) in found_providers(what, place)? {
         problems.extend(import::lint(&name, &source)?);
+        problems.extend(wrong_hints(&name, &source)?);
         providers += 1;
     }
     let column = |pick: fn(&import::Problem) -> &str| -> ArrayRef {
@@ -257,6 +259,20 @@ async fn run_lint(
     let found = if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
     messages.note(&format!("{providers} {plural}, {found}"));
     Ok(Ended::FoundProblems)
+}
+
+/// What is wrong with a provider's hints for the sandbox. Services that cannot be read are reported as such.
+fn wrong_hints(name: &str, source: &Arc<dyn DocumentSource>) -> Result<Vec<import::Problem>> {
+    let registry = Registry::new(vec![Arc::clone(source)], None);
+    let provider = registry.provider(name)?;
+    let services: Vec<_> =
+        provider.services.keys().filter_map(|service| registry.service(name, service).ok()).collect();
+    let problem = |(place, key, why): (String, String, String)| import::Problem {
+        place: format!("{}.{place}", provider.name),
+        rule: "sandbox",
+        message: format!("`{key}`: {why}"),
+    };
+    Ok(sandbox::wrong_hints(&services).into_iter().map(problem).collect())
 }
 
 /// The providers that are meant, and where their documents are.

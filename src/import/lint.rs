@@ -4,15 +4,17 @@
 //! *Does not own*: reading documents (`provider`).
 //! *Invariants*: every place that breaks a rule is reported once; an exception has a reason, or is none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::summary::may_have_pages;
-use crate::error::{Result, fold_name};
+use crate::error::{Result, did_you_mean, fold_name};
 use crate::provider::{
     Auth, BodyMedia, Document, DocumentSource, ItemShape, Location, Method, Node, PageKind, Parameter, Provider,
     Registry, Resource, Service, ValueType,
 };
+
+mod known;
 
 /// One place that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +28,7 @@ pub struct Problem {
 }
 
 /// The rules and what they ask for.
-pub const RULES: [(&str, &str); 9] = [
+pub const RULES: [(&str, &str); 12] = [
     ("loads", "the service's document can be read"),
     ("references", "every `$ref` leads somewhere, and `describe` names columns and parameters that are there"),
     (
@@ -35,10 +37,13 @@ pub const RULES: [(&str, &str); 9] = [
     ),
     ("pagination", "every list says how its pages follow one another, or that one answer is all (`kind: none`)"),
     ("keys", "every resource whose rows have an identity declares `keys`, with parameters and columns that exist"),
-    ("names", "no two resources, methods or columns have names that SQL cannot tell apart"),
+    ("names", "no two services, resources, methods, parameters or columns have names that SQL cannot tell apart"),
     ("columns", "every column has a type"),
     ("same-name", "a parameter named like a column says whether it means the same (`x-skyql-column`)"),
     ("examples", "examples of answers hold rows where the document says, with values of the columns' types"),
+    ("known-keys", "keys that skyql reads have names that it knows and values that it understands"),
+    ("sandbox", "hints for the sandbox name resources, columns, parameters and methods that are there"),
+    ("exceptions", "an exception is from a rule that there is, gives a reason, and is needed"),
 ];
 
 /// Checks one provider of a source; nothing is found in a good one.
@@ -50,13 +55,18 @@ pub fn lint(name: &str, source: &Arc<dyn DocumentSource>) -> Result<Vec<Problem>
     let provider = registry.provider(name)?;
     let name = provider.name.clone();
     let mut found = Found::default();
+    known::provider(registry.provider_document(&name)?, &name, &mut found);
+    for twin in collisions(provider.services.keys().map(String::as_str), fold_name) {
+        found.add(&name, "names", format!("the services {twin} differ in case and separators only"));
+    }
     for entry in provider.services.values() {
         let place = format!("{name}.{}", entry.name);
         match registry.service(&name, &entry.name) {
             Ok(service) => {
                 let document = read(source, &entry.path)?;
-                found.exceptions = exceptions(&document);
+                exceptions(&document, &place, &mut found);
                 references(&document, &place, &mut found);
+                known::service(&document, &place, &mut found);
                 resources(
                     &service.resources.values().map(Arc::clone).collect::<Vec<_>>(),
                     &place,
@@ -64,6 +74,7 @@ pub fn lint(name: &str, source: &Arc<dyn DocumentSource>) -> Result<Vec<Problem>
                     &mut found,
                 );
                 hosts(&registry, &provider, &service, &place, &mut found);
+                found.unneeded(&place);
             }
             Err(error) => found.add(&place, "loads", error.to_string()),
         }
@@ -88,57 +99,146 @@ fn read(source: &Arc<dyn DocumentSource>, path: &str) -> Result<Document> {
 #[derive(Default)]
 struct Found {
     problems: Vec<Problem>,
-    /// Resource or `resource.method` → rules that the document excepts.
-    exceptions: HashMap<String, Vec<String>>,
+    /// Resource or `resource.method` → the exceptions that the document makes.
+    exceptions: HashMap<String, Vec<Exception>>,
+}
+
+struct Exception {
+    rule: String,
+    is_needed: bool,
 }
 
 impl Found {
     fn add(&mut self, place: &str, rule: &'static str, message: impl Into<String>) {
         let local = place.splitn(3, '.').nth(2).unwrap_or_default();
         let resource = local.split('.').next().unwrap_or_default();
-        let excepted = [local, resource]
-            .iter()
-            .any(|key| self.exceptions.get(*key).is_some_and(|rules| rules.iter().any(|r| r == rule)));
-        if !excepted {
-            self.problems.push(Problem { place: place.to_owned(), rule, message: message.into() });
+        for key in [local, resource] {
+            let mut excepted = self.exceptions.get_mut(key).into_iter().flatten();
+            if let Some(exception) = excepted.find(|exception| exception.rule == rule) {
+                exception.is_needed = true;
+                return;
+            }
+        }
+        self.problems.push(Problem { place: place.to_owned(), rule, message: message.into() });
+    }
+
+    /// Ends a service: exceptions that nothing needs hide what comes later.
+    fn unneeded(&mut self, service: &str) {
+        for (local, exceptions) in std::mem::take(&mut self.exceptions) {
+            for exception in exceptions.iter().filter(|exception| !exception.is_needed) {
+                let message = format!("nothing here breaks `{}`: the exception is not needed", exception.rule);
+                self.add(&format!("{service}.{local}"), "exceptions", message);
+            }
         }
     }
 }
 
 /// `x-skyql-lint: {rule: reason}` of resources and methods.
-fn exceptions(document: &Document) -> HashMap<String, Vec<String>> {
-    let read = |node: &Node| -> Vec<String> {
-        let said = node.get("x-skyql-lint").into_iter().flat_map(Node::entries);
-        said.filter(|(_, reason)| reason.text().is_some_and(|reason| !reason.trim().is_empty()))
-            .map(|(rule, _)| rule.to_owned())
-            .collect()
+fn exceptions(document: &Document, service: &str, found: &mut Found) {
+    let mut all: HashMap<String, Vec<Exception>> = HashMap::new();
+    let mut read = |place: String, node: &Node, found: &mut Found| {
+        for (rule, reason) in node.get("x-skyql-lint").into_iter().flat_map(Node::entries) {
+            let mut wrong = |message: String| found.add(&format!("{service}.{place}"), "exceptions", message);
+            let rules = RULES.iter().map(|(name, _)| *name);
+            if !rules.clone().any(|name| name == rule) {
+                let hint = did_you_mean(rule, rules).map(|hint| format!("; {hint}")).unwrap_or_default();
+                wrong(format!("there is no rule `{rule}`{hint}"));
+            } else if reason.text().is_none_or(|reason| reason.trim().is_empty()) {
+                wrong(format!("the exception from `{rule}` gives no reason"));
+            } else {
+                let exception = Exception { rule: rule.to_owned(), is_needed: false };
+                all.entry(place.clone()).or_default().push(exception);
+            }
+        }
     };
-    let mut all = HashMap::new();
-    for (resource, node) in document.root.at(&["components", "x-stackQL-resources"]).into_iter().flat_map(Node::entries)
-    {
-        all.insert(resource.to_owned(), read(node));
+    for (resource, node) in written_resources(document) {
+        read(resource.to_owned(), node, found);
         for (method, node) in node.get("methods").into_iter().flat_map(Node::entries) {
-            all.insert(format!("{resource}.{method}"), read(node));
+            read(format!("{resource}.{method}"), node, found);
         }
     }
-    all
+    found.exceptions = all;
+}
+
+/// The resources of a document by their names, which may be others than their keys.
+fn written_resources(document: &Document) -> impl Iterator<Item = (&str, &Node)> {
+    let written = document.root.at(&["components", "x-stackQL-resources"]).into_iter().flat_map(Node::entries);
+    written.filter_map(|(key, node)| {
+        let node = document.follow(node)?;
+        Some((node.text_of("name").unwrap_or(key), node))
+    })
+}
+
+fn written_resource<'d>(document: &'d Document, name: &str) -> Option<&'d Node> {
+    written_resources(document).find(|(known, _)| *known == name).map(|(_, node)| node)
+}
+
+/// What the keys of a map are.
+#[derive(Clone, Copy)]
+enum Keys {
+    /// The format's.
+    Format,
+    /// Names that somebody gave.
+    Given,
+}
+
+/// What stands below a key of the format; nothing for data, in which a `$ref` is none.
+fn below(key: &str, value: &Node) -> Option<Keys> {
+    match key {
+        "default" | "enum" | "const" | "example" | "value" | "mapping" | "sandbox" | "describe" | "base" | "equals" => {
+            None
+        }
+        "examples" if !value.is_map() => None,
+        key if key.starts_with("x-skyql-") => None,
+        "paths"
+        | "properties"
+        | "patternProperties"
+        | "definitions"
+        | "$defs"
+        | "dependentSchemas"
+        | "schemas"
+        | "responses"
+        | "parameters"
+        | "requestBodies"
+        | "headers"
+        | "content"
+        | "encoding"
+        | "examples"
+        | "links"
+        | "callbacks"
+        | "variables"
+        | "securitySchemes"
+        | "pathItems"
+        | "methods"
+        | "x-stackQL-resources" => Some(Keys::Given),
+        _ => Some(Keys::Format),
+    }
+}
+
+/// Calls `visit` with every map whose keys are the format's, and with the path to it.
+fn each_object<'n>(node: &'n Node, keys: Keys, path: &mut Vec<&'n str>, visit: &mut impl FnMut(&[&'n str], &'n Node)) {
+    match node {
+        Node::Map(map) => {
+            if matches!(keys, Keys::Format) {
+                visit(path, node);
+            }
+            for (key, value) in map {
+                let below = if matches!(keys, Keys::Format) { below(key, value) } else { Some(Keys::Format) };
+                if let Some(below) = below {
+                    path.push(key);
+                    each_object(value, below, path, visit);
+                    path.pop();
+                }
+            }
+        }
+        Node::List(items) => items.iter().for_each(|item| each_object(item, Keys::Format, path, visit)),
+        _ => {}
+    }
 }
 
 fn references(document: &Document, place: &str, found: &mut Found) {
-    fn walk<'n>(node: &'n Node, references: &mut Vec<&'n str>) {
-        match node {
-            Node::Map(map) => {
-                references.extend(map.get("$ref").and_then(Node::text));
-                map.values().for_each(|value| walk(value, references));
-            }
-            Node::List(items) => items.iter().for_each(|item| walk(item, references)),
-            _ => {}
-        }
-    }
-    let mut all = Vec::new();
-    walk(&document.root, &mut all);
-    all.sort_unstable();
-    all.dedup();
+    let mut all = BTreeSet::new();
+    each_object(&document.root, Keys::Format, &mut Vec::new(), &mut |_, node| all.extend(node.text_of("$ref")));
     for reference in all {
         if document.resolve(reference).and_then(|node| document.follow(node)).is_none() {
             found.add(place, "references", format!("`{reference}` is not in the document"));
@@ -163,6 +263,12 @@ fn resources(resources: &[Arc<Resource>], service: &str, document: &Document, fo
                 format!("the methods {twin} differ in case and separators only, or stand twice"),
             );
         }
+        let selects = || resource.methods_of(&resource.verbs.select);
+        let columns: BTreeSet<&str> =
+            selects().flat_map(|method| &method.response.columns).map(|column| column.name.as_str()).collect();
+        for twin in collisions(columns.into_iter(), str::to_lowercase) {
+            found.add(&place, "names", format!("the columns {twin} differ in case only"));
+        }
         keys(resource, &place, found);
         texts(resource, document, &place, found);
         for method in resource.methods.values() {
@@ -178,7 +284,7 @@ fn resources(resources: &[Arc<Resource>], service: &str, document: &Document, fo
 
 /// `describe`: a text for what is no longer there was meant for something.
 fn texts(resource: &Resource, document: &Document, place: &str, found: &mut Found) {
-    let said = document.root.at(&["components", "x-stackQL-resources", &resource.name, "describe"]);
+    let said = written_resource(document, &resource.name).and_then(|resource| resource.get("describe"));
     for (name, _) in said.into_iter().flat_map(Node::entries) {
         let known = resource.methods.values().any(|method| {
             method.parameter(name).is_some() || method.response.columns.iter().any(|column| column.name == name)
@@ -219,6 +325,13 @@ fn request(method: &Method, place: &str, found: &mut Found) {
             "request",
             format!("the body is a form, which has fields and cannot be of type {}", ty.name()),
         );
+    }
+    // A field may be called like a parameter: it is then `data__…`.
+    for is_field in [false, true] {
+        let names = method.parameters.iter().filter(|p| (p.location == Location::Body) == is_field);
+        for twin in collisions(names.map(|parameter| parameter.name.as_str()), fold_name) {
+            found.add(place, "names", format!("the parameters {twin} differ in case and separators only"));
+        }
     }
     for parameter in &method.parameters {
         let nested = matches!(parameter.ty, ValueType::Object);
@@ -273,9 +386,6 @@ fn select(resource: &Resource, method: &Method, place: &str, found: &mut Found) 
             "pagination",
             "nothing says how the pages follow one another, so that no scan is ever complete",
         );
-    }
-    for twin in collisions(method.response.columns.iter().map(|column| column.name.as_str()), str::to_lowercase) {
-        found.add(place, "names", format!("the columns {twin} differ in case only"));
     }
     for column in &method.response.columns {
         if column.ty == ValueType::Any && column.source.is_none() {
@@ -343,9 +453,11 @@ fn keys(resource: &Resource, place: &str, found: &mut Found) {
 
 /// Examples of the answer of a method, where its document has some.
 fn examples(document: &Document, resource: &Resource, method: &Method, place: &str, found: &mut Found) {
-    let operation = ["components", "x-stackQL-resources", &resource.name, "methods", &method.name, "operation", "$ref"];
-    let Some(operation) =
-        document.root.at(&operation).and_then(Node::text).and_then(|reference| document.resolve(reference))
+    let written = written_resource(document, &resource.name);
+    let Some(operation) = written
+        .and_then(|resource| resource.at(&["methods", &method.name, "operation", "$ref"]))
+        .and_then(Node::text)
+        .and_then(|reference| document.resolve(reference))
     else {
         return;
     };

@@ -1,7 +1,7 @@
 //! What people decide about an imported API, kept apart from what is generated.
 //!
-//! *Owns*: reading overlay files, where they put operations, merging them over generated documents.
-//! *Does not own*: what the keys of a provider document mean.
+//! *Owns*: reading overlay files, where they put operations, how they are merged.
+//! *Does not own*: what the keys of a provider document mean, what no longer fits (`fit`).
 //! *Invariants*: an overlay changes nothing but the documents it is written for; an import never changes an overlay.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -52,7 +52,7 @@ impl Overlays {
     pub(super) fn read(files: &BTreeMap<String, Vec<u8>>) -> Result<Self> {
         let mut overlays = Self::default();
         for (service, bytes) in files {
-            let label = format!("overlay/{service}.yaml");
+            let label = label(service);
             // A template is all comments.
             let only_comments = String::from_utf8_lossy(bytes).lines().all(|line| {
                 let line = line.trim();
@@ -106,14 +106,14 @@ impl Overlays {
             .map(|(key, placing)| (&placing.service, key))
             .collect();
         lost.sort();
-        let lost = lost.into_iter().map(|(service, key)| {
-            Finding::problem(format!("overlay/{service}.yaml"), format!("the document has no operation `{key}`"))
-        });
+        let lost = lost
+            .into_iter()
+            .map(|(service, key)| Finding::problem(label(service), format!("the document has no operation `{key}`")));
         let services = self
             .by_service
             .keys()
             .filter(|service| *service != PROVIDER && !services.contains(*service))
-            .map(|service| Finding::problem(format!("overlay/{service}.yaml"), "the document has no such service"));
+            .map(|service| Finding::problem(label(service), "the document has no such service"));
         lost.chain(services).collect()
     }
 
@@ -127,7 +127,7 @@ impl Overlays {
             for (name, _) in document.root.get("describe").into_iter().flat_map(Node::entries) {
                 if !met(overlay, name) {
                     let what = format!("`describe` names `{name}`, which the document does not have");
-                    findings.push(Finding::problem(format!("overlay/{overlay}.yaml"), what));
+                    findings.push(Finding::problem(label(overlay), what));
                 }
             }
         }
@@ -148,19 +148,18 @@ impl Overlays {
         all
     }
 
-    /// Merges the overlay of a service, or [`PROVIDER`], over its generated document.
-    pub(super) fn apply(&self, service: &str, generated: &mut Node) {
-        let Some(document) = self.by_service.get(service) else { return };
-        let Node::Map(map) = &document.root else { return };
-        let patch: IndexMap<String, Node> = map
-            .iter()
-            .filter(|(key, _)| !OWN_KEYS.contains(&key.as_str()))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        let whole = document.root.says("x-skyql-whole");
-        let patch = if whole { replacing(Node::Map(patch)) } else { Node::Map(patch) };
-        merge(generated, &patch);
+    /// What the overlay of a service, or [`PROVIDER`], says of its document.
+    pub(super) fn patch(&self, service: &str) -> Option<Node> {
+        let document = self.by_service.get(service)?;
+        let said = document.root.entries().filter(|(key, _)| !OWN_KEYS.contains(key));
+        let patch = Node::Map(said.map(|(key, value)| (key.to_owned(), value.clone())).collect());
+        Some(if document.root.says("x-skyql-whole") { replacing(patch) } else { patch })
     }
+}
+
+/// What to call the overlay of a service.
+pub(super) fn label(service: &str) -> String {
+    format!("overlay/{service}.yaml")
 }
 
 /// An overlay whose path items, components and resources take the place of the generated ones, unless one says
@@ -258,6 +257,14 @@ pub(super) fn merge(target: &mut Node, patch: &Node) {
     }
 }
 
+/// The value at a path of keys.
+pub(super) fn at_mut<'n>(node: &'n mut Node, place: &[&str]) -> Option<&'n mut Node> {
+    place.iter().try_fold(node, |node, key| match node {
+        Node::Map(map) => map.get_mut(*key),
+        _ => None,
+    })
+}
+
 /// The text that an import puts where an overlay can be written.
 pub(super) fn template(provider: &str, service: &str) -> String {
     if service == PROVIDER {
@@ -343,7 +350,7 @@ mod tests {
         )
         .unwrap()
         .root;
-        Overlays::read(&files).unwrap().apply("s", &mut target);
+        merge(&mut target, &Overlays::read(&files).unwrap().patch("s").unwrap());
         assert_eq!(
             target.to_json(),
             serde_json::json!({"paths": {"/a": {"get": {"x": 1}}, "/b": {}}, "components": {"schemas": {"A": {"b": 1}, "C": {"z": 1, "d": 1}}}})

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::answer::{Answer, Kind};
 use super::api::Api;
 use super::decide::{Decision, Verb};
+use super::overlay::at_mut;
 use super::report::{Finding, Level, MethodLine};
 use crate::provider::{
     ItemShape, Keys, Location, Method, Node, PageKind, Pagination, Resource, Service, TokenPlace, TokenSource,
@@ -44,13 +45,6 @@ pub(super) fn put_proved_first(document: &mut Node, service: &Service) {
             references.sort_by_key(rank);
         }
     }
-}
-
-fn at_mut<'n>(document: &'n mut Node, place: &[&str]) -> Option<&'n mut Node> {
-    place.iter().try_fold(document, |node, key| match node {
-        Node::Map(map) => map.get_mut(*key),
-        _ => None,
-    })
 }
 
 fn keys(resource: &Resource) -> Option<Keys> {

@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod compared;
+mod shipped;
+
 fn made(text: &str) -> Imported {
     let bundle = Bundle::new("api.yaml", text.as_bytes()).unwrap();
     import(bundle, &Options { name: "acme".to_owned(), ..Options::default() }).unwrap()
@@ -51,6 +54,27 @@ fn verbs_follow_from_method_and_path() {
             "things.things.report EXEC  [] id=id",
         ]
     );
+}
+
+#[test]
+fn a_discriminator_is_a_column_after_an_import_too() {
+    let text = "openapi: 3.0.0
+servers: [{url: 'https://a.test'}]
+paths:
+  /pets:
+    get: {operationId: listPets, responses: {'200': {content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Pet'}}}}}}}
+components:
+  schemas:
+    Pet: {oneOf: [{$ref: '#/components/schemas/Cat'}, {$ref: '#/components/schemas/Dog'}], discriminator: {propertyName: kind, mapping: {cat: '#/components/schemas/Cat'}}}
+    Cat: {type: object, properties: {lives: {type: integer}}}
+    Dog: {type: object, properties: {tricks: {type: integer}}}
+";
+    let made = made(text);
+    let registry = Registry::new(vec![Arc::new(made.source())], None);
+    let service = registry.service("acme", "pets").unwrap();
+    let columns = &service.resources["pets"].methods["list_pets"].response.columns;
+    let shown: Vec<String> = columns.iter().map(|c| format!("{} {} {:?}", c.name, c.ty.name(), c.values)).collect();
+    assert_eq!(shown, ["lives integer []", "tricks integer []", "kind string [String(\"cat\"), String(\"Dog\")]"]);
 }
 
 #[test]

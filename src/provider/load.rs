@@ -25,7 +25,7 @@ use super::schema::{Schemas, one_line};
 use super::upload::upload;
 use super::url_template::first_server;
 use super::waiting;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Reads a `provider.yaml`; `directory` is the provider's own, for documents that give no name.
 ///
@@ -48,7 +48,9 @@ pub(crate) fn load_provider(document: &Document, directory: &str) -> Result<Prov
             description: one_line(said.get("description")),
             path: path.to_owned(),
         };
-        services.insert(entry.name.clone(), entry);
+        if let Some(first) = services.insert(entry.name.clone(), entry) {
+            return Err(twice(document, "services", &first.name, &["providerServices", key, "name"]));
+        }
     }
     Ok(Provider {
         title: text(root, "title").unwrap_or_else(|| name.clone()),
@@ -88,11 +90,21 @@ pub(crate) fn load_service(
             return Err(document.error("the resource cannot be resolved", &["components", "x-stackQL-resources", key]));
         };
         let resource = loader.resource(entry, key, node)?;
-        resources.insert(resource.name.clone(), resource);
+        if let Some(first) = resources.insert(resource.name.clone(), resource) {
+            let place = ["components", "x-stackQL-resources", key, "name"];
+            return Err(twice(document, "resources", &first.name, &place));
+        }
     }
     waiting::check(document, &mut resources)?;
     let resources = resources.into_iter().map(|(name, resource)| (name, Arc::new(resource))).collect();
     Ok(Service { provider: provider.name.clone(), name: entry.name.clone(), resources })
+}
+
+/// Of two things of one name only the last could ever be asked for.
+fn twice(document: &Document, what: &str, name: &str, place: &[&str]) -> Error {
+    document
+        .error(format!("two {what} are called `{name}`"), place)
+        .hint("what has no `name` is called as its key; take one out, or give it another name")
 }
 
 struct Loader<'d> {

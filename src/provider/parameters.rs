@@ -365,8 +365,12 @@ fn request_body(schemas: &Schemas<'_>, sources: &Sources<'_>) -> Result<(Option<
     let schema = media.and_then(|(_, media)| media.get("schema")).map(Schema::of).unwrap_or_default();
     let object = schemas.object(&schema);
     let also_required = declared.and_then(|declared| declared.get("required")).map_or(&[][..], Node::items);
-    let is_required =
-        |name: &str| object.required.contains(name) || also_required.iter().any(|also| also.text() == Some(name));
+    // A constant need not be given.
+    let is_constant = |name: &str| base.as_ref().is_some_and(|base| base.get(name).is_some());
+    let is_required = |name: &str| {
+        (object.required.contains(name) && !is_constant(name))
+            || also_required.iter().any(|also| also.text() == Some(name))
+    };
     let fields: Vec<Parameter> = object
         .properties
         .iter()
@@ -616,8 +620,8 @@ mod tests {
             "/a/{name}",
             "method: {request: {mediaType: application/json, base: '{\"type\": \"convert\"}', required: [size]}}\n\
              operation:\n  requestBody: {$ref: '#/bodies/one'}\n\
-             bodies:\n  one:\n    content:\n      application/json:\n        schema:\n          required: [name, id]\n          properties:\n\
-             \x20           id: {type: integer, readOnly: true}\n            name: {type: string}\n            size: {type: integer}\n\
+             bodies:\n  one:\n    content:\n      application/json:\n        schema:\n          required: [name, id, type]\n          properties:\n\
+             \x20           id: {type: integer, readOnly: true}\n            name: {type: string}\n            type: {type: string}\n            size: {type: integer}\n\
              \x20           tags: {type: array, x-stackQL-stringOnly: true}\n            root_pass: {type: string, format: password}\n            free: {}\n",
         )
         .unwrap();
@@ -626,6 +630,7 @@ mod tests {
             [
                 "name path string!",
                 "name body string!",
+                "type body string",
                 "size body integer!",
                 "tags body array",
                 "root_pass body string",
@@ -638,7 +643,7 @@ mod tests {
             (BodyMedia::Json, true, true, false)
         );
         assert_eq!(request.base, Some(serde_json::json!({"type": "convert"})));
-        assert!(found.parameters[3].text_only && found.parameters[4].secret);
+        assert!(found.parameters[4].text_only && found.parameters[5].secret);
     }
 
     #[test]

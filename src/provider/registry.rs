@@ -131,6 +131,15 @@ impl Registry {
         self.loaded(name).map(|(_, loaded)| Arc::clone(&loaded.provider))
     }
 
+    /// The document that a provider was read from.
+    ///
+    /// # Errors
+    /// As [`Registry::provider`].
+    pub(crate) fn provider_document(&self, name: &str) -> Result<&Document> {
+        let (candidate, loaded) = self.loaded(name)?;
+        loaded.document(self.source(candidate)?, candidate)
+    }
+
     /// A service, with all its resources. The first call parses the document, others wait for it.
     ///
     /// # Errors

@@ -22,17 +22,19 @@ pub(crate) struct Schema<'d> {
     nodes: Vec<&'d Node>,
     /// Whether the nodes are alternatives (`oneOf` branches) and not constraints that hold together.
     union: bool,
+    /// The schema whose `discriminator` this property is: its value says which of the alternatives an object is.
+    tells_apart: Option<&'d Node>,
 }
 
 impl<'d> Schema<'d> {
     /// The schema a node describes.
     pub(crate) fn of(node: &'d Node) -> Self {
-        Self { nodes: vec![node], union: false }
+        Self { nodes: vec![node], ..Self::default() }
     }
 
     /// Whether nothing is known of it.
     pub(super) fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.nodes.is_empty() && self.tells_apart.is_none()
     }
 }
 
@@ -75,7 +77,8 @@ impl<'d> Schemas<'d> {
     /// The type of a schema's values; `None` when the schema does not say.
     pub(crate) fn value_type(&self, schema: &Schema<'d>) -> Option<ValueType> {
         let types = schema.nodes.iter().map(|node| self.node_type(node, 0));
-        if schema.union { unite(types) } else { types.flatten().next() }
+        let found = if schema.union { unite(types) } else { types.flatten().next() };
+        found.or_else(|| schema.tells_apart.map(|_| ValueType::Text))
     }
 
     fn node_type(&self, node: &'d Node, depth: usize) -> Option<ValueType> {
@@ -168,6 +171,11 @@ impl<'d> Schemas<'d> {
             let branches: Vec<&Node> = node.get(key).map_or(&[][..], Node::items).iter().collect();
             self.add_branches(&branches, depth + 1, seen, object);
         }
+        // An extension is no property: some documents name their own there.
+        let told_by = node.at(&["discriminator", "propertyName"]).and_then(Node::text);
+        if let Some(name) = told_by.filter(|name| !name.starts_with("x-")) {
+            object.properties.entry(name).or_default().tells_apart.get_or_insert(node);
+        }
     }
 
     /// Unites alternatives: what only one of them has may be there, what all require is required.
@@ -196,6 +204,7 @@ impl<'d> Schemas<'d> {
                         let united = entry.get_mut();
                         united.nodes.extend(property.nodes);
                         united.union = true;
+                        united.tells_apart = united.tells_apart.or(property.tells_apart);
                     }
                 }
             }
@@ -212,7 +221,7 @@ impl<'d> Schemas<'d> {
 
     /// The schema of an array's items; empty when not known.
     pub(crate) fn items(&self, schema: &Schema<'d>) -> Schema<'d> {
-        let mut found = Schema { nodes: Vec::new(), union: schema.union };
+        let mut found = Schema { union: schema.union, ..Schema::default() };
         let mut seen = HashSet::new();
         for node in &schema.nodes {
             self.add_items(node, 0, &mut seen, &mut found);
@@ -271,7 +280,8 @@ impl<'d> Schemas<'d> {
         })
     }
 
-    /// The values of an enumeration; of alternatives, those of all, unless one takes any value.
+    /// The values of an enumeration; of alternatives, those of all, unless one takes any value. A `discriminator` without an
+    /// enumeration has the names of the alternatives.
     pub(super) fn values(&self, schema: &Schema<'d>) -> Vec<Value> {
         let lists: Option<Vec<&Node>> = if schema.union {
             schema.nodes.iter().map(|node| self.node_facet(node, "enum", 0)).collect()
@@ -281,7 +291,11 @@ impl<'d> Schemas<'d> {
         let lists = lists.unwrap_or_default();
         let mut seen = HashSet::new();
         let values = lists.into_iter().flat_map(Node::items).filter(|value| !matches!(value, Node::Null));
-        values.map(Node::to_json).filter(|value| seen.insert(value.to_string())).collect()
+        let values: Vec<Value> = values.map(Node::to_json).filter(|value| seen.insert(value.to_string())).collect();
+        match schema.tells_apart {
+            Some(holder) if values.is_empty() => names_of_branches(holder),
+            _ => values,
+        }
     }
 
     /// The columns of a row that is one such object.
@@ -302,6 +316,26 @@ impl<'d> Schemas<'d> {
             source: None,
         }
     }
+}
+
+/// The values of a discriminator: the names of its `mapping`, and of branches that it does not map the names of their
+/// schemas (OpenAPI 3.0.3, 4.7.25); none where a branch has neither.
+fn names_of_branches(holder: &Node) -> Vec<Value> {
+    let schema = |reference: &str| reference.rsplit('/').next().unwrap_or_default().to_owned();
+    let mapped: Vec<(&str, String)> = holder
+        .at(&["discriminator", "mapping"])
+        .into_iter()
+        .flat_map(Node::entries)
+        .map(|(name, target)| (name, target.text().map(schema).unwrap_or_default()))
+        .collect();
+    let mut names: Vec<String> = mapped.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for branch in branches(holder).filter(|branch| branch.text_of("type") != Some("null")) {
+        let Some(name) = branch.text_of("$ref").map(schema) else { return Vec::new() };
+        if !mapped.iter().any(|(_, target)| *target == name) {
+            names.push(name);
+        }
+    }
+    names.into_iter().map(Value::String).collect()
 }
 
 /// The `oneOf` and `anyOf` members.
@@ -436,6 +470,52 @@ mod tests {
         assert_eq!(columns(one_of), ["id:any", "a:string"]);
         let recursive = "x: {properties: {id: {type: integer}, child: {$ref: '#/x'}, children: {items: {$ref: '#/x'}}}, allOf: [{$ref: '#/x'}]}";
         assert_eq!(columns(recursive), ["id:integer", "child:object", "children:array"]);
+    }
+
+    /// The columns with their types and, in brackets, their values.
+    fn columns_and_values(text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        with_schema(text, |schemas, schema| {
+            let columns = schemas.columns(&schemas.object(schema));
+            let values = |column: &Column| column.values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+            found = columns.iter().map(|c| format!("{}:{} [{}]", c.name, c.ty.name(), values(c))).collect();
+        });
+        found
+    }
+
+    #[test]
+    fn a_discriminator_is_a_column_with_the_names_of_the_branches() {
+        let pets =
+            "cat: {properties: {lives: {type: integer}, KIND}}\ndog: {properties: {tricks: {type: integer}, KIND}}\n";
+        let branches = "oneOf: [{$ref: '#/cat'}, {$ref: '#/dog'}]";
+        let mapped = format!(
+            "x: {{{branches}, discriminator: {{propertyName: kind, mapping: {{feline: '#/cat', canine: '#/dog'}}}}}}\n"
+        );
+        let plain = pets.replace(", KIND", "");
+        let typed = pets.replace("KIND", "kind: {type: string}");
+        let told = pets.replace("KIND", "kind: {enum: [feline]}");
+        // No branch has it; it stands in each; one of them says its values.
+        assert_eq!(
+            columns_and_values(&format!("{mapped}{plain}")),
+            ["lives:integer []", "tricks:integer []", "kind:string [feline canine]"]
+        );
+        assert_eq!(
+            columns_and_values(&format!("{mapped}{typed}")),
+            ["lives:integer []", "kind:string [feline canine]", "tricks:integer []"]
+        );
+        assert_eq!(
+            columns_and_values(&format!("{mapped}{told}")),
+            ["lives:integer []", "kind:string [feline]", "tricks:integer []"]
+        );
+        // What is not mapped is called as its schema; a branch without a name may be anything.
+        let partly = mapped.replace(", canine: '#/dog'", "").replace("oneOf", "anyOf");
+        assert_eq!(columns_and_values(&format!("{partly}{plain}")).last().unwrap(), "kind:string [feline dog]");
+        let nameless = mapped.replace("{$ref: '#/dog'}", "{properties: {tricks: {}}}");
+        assert_eq!(columns_and_values(&format!("{nameless}{plain}")).last().unwrap(), "kind:string []");
+        // The base of others, which name it in `allOf`.
+        let base = "x: {allOf: [{$ref: '#/base'}, {properties: {lives: {type: integer}}}]}\n\
+                    base: {properties: {kind: {type: string}}, discriminator: {propertyName: kind, mapping: {feline: '#/x'}}}\n";
+        assert_eq!(columns_and_values(base), ["kind:string [feline]", "lives:integer []"]);
     }
 
     #[test]

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 use super::date::{self, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 
+mod names;
 mod writes;
 
+pub(super) use names::{Names, Unknown, columns as shown_columns, unknown};
 pub(super) use writes::{Action, Becoming, Does, Fails, Writes};
 
 /// The hint of one resource.
@@ -160,10 +162,13 @@ pub(super) enum Filter {
 /// `Provider` names the resource and the key that cannot be used.
 pub(super) fn read(id: &str, hint: Option<&Value>) -> Result<Recipe> {
     let Some(hint) = hint else { return Ok(Recipe::default()) };
-    recipe(hint).map_err(|Wrong(place, why)| {
-        let key = if place.is_empty() { "sandbox".to_owned() } else { format!("sandbox.{place}") };
-        Error::new(ErrorKind::Provider, format!("the sandbox hint of `{id}` cannot be used: {why}")).with("key", key)
-    })
+    recipe(hint).map_err(|Wrong(place, why)| unusable(id, &place, &why))
+}
+
+/// The error of a hint that cannot be used.
+pub(super) fn unusable(id: &str, place: &str, why: &str) -> Error {
+    let key = if place.is_empty() { "sandbox".to_owned() } else { format!("sandbox.{place}") };
+    Error::new(ErrorKind::Provider, format!("the sandbox hint of `{id}` cannot be used: {why}")).with("key", key)
 }
 
 /// What is wrong, and the keys that lead there.
@@ -229,6 +234,9 @@ fn column(value: &Value) -> Read<ColumnRecipe> {
         Value::Bool(yes) => Ok(if *yes { 0.2 } else { 0.0 }),
         other => under("nullable", number(other)),
     })?;
+    if fields.contains_key("weights") && !fields.contains_key("choices") {
+        return under("weights", Err(wrong("there are no `choices` to weigh")));
+    }
     let mut maker = Maker::Natural;
     for (key, value) in fields {
         let made = match key.as_str() {

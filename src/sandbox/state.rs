@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::change::Changes;
-use super::recipe::{self, ColumnOf, Recipe};
+use super::recipe::{self, ColumnOf, Names, Recipe, Unknown};
 use super::route::Template;
 use super::rows::{self, Ground, Parent};
 use crate::error::{Result, fold_name};
@@ -65,11 +65,13 @@ impl State {
     pub(super) fn new(services: &[Arc<Service>], seed: u64) -> Result<Self> {
         let mut tables = BTreeMap::new();
         let details = details(services);
-        for service in services {
-            for resource in service.resources.values() {
-                let name = format!("{}.{}", service.name, resource.name);
-                tables.insert(name.clone(), Table::new(name, resource, &details)?);
-            }
+        for (name, resource) in named(services) {
+            tables.insert(name.clone(), Table::new(name, resource, &details)?);
+        }
+        // A service that cannot be read is left out, and breaks only itself.
+        let wrong = unknown_names(&tables).into_iter().find(|(_, unknown)| !unknown.of_other_service);
+        if let Some((table, unknown)) = wrong {
+            return Err(recipe::unusable(&table.resource.id, &unknown.place, &unknown.why));
         }
         Ok(Self { seed, tables, seeded: Mutex::default(), changes: Mutex::default() })
     }
@@ -367,6 +369,53 @@ impl Table {
         };
         self.parents.iter().filter_map(|(parameter, of)| Some((parameter.clone(), value(parameter, of)?))).collect()
     }
+}
+
+fn named(services: &[Arc<Service>]) -> impl Iterator<Item = (String, &Arc<Resource>)> {
+    services.iter().flat_map(|service| {
+        service.resources.values().map(|resource| (format!("{}.{}", service.name, resource.name), resource))
+    })
+}
+
+/// What hints name and nothing has.
+fn unknown_names(tables: &BTreeMap<String, Table>) -> Vec<(&Table, Unknown)> {
+    let mut columns: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (name, table) in tables {
+        let made = table.recipe.columns.keys().map(String::as_str);
+        columns.insert(name.clone(), recipe::shown_columns(&table.resource).into_iter().chain(made).collect());
+    }
+    let mut unknown = Vec::new();
+    for table in tables.values() {
+        let names = Names { columns: &columns, parent: table.direct_parent(tables) };
+        let found = recipe::unknown(&table.name, &table.resource, &table.recipe, &names);
+        unknown.extend(found.into_iter().map(|found| (table, found)));
+    }
+    unknown
+}
+
+/// What is wrong with the `sandbox` hints of a provider's resources: the `service.resource` of each, the key and why.
+pub(super) fn wrong_hints(services: &[Arc<Service>]) -> Vec<(String, String, String)> {
+    let details = details(services);
+    let (mut tables, mut wrong) = (BTreeMap::new(), Vec::new());
+    for (name, resource) in named(services) {
+        match Table::new(name.clone(), resource, &details) {
+            Ok(table) => {
+                tables.insert(name, table);
+            }
+            Err(error) => {
+                wrong.push((
+                    name,
+                    error.context_value("key").unwrap_or_default().to_owned(),
+                    error.message().to_owned(),
+                ));
+            }
+        }
+    }
+    let unknown = unknown_names(&tables).into_iter();
+    wrong.extend(
+        unknown.map(|(table, unknown)| (table.name.clone(), format!("sandbox.{}", unknown.place), unknown.why)),
+    );
+    wrong
 }
 
 /// Whether a method answers with all rows rather than with one.

@@ -362,7 +362,7 @@ async fn circles_of_references_end_and_do_not_depend_on_the_order() {
         let hint = json!({"rows": 5, "columns": {"other": {"ref": {"resource": other, "column": "id"}}}});
         Resource { sandbox: Some(hint), ..resource("s", name, [method]) }
     };
-    let services = [Arc::new(service("s", [list("a", "s.b"), list("b", "s.a"), list("c", "s.none")]))];
+    let services = [Arc::new(service("s", [list("a", "s.b"), list("b", "s.a"), list("c", "of_another_service.none")]))];
     let (one, two) = (seeded(&services, 1), seeded(&services, 1));
     let a = get(&one, "https://x.example/a").await.json;
     let b = get(&one, "https://x.example/b").await.json;

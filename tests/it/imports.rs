@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
 
+mod asked;
 mod bad_input;
 mod credentials;
 mod lint;

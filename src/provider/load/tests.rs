@@ -288,6 +288,18 @@ fn what_cannot_be_found_is_named_with_its_line() {
 }
 
 #[test]
+fn two_of_one_name_are_an_error_and_none_is_lost_in_silence() {
+    let error = service("    orders:\n      methods: {}\n    others:\n      name: orders\n      methods: {}\n", "")
+        .unwrap_err();
+    assert_eq!(error.message(), "two resources are called `orders`");
+    assert!(error.context_value("line").is_some());
+    let text = "name: shop\nproviderServices:\n  orders: {service: {$ref: a.yaml}}\n  others:\n    name: orders\n    service: {$ref: b.yaml}\n";
+    let error = load_provider(&Document::parse(text.as_bytes(), "p.yaml").unwrap(), "shop").unwrap_err();
+    assert_eq!(error.message(), "two services are called `orders`");
+    assert_eq!(error.context_value("line"), Some("5"));
+}
+
+#[test]
 fn servers_by_level() {
     let server = |servers: &str| {
         let keys = format!("          servers: {servers}\n");

@@ -169,3 +169,16 @@ async fn keys_in_cookies_are_one_header() {
         assert!(!said.contains("abc"), "{said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_the_query_is_sent_there_and_in_no_output() {
+    let api = Server::start(|_: &Seen| Reply::json(200, json!([{"id": 1}]))).await;
+    let text = document("{key: {type: apiKey, in: query, name: access key}}", "[{key: []}]");
+    let (code, out, said) = ask(&api, &text, "SELECT * FROM acme.parcels.parcels", &[("ACME_API_KEY", SECRET)]);
+    assert_eq!((code, out.as_str()), (Some(0), "{\"id\":1}\n"), "{said}");
+    let seen = api.requests();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].query_value("access key").as_deref(), Some(SECRET));
+    assert_eq!(seen[0].header("authorization"), None);
+    assert!(!said.contains("s3cr3t"), "{said}");
+}
