@@ -17,6 +17,7 @@ mod parse;
 mod prepare;
 mod split;
 pub mod template;
+mod walk;
 mod write;
 
 pub use copy::Copy;
@@ -28,6 +29,7 @@ pub use parse::{Describe, Show, Statement, parse, parse_items, parse_query, pars
 pub use prepare::Prepared;
 pub(crate) use split::split_as_far;
 pub use split::{Piece, is_complete, split};
+pub(crate) use walk::{each_expr, walk_mut};
 pub(crate) use write::number;
 pub use write::{Change, Exec, FromFile, Insert, Verb, Write};
 

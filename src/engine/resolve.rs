@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlparser::ast::{
     self, Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, Statement,
-    TableAlias, TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    TableAlias, TableFactor, TableWithJoins, VisitorMut,
 };
 
 use super::metadata::{Definition, definitions};
@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Position, Result, did_you_mean};
 use crate::functions::{JSON_TABLE_COLUMNS, is_json_table};
 use crate::provider::Registry;
 use crate::scan::encode_arguments;
+use crate::sql::walk_mut;
 use spelling::Spelling;
 use wildcards::Wildcards;
 
@@ -55,8 +56,8 @@ pub(super) struct TargetColumns {
 pub(super) fn with_whole_names(registry: &Registry, scope: &NameScope, query: Query) -> Query {
     let mut query = query;
     let mut names = Names::default();
-    let _ = VisitMut::visit(&mut query, &mut names);
-    let _ = VisitMut::visit(&mut query, &mut WholeNames { registry, scope, ctes: &names.ctes });
+    walk_mut(&mut query, &mut names);
+    walk_mut(&mut query, &mut WholeNames { registry, scope, ctes: &names.ctes });
     query
 }
 
@@ -106,19 +107,19 @@ fn resolve_names(
     statement: &mut Statement,
 ) -> Result<(), Vec<Error>> {
     let mut names = Names::default();
-    let _ = VisitMut::visit(statement, &mut names);
+    walk_mut(statement, &mut names);
     let (known, facts, errors) = (Vec::new(), Vec::new(), Vec::new());
     let mut tables = Tables { registry, scope, ctes: &names.ctes, known, facts, errors };
-    let _ = VisitMut::visit(statement, &mut tables);
+    walk_mut(statement, &mut tables);
     let Tables { known, facts, errors, .. } = tables;
     if !errors.is_empty() {
         return Err(errors);
     }
     if !known.is_empty() || target.is_some() || !facts.is_empty() || names.json_tables {
-        let _ = VisitMut::visit(statement, &mut Wildcards { known: &known });
+        walk_mut(statement, &mut Wildcards { known: &known });
         let further: Vec<String> = facts.iter().flat_map(|facts| facts.column_names()).map(str::to_owned).collect();
         let mut spelling = Spelling::new(&known, target, &further, &names);
-        let _ = VisitMut::visit(statement, &mut spelling);
+        walk_mut(statement, &mut spelling);
     }
     Ok(())
 }

@@ -8,8 +8,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Distinct, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement as Ast, Value, VisitMut,
-    VisitorMut, visit_expressions,
+    Distinct, Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement as Ast, Value, VisitorMut,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
@@ -19,6 +18,7 @@ use super::DIALECT;
 use super::define::Define;
 use super::parse::Statement;
 use super::split::LineOffsets;
+use super::walk::{each_expr, walk_mut};
 
 /// What stands between a heading and what makes it differ from an earlier one like it.
 const AGAIN: char = '\u{1}';
@@ -34,16 +34,16 @@ pub(super) fn head(text: &str, tokens: &[TokenWithSpan], statement: &mut Stateme
     match statement {
         Statement::Query(query) => {
             source.shown = matches!(**query, Ast::Query(_));
-            let _ = VisitMut::visit(query.as_mut(), &mut source);
+            walk_mut(query.as_mut(), &mut source);
         }
         Statement::Explain { query, .. } => {
-            let _ = VisitMut::visit(query.as_mut(), &mut source);
+            walk_mut(query.as_mut(), &mut source);
         }
         Statement::Define(Define::Create(create)) => {
-            let _ = VisitMut::visit(create.query.as_mut(), &mut source);
+            walk_mut(create.query.as_mut(), &mut source);
         }
         Statement::Copy(copy) => {
-            let _ = VisitMut::visit(copy.query.as_mut(), &mut source);
+            walk_mut(copy.query.as_mut(), &mut source);
         }
         Statement::Write(write) | Statement::Plan(write) | Statement::ExplainWrite(write) => {
             if let Some(items) = write.returning_mut() {
@@ -74,7 +74,7 @@ impl VisitorMut for Source<'_> {
         self.depth += 1;
         let mut ordered = Vec::new();
         let mut names = Names::default();
-        let _ = VisitMut::visit(&mut query.order_by, &mut names);
+        walk_mut(&mut query.order_by, &mut names);
         let is_set = matches!(*query.body, SetExpr::SetOperation { .. });
         self.name_body(&mut query.body, again, names.0, is_set, &mut ordered);
         // DISTINCT and set operations are ordered by what they give, and no longer see what it was made of.
@@ -138,8 +138,8 @@ impl Source<'_> {
             SetExpr::Select(select) => {
                 let texts = self.select_items(select);
                 let mut elsewhere = Names(ordering);
-                let _ = VisitMut::visit(&mut select.group_by, &mut elsewhere);
-                let _ = VisitMut::visit(&mut select.having, &mut elsewhere);
+                walk_mut(&mut select.group_by, &mut elsewhere);
+                walk_mut(&mut select.having, &mut elsewhere);
                 let before: Vec<Option<Expr>> = select.projection.iter().map(unnamed).collect();
                 // What is distinct is ordered by its own columns only: another name for one would hide it.
                 let again = if select.distinct.is_some() { Again::Counted } else { again };
@@ -333,11 +333,11 @@ fn heading(expr: &Expr, text: Option<&String>) -> String {
 }
 
 fn has_placeholder(expr: &Expr) -> bool {
-    let is_placeholder = |part: &Expr| match part {
+    let mut is_placeholder = |part: &Expr| match part {
         Expr::Value(value) if matches!(value.value, Value::Placeholder(_)) => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
-    visit_expressions(expr, is_placeholder).is_break()
+    each_expr(expr, &mut is_placeholder).is_break()
 }
 
 fn differing(heading: &str, again: Again, taken: &HashSet<String>) -> String {

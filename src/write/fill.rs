@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use serde_json::Value;
-use sqlparser::ast::{self, Ident, Visit, Visitor};
+use sqlparser::ast::{self, Ident, Visit};
 
 use crate::bind::{check_server_value, coerce, forms_host};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::provider::{BodyMedia, Call, Location, Method, Parameter};
-use crate::sql::number;
+use crate::sql::{each_expr, number};
 
 /// Where the values of a statement's columns go, for one method.
 #[derive(Debug, Clone)]
@@ -187,24 +187,18 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
 
 /// The columns that an expression may read, by their last part.
 pub(super) fn identifiers(expression: &impl Visit) -> Vec<Ident> {
-    struct Found(Vec<Ident>);
-    impl Visitor for Found {
-        type Break = ();
-
-        fn pre_visit_expr(&mut self, expr: &ast::Expr) -> ControlFlow<()> {
-            match expr {
-                ast::Expr::Identifier(ident) => self.0.push(ident.clone()),
-                ast::Expr::CompoundIdentifier(parts) => self.0.extend(parts.last().cloned()),
-                ast::Expr::Subquery(_) | ast::Expr::InSubquery { .. } | ast::Expr::Exists { .. } => {
-                    // What it reads is not known here: it counts as reading something.
-                    self.0.push(Ident::new(""));
-                }
-                _ => {}
+    let mut found = Vec::new();
+    let _never_breaks = each_expr(expression, &mut |expr| {
+        match expr {
+            ast::Expr::Identifier(ident) => found.push(ident.clone()),
+            ast::Expr::CompoundIdentifier(parts) => found.extend(parts.last().cloned()),
+            ast::Expr::Subquery(_) | ast::Expr::InSubquery { .. } | ast::Expr::Exists { .. } => {
+                // What it reads is not known here: it counts as reading something.
+                found.push(Ident::new(""));
             }
-            ControlFlow::Continue(())
+            _ => {}
         }
-    }
-    let mut found = Found(Vec::new());
-    let _never_breaks = expression.visit(&mut found);
-    found.0
+        ControlFlow::Continue(())
+    });
+    found
 }

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Expr, Ident, VisitMut, VisitorMut};
+use sqlparser::ast::{Expr, Ident, VisitorMut};
 
 use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
+use crate::sql::walk_mut;
 
 /// Gives the names of a condition the spelling of the columns that are shown.
 ///
@@ -12,7 +13,7 @@ use crate::error::{Error, ErrorKind, Position, Result, did_you_mean, fold_name};
 /// `NameNotFound` with the nearest column, for a name that is none.
 pub(super) fn spell(condition: &mut Expr, headings: &[&str]) -> Result<()> {
     let mut visitor = Columns { headings, error: None };
-    let _ = VisitMut::visit(condition, &mut visitor);
+    walk_mut(condition, &mut visitor);
     visitor.error.map_or(Ok(()), Err)
 }
 

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 
 use sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableFactor, VisitMut, VisitorMut,
+    SelectItemQualifiedWildcardKind, TableFactor, VisitorMut,
 };
 
 use super::{Known, Names, TargetColumns, all_factors, qualifier, same_relation};
 use crate::bind::Table;
 use crate::error::fold_name;
+use crate::sql::walk_mut;
 
 /// Gives unquoted names the spelling of the column, alias or relation that they mean.
 pub(super) struct Spelling<'a> {
@@ -181,11 +182,11 @@ impl VisitorMut for Spelling<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
         let mut scope = Scope::of(self.known, select);
         if !scope.tables.is_empty() {
-            let _ = VisitMut::visit(&mut select.projection, &mut scope);
-            let _ = VisitMut::visit(&mut select.from, &mut scope);
-            let _ = VisitMut::visit(&mut select.selection, &mut scope);
-            let _ = VisitMut::visit(&mut select.group_by, &mut scope);
-            let _ = VisitMut::visit(&mut select.having, &mut scope);
+            walk_mut(&mut select.projection, &mut scope);
+            walk_mut(&mut select.from, &mut scope);
+            walk_mut(&mut select.selection, &mut scope);
+            walk_mut(&mut select.group_by, &mut scope);
+            walk_mut(&mut select.having, &mut scope);
         }
         for item in &mut select.projection {
             if let SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) = item {

@@ -529,9 +529,8 @@ async fn a_request_with_a_known_key_is_answered_as_before_and_not_done_again() {
         let headers = [(AUTHORIZATION, HeaderValue::from_str(&token).unwrap()), (CONTENT_TYPE, json)];
         ask(&api.sandbox, method, &url, HeaderMap::from_iter(headers), &body).await
     };
-    let count = async || {
-        batches(HttpMethod::GET, "?limit=100", String::new()).await.json["data"].as_array().unwrap().len()
-    };
+    let count =
+        async || batches(HttpMethod::GET, "?limit=100", String::new()).await.json["data"].as_array().unwrap().len();
     let post = async |key: &str| {
         let body = json!({"file_id": "f1", "request_id": key, "provider": "openai", "completion_window": "24h"});
         batches(HttpMethod::POST, "", body.to_string()).await
