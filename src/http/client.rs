@@ -283,11 +283,14 @@ impl Client {
         let key = LedgerKey::new(&request.url, authorizer.as_deref());
         let target = SignTarget { path: signing_path };
         let mut attempt: u32 = 1;
-        // A token that the API has refused: it is asked for another once.
-        let mut stale: Option<Token> = None;
+        // A token in the place of one that the API has refused: there is one, once.
+        let mut newer: Option<Token> = None;
         loop {
             budget.check(report.calls().saturating_add(1))?;
-            let token = self.granted(outgoing, stale.as_ref()).await?;
+            let token = match &newer {
+                Some(newer) => Some(newer.clone()),
+                None => self.granted(outgoing, None).await?,
+            };
             let waiting = report.waits();
             let permit = self.ledger.enter(&key, published, *max_wait, &self.clock, report.statement()).await?;
             drop(waiting);
@@ -317,12 +320,11 @@ impl Client {
                 let status = response.status;
                 if status.is_success() {
                     known.accept();
-                } else if status == StatusCode::UNAUTHORIZED && stale.is_none() {
-                    let newer = self.granted(outgoing, Some(known)).await?;
-                    if newer.is_some_and(|newer| !newer.is(known)) {
+                } else if status == StatusCode::UNAUTHORIZED && newer.is_none() {
+                    newer = self.granted(outgoing, Some(known)).await?.filter(|newer| !newer.is(known));
+                    if newer.is_some() {
                         log(outgoing, Some(status), None, elapsed(), attempt, "repeated with a new token");
                         drop((answered, permit, under_way));
-                        stale = token;
                         continue;
                     }
                 }
@@ -382,7 +384,7 @@ impl Client {
         };
         let (transport, timeout) = (&*self.transport, outgoing.request.timeout);
         let token = self.tokens.token(grant, authorizer.fingerprint(), stale, transport, timeout, &*self.clock).await?;
-        authorizer.set_token(token.text.clone());
+        token.before.iter().chain([&token.text]).for_each(|text| authorizer.set_token(text.clone()));
         Ok(Some(token))
     }
 

@@ -197,6 +197,8 @@ struct Given {
 #[derive(Clone)]
 pub(super) struct Token {
     pub(super) text: SecretString,
+    /// The one before, which answers may still repeat.
+    pub(super) before: Option<SecretString>,
     accepted: Arc<AtomicBool>,
 }
 
@@ -291,7 +293,8 @@ impl Tokens {
             Ok((Given { token, lasts }, style)) => {
                 let got = clock.now();
                 let until = lasts.and_then(|lasts| got.checked_add(lasts.saturating_sub(MARGIN.min(lasts / 2))));
-                let token = Token { text: token, accepted: Arc::default() };
+                let before = state.kept.take().map(|kept| kept.token.text);
+                let token = Token { text: token, before, accepted: Arc::default() };
                 let replaced = stale.map(|_| got).or(state.replaced);
                 let kept = Some(Kept { token: token.clone(), until });
                 *state = State { kept, style: Some(style), replaced, failed: None };

@@ -279,11 +279,9 @@ fn values_fit_their_column_or_are_counted() {
         assert_eq!(error.message(), "a value does not fit its column");
         let misfit = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Misfit>()).unwrap();
         assert_eq!(misfit.example(str::to_owned), example);
-        let concealed = misfit.example(|value| value.replace("be shown", "…"));
-        assert!(
-            !example.contains("a text")
-                || concealed == "\"a text that is so long that it cannot … in a m… is not an integer"
-        );
+        // What is taken out of a value is taken out of all of it, and not of what the message has room for.
+        let concealed = misfit.example(|value| value.replace("cannot be shown in", "…"));
+        assert!(!concealed.contains("cannot"), "{concealed}");
 
         let mut secret = columns();
         secret[1].secret = true;

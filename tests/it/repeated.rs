@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use skyql::{Env, ErrorKind};
 use tempfile::TempDir;
 
-use crate::support::documents::{Paging, provider_dir, widgets, widgets_service};
+use crate::support::documents::{Paging, STATED_TOTAL, provider_dir, widgets, widgets_service};
 use crate::support::program::Home;
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
@@ -17,7 +17,8 @@ use crate::support::server::{Reply, Seen, Server};
 const TOKEN: &str = "hush/token+1";
 
 fn shop(server: &Server, paging: Paging, auth: &str) -> TempDir {
-    provider_dir("acme", "v1", &[("shop", &widgets_service(&server.url(), &paging.document(), "$.items"))], auth)
+    let pages = paging.document() + STATED_TOTAL;
+    provider_dir("acme", "v1", &[("shop", &widgets_service(&server.url(), &pages, "$.items"))], auth)
 }
 
 fn db(server: &Server, auth: &str) -> Db {
@@ -71,7 +72,7 @@ async fn a_next_link_that_holds_the_key_shows_it_nowhere() {
     let documents = shop(&server, Paging::NextUrl, auth);
     let home = Home::new();
     let record = home.path("calls.json");
-    let mut command = home.command(&["-v", "-v", "--record", record.to_str().unwrap(), "--providers"]);
+    let mut command = home.command(&["-v", "--record", record.to_str().unwrap(), "--providers"]);
     command.arg(documents.path()).env("ACME_KEY", TOKEN);
     command.args(["-c", "SET retries = 0; SELECT id FROM acme.shop.widgets"]);
     let done = command.output().unwrap();
@@ -88,7 +89,7 @@ async fn a_next_link_that_holds_the_key_shows_it_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_a_read_gives_is_in_no_error() {
     let server = Server::start(|seen: &Seen| {
-        let given = seen.query_value("passphrase").unwrap_or_default();
+        let given = seen.query_value("passphrase").unwrap_or_else(|| seen.path.clone());
         let said =
             if given == "abc" { "abc is too short for an abcdef".to_owned() } else { format!("{given} is wrong") };
         Reply::json(400, json!({"message": said}))
@@ -96,12 +97,11 @@ async fn a_secret_that_a_read_gives_is_in_no_error() {
     .await;
     let document = widgets_service(&server.url(), &Paging::Page.document(), "$.items")
         .replace("name: color", "name: passphrase")
-        .replace("/widgets/{widget_id}", "/widgets/{widget_password}")
-        .replace("name: widget_id", "name: widget_password")
         .replace(
-            "name: widget_password, in: path, required: true, schema: {type: integer}",
-            "name: widget_password, in: path, required: true, schema: {type: string}",
-        );
+            "widget_id, in: path, required: true, schema: {type: integer}",
+            "widget_id, in: path, required: true, schema: {type: string}",
+        )
+        .replace("widget_id", "widget_password");
     let dir = provider_dir("acme", "v1", &[("shop", &document)], "type: null_auth");
     let mut db = Db::new(dir);
     for (given, said) in [
@@ -113,6 +113,9 @@ async fn a_secret_that_a_read_gives_is_in_no_error() {
         assert_eq!((error.kind(), error.message()), (ErrorKind::Api, said));
         assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
     }
+    // The path of the request is shown as well.
+    let error = db.error("SELECT label FROM acme.shop.parts WHERE widget_password = 'hunter22'").await;
+    assert_eq!(error.context_value("request"), Some(format!("GET {}/widgets/***/parts", server.url()).as_str()));
 }
 
 const STARTED: &str = "INSERT /*+ AWAIT */ INTO linode.images.images (disk_id, label) VALUES (123, 'gold')";

