@@ -33,7 +33,8 @@ pub(super) fn laid_over(
         let path: Vec<&str> = RESOURCES.into_iter().chain(part.iter().map(String::as_str)).collect();
         remove(&mut overlay, &path);
         let name: Vec<&str> = part.iter().map(String::as_str).filter(|step| *step != "methods").collect();
-        left_out.push(Finding::problem(label, format!("what is said of `{}` is left out: {error}", name.join("."))));
+        let what = format!("what is said of `{}` is left out: {}", name.join("."), error.message());
+        left_out.push(Finding::problem(label, what));
     }
 }
 

@@ -316,6 +316,10 @@ const INSIDE: &[(&str, Kind)] = &[
     ("x-stackQL-envVar", Text),
     ("x-stackQL-config", Any),
     ("x-stackQL-resources", Any),
+    // What the registry's own tools leave behind.
+    ("x-stackQL-resource", Any),
+    ("x-stackQL-method", Any),
+    ("x-stackQL-verb", Any),
 ];
 
 /// Checks a `provider.yaml`.
@@ -357,14 +361,19 @@ fn inside(root: &Node, place: &str, found: &mut Found) {
                 Some((_, kind)) => problems.extend(check(value, kind, &at())),
                 None if key.starts_with("x-skyql-") => problems.push(unknown(key, &at(), INSIDE)),
                 // A registry may have others of its own.
-                None if key.starts_with("x-stackQL-") && hint(key, INSIDE).is_some() => {
-                    problems.push(unknown(key, &at(), INSIDE));
-                }
+                None if is_near_the_registrys(key) => problems.push(unknown(key, &at(), INSIDE)),
                 None => {}
             }
         }
     });
     report(place, problems, found);
+}
+
+/// Whether it looks like one of the registry's keys that is read; the registry may have others.
+fn is_near_the_registrys(key: &str) -> bool {
+    let own = |key: &'static str| key.strip_prefix("x-stackQL-");
+    key.strip_prefix("x-stackQL-")
+        .is_some_and(|rest| did_you_mean(rest, INSIDE.iter().filter_map(|(known, _)| own(known))).is_some())
 }
 
 fn hint(key: &str, known: &'static [(&'static str, Kind)]) -> Option<String> {
@@ -406,7 +415,7 @@ fn check(node: &Node, kind: &Kind, path: &str) -> Vec<String> {
             _ => wrong("a map"),
         },
         Unless(words, known) => match node {
-            Node::Map(_) => check(node, &Map(*known), path),
+            Node::Map(_) => check(node, &Map(known), path),
             _ => {
                 let is_known = node.bool().is_some() || node.text().is_some_and(|word| words.contains(&word));
                 fits(is_known, "a map, or say that there is none")
@@ -418,7 +427,7 @@ fn check(node: &Node, kind: &Kind, path: &str) -> Vec<String> {
                     map.iter().filter(|(key, _)| !key.starts_with("x-")).flat_map(|(key, value)| {
                         match known.iter().find(|(known, _)| known == key) {
                             Some((_, kind)) => check(value, kind, &below(key)),
-                            None => vec![unknown(key, &below(key), *known)],
+                            None => vec![unknown(key, &below(key), known)],
                         }
                     });
                 problems.collect()

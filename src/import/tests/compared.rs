@@ -1,5 +1,7 @@
 //! How an import is compared with what people made: each kind of agreement, and of difference.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::provider::DocumentSource;
 
@@ -36,25 +38,22 @@ fn provider(operations: &[Get]) -> Arc<dyn DocumentSource> {
         let (paths, resources) = services.entry(service).or_default();
         let parameters = "[{name: page, in: query, schema: {type: integer}}, {name: size, in: query, schema: {type: integer}}, {name: from, in: query, schema: {type: integer}}]";
         let answer = get.answer;
-        *paths += &format!(
-            "  {path}:\n    get: {{parameters: {parameters}, responses: {{'200': {{content: {{application/json: {{schema: {answer}}}}}}}}}}}\n"
+        let _ = writeln!(
+            paths,
+            "  {path}:\n    get: {{parameters: {parameters}, responses: {{'200': {{content: {{application/json: {{schema: {answer}}}}}}}}}}}"
         );
         let key = format!("{resource}_{number}");
-        let response = [get.response]
-            .iter()
-            .filter(|text| !text.is_empty())
-            .fold(String::new(), |all, text| format!("{all}, {text}"));
-        let method = [get.method]
-            .iter()
-            .filter(|text| !text.is_empty())
-            .fold(String::new(), |all, text| format!("{all}, {text}"));
-        *resources += &format!(
-            "    {key}:\n      name: {resource}\n      methods:\n        m{number}: {{operation: {{$ref: '#/paths/{}/get'}}, response: {{mediaType: application/json, openAPIDocKey: '200'{response}}}{method}}}\n",
+        let more = |said: &str| if said.is_empty() { String::new() } else { format!(", {said}") };
+        let (response, method) = (more(get.response), more(get.method));
+        let _ = writeln!(
+            resources,
+            "    {key}:\n      name: {resource}\n      methods:\n        m{number}: {{operation: {{$ref: '#/paths/{}/get'}}, response: {{mediaType: application/json, openAPIDocKey: '200'{response}}}{method}}}",
             path.replace('/', "~1"),
         );
         if get.verb != "exec" {
-            *resources += &format!(
-                "      sqlVerbs: {{{}: [{{$ref: '#/components/x-stackQL-resources/{key}/methods/m{number}'}}]}}\n",
+            let _ = writeln!(
+                resources,
+                "      sqlVerbs: {{{}: [{{$ref: '#/components/x-stackQL-resources/{key}/methods/m{number}'}}]}}",
                 get.verb
             );
         }
@@ -62,7 +61,7 @@ fn provider(operations: &[Get]) -> Arc<dyn DocumentSource> {
     let mut text = "name: acme\nproviderServices:\n".to_owned();
     let mut files = BTreeMap::new();
     for (service, (paths, resources)) in services {
-        text += &format!("  {service}: {{service: {{$ref: acme/v1/services/{service}.yaml}}}}\n");
+        let _ = writeln!(text, "  {service}: {{service: {{$ref: acme/v1/services/{service}.yaml}}}}");
         let document = format!(
             "openapi: 3.0.0\nservers: [{{url: 'https://a.test'}}]\npaths:\n{paths}components:\n  x-stackQL-resources:\n{resources}"
         );

@@ -168,7 +168,9 @@ impl Finding<'_> {
             Maker::Template(pieces) => pieces.iter().for_each(|piece| self.piece(place, piece)),
             Maker::Ref(of) => self.column_of(place, of),
             Maker::Object(fields) => {
-                fields.iter().for_each(|(name, field)| self.maker(&format!("{place}.{name}"), field))
+                for (name, field) in fields {
+                    self.maker(&format!("{place}.{name}"), field);
+                }
             }
             Maker::Body(of) => self.field(place, &of.field),
             _ => {}

@@ -287,6 +287,10 @@ fn what_is_read_and_not_known_is_found() {
         (service(&[("keys: {id: id}", "keys: [id]")]), "parcels `keys` should be a map and is `[\"id\"]`"),
         (parameter("x-skyql-column: sometimes"), "x-skyql-column` should be `true` or `false`"),
         (parameter("x-skyql-colum: true"), "x-skyql-colum` is not known; did you mean `x-skyql-column`"),
+        (
+            parameter("x-skyql-column: true, x-stackQL-alais: at"),
+            "x-stackQL-alais` is not known; did you mean `x-stackQL-alias`",
+        ),
         (config("pagination: {kind: none, knd: page}"), "`config.pagination.knd` is not known; did you mean `kind`?"),
         (
             config("pagination: {kind: none}, rateLimit: {requests: many}"),
