@@ -39,7 +39,7 @@ pub use pushdown::{
     TopPushdown,
 };
 pub use registry::Registry;
-pub use secrets::{WHOLE_BODY, secrets_of, tells_secret};
+pub use secrets::{WHOLE_BODY, keeps_secret, secrets_of, tells_secret_field};
 pub use source::{DirectorySource, DocumentSource, EmbeddedSource, MemorySource};
 pub use upload::UploadStep;
 pub use waiting::{Gone, Poll, ValueFrom, Waiting};

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::digest::{DigestKey, is_digest};
 use super::journal::Outcome;
-use super::plan::{PlannedCall, WritePlan};
+use super::plan::{Look, PlannedCall, WritePlan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, WHOLE_BODY};
+use crate::provider::{Call, WHOLE_BODY, keeps_secret};
 
 const MASK: &str = "***";
 
@@ -27,7 +27,8 @@ pub struct SecretField {
 
 /// The plan with a digest in the place of every secret; what is hidden already stays as it is.
 ///
-/// `NULL` is no secret. The rows of the look and the old values hide the same fields, and texts for people are masked.
+/// `NULL` is no secret. The rows of the look and the old values hide the same fields and what else is a secret among them,
+/// and texts for people are masked.
 #[must_use]
 pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
     let mut all_names: Vec<String> = Vec::new();
@@ -44,6 +45,9 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
             }
             all_names.push(name);
         }
+        for (name, value) in call.before.iter_mut().flatten().filter(|(name, value)| keeps_secret(name, value)) {
+            conceal_value(value, name, key);
+        }
     }
     let mask = format!("'{MASK}'");
     for part in &mut plan.parts {
@@ -52,9 +56,9 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
                 *text = text.replace(literal, &mask);
             }
         }
-        for row in part.look.iter_mut().flat_map(|look| &mut look.rows) {
-            for name in &all_names {
-                if let Some(value) = row.get_mut(name) {
+        if let Some(Look { keys, rows, .. }) = &mut part.look {
+            for (name, value) in rows.iter_mut().flatten() {
+                if all_names.contains(name) || is_secret_column(keys, name, value) {
                     conceal_value(value, name, key);
                 }
             }
@@ -138,6 +142,11 @@ pub fn secret_fields(plan: &WritePlan) -> Vec<SecretField> {
     fields
 }
 
+/// Whether a value of a look is a secret by itself. What names an object stands in URLs, whatever it is called.
+fn is_secret_column(keys: &[String], name: &String, value: &Value) -> bool {
+    !keys.contains(name) && keeps_secret(name, value)
+}
+
 /// Whether a plan may be written into a file.
 ///
 /// # Errors
@@ -153,6 +162,13 @@ pub(super) fn check_concealed(plan: &WritePlan) -> Result<()> {
             }
         }
     }
+    let old = plan.calls.iter().flat_map(|call| call.before.iter().flatten());
+    let old = old.filter(|(name, value)| keeps_secret(name, value));
+    let looked =
+        plan.looks().flat_map(|look| look.rows.iter().flatten().map(|(name, value)| (&look.keys, name, value)));
+    let looked = looked.filter(|(keys, name, value)| is_secret_column(keys, name, value));
+    let read = old.chain(looked.map(|(_, name, value)| (name, value))).filter(|(_, value)| !hidden(value));
+    names.extend(read.map(|(name, _)| format!("`{name}`")));
     if names.is_empty() {
         return Ok(());
     }
