@@ -90,6 +90,7 @@ pub trait Transport: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// `Network` when there is no answer; `retryable` where the request certainly did not reach the API
-    /// (name resolution, refused connection, TLS set-up).
+    /// (name resolution, refused connection, TLS set-up). `InvalidArgument`, `NameNotFound`, `Auth` and `Unsupported`, before the
+    /// first byte alone, when it cannot be sent at all: a file that is gone.
     async fn send(&self, request: Request) -> Result<Response>;
 }

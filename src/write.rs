@@ -13,6 +13,7 @@ mod compare;
 mod exec;
 mod fill;
 mod insert;
+mod listed;
 mod plan;
 mod poll;
 mod restore;

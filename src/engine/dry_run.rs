@@ -38,19 +38,19 @@ impl Session {
             }
             Statement::Write(write) if !self.in_transaction() => {
                 let pending = self.prepare(*write, report).await?;
-                self.store_plan(pending).await
+                self.show_and_store(pending).await
             }
             Statement::Commit => {
                 let pending = self.prepare_commit(report).await?;
-                self.store_plan(pending).await
+                self.show_and_store(pending).await
             }
             Statement::Apply(id) => {
                 let pending = self.prepare_stored(&id, report).await?;
-                self.store_plan(pending).await
+                self.show_and_store(pending).await
             }
             Statement::Resume(id) => {
                 let pending = self.prepare_resume(&id, report).await?;
-                self.store_plan(pending).await
+                self.show_and_store(pending).await
             }
             Statement::Forget(id) => self.would_forget(&id, report).await,
             other => Box::pin(self.run(other)).await,

@@ -41,14 +41,25 @@ pub(super) enum Origin {
     /// `APPLY`, of a stored plan.
     Stored(String),
     /// `RESUME`, of a statement that stopped.
-    Stopped(Box<Running>, Vec<CallState>),
+    Stopped(Box<Stopped>),
+}
+
+/// A statement that stopped half-way, taken over.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    pub(super) running: Running,
+    /// Where its calls stand.
+    pub(super) states: Vec<CallState>,
+    /// Calls that were unknown, and that somebody found out to be not done: their rows were not looked at with
+    /// those of the others.
+    pub(super) settled: Vec<usize>,
 }
 
 impl Origin {
     /// Whether a call, counted from 0, is still to be sent.
     pub(super) fn sends(&self, call: usize) -> bool {
         match self {
-            Self::Stopped(_, states) => to_be_sent(states, call),
+            Self::Stopped(stopped) => to_be_sent(&stopped.states, call),
             Self::Statement | Self::Transaction(_) | Self::Stored(_) => true,
         }
     }
@@ -111,19 +122,22 @@ impl PendingWrite {
     /// The calls of a statement that stopped of which nobody knows whether the API did them: each one's number in the
     /// plan, from 0, and its request.
     pub fn unknown(&self) -> Vec<(usize, String)> {
-        let Origin::Stopped(_, states) = &self.origin else { return Vec::new() };
-        let calls = states.iter().zip(&self.planned.plan.calls).enumerate();
+        let Origin::Stopped(stopped) = &self.origin else { return Vec::new() };
+        let calls = stopped.states.iter().zip(&self.planned.plan.calls).enumerate();
         let unknown = calls.filter(|(_, (state, _))| **state == CallState::Unknown);
         unknown.map(|(at, (_, call))| (at, call.request.clone())).collect()
     }
 
     /// Says of an unknown call what somebody found out by looking at the API; a call that is not unknown stays as it is.
     pub fn settle(&mut self, call: usize, found: Found) {
-        let Origin::Stopped(_, states) = &mut self.origin else { return };
-        if let Some(state) = states.get_mut(call).filter(|state| **state == CallState::Unknown) {
+        let Origin::Stopped(stopped) = &mut self.origin else { return };
+        if let Some(state) = stopped.states.get_mut(call).filter(|state| **state == CallState::Unknown) {
             *state = match found {
                 Found::Done => CallState::Skipped,
-                Found::NotDone => CallState::NotStarted,
+                Found::NotDone => {
+                    stopped.settled.push(call);
+                    CallState::NotStarted
+                }
             };
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use serde_json::Value;
 
 use super::Session;
 use super::journal::blocking;
@@ -12,17 +13,39 @@ use super::result::QueryResult;
 use super::writing::JournalChoice;
 use crate::call::show_request;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{PlannedCall, StateDirectory, conceal};
+use crate::provider::keeps_secret;
+use crate::store::{PlannedCall, StateDirectory, conceal, time_text};
+
+/// What is shown in the place of a secret.
+const HIDDEN: &str = "***";
+
+/// Who wants a plan stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// `PLAN`: it can be applied, also where the very same plan was applied before.
+    Anew,
+    /// A dry run: a plan that was applied stays so.
+    Shown,
+}
 
 impl Session {
     /// The plan of a write as rows (`n`, `request`, `body`, `changes`, `headers`, and `waits` where it
     /// waits), stored where there is a state
     /// directory: the note says its name. Nothing is sent. Of `APPLY` and `RESUME`, whose plan is stored, the calls that
-    /// they would send are only shown.
+    /// they would send are only shown. The very same plan again can be applied once more.
     ///
     /// # Errors
     /// `InvalidArgument` when the plan cannot be stored.
     pub async fn store_plan(&mut self, pending: PendingWrite) -> Result<QueryResult> {
+        self.keep_plan(pending, Wanted::Anew).await
+    }
+
+    /// As [`Session::store_plan`], but a plan that was applied is only shown, and the note says so.
+    pub(super) async fn show_and_store(&mut self, pending: PendingWrite) -> Result<QueryResult> {
+        self.keep_plan(pending, Wanted::Shown).await
+    }
+
+    async fn keep_plan(&mut self, pending: PendingWrite, wanted: Wanted) -> Result<QueryResult> {
         let shown = self.show_plan(&pending)?;
         match &pending.origin {
             Origin::Statement => {}
@@ -32,8 +55,8 @@ impl Session {
                 self.transaction = None;
             }
             Origin::Stored(id) => return Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends this"))),
-            Origin::Stopped(running, _) => {
-                let id = running.statement();
+            Origin::Stopped(stopped) => {
+                let id = stopped.running.statement();
                 return Ok(shown.with_note(format!("nothing was sent; `RESUME '{id}'` sends this")));
             }
         }
@@ -45,13 +68,22 @@ impl Session {
         }
         let (plan, now) = (pending.planned.plan, self.clock().utc());
         let count = plan.calls.len();
-        let id = blocking(move || {
+        let (id, applied) = blocking(move || {
             let state = StateDirectory::open(dir)?;
             let plan = conceal(plan, &state.digest_key()?);
             let id = state.save_plan(&plan, now)?;
-            state.renew_plan(&id).map(|()| id)
+            if wanted == Wanted::Anew {
+                state.renew_plan(&id)?;
+            }
+            let applied = state.load_plan(&id)?.applied;
+            Ok((id, applied))
         })
         .await?;
+        if let Some(time) = applied.filter(|_| wanted == Wanted::Shown) {
+            let when = time_text(time);
+            let note = format!("nothing was sent; the same plan, `{id}`, was applied at {when}: `PLAN` makes it anew");
+            return Ok(shown.with_note(note));
+        }
         let requests = if count == 1 { "1 request".to_owned() } else { format!("{count} requests") };
         Ok(shown.with_note(format!("nothing was sent; `APPLY '{id}'` sends {requests}")))
     }
@@ -96,6 +128,11 @@ impl Session {
     }
 }
 
+/// A value that was read, for people.
+fn shown(name: &str, value: &Value) -> String {
+    if keeps_secret(name, value) { HIDDEN.to_owned() } else { value.to_string() }
+}
+
 /// `label: "gold" → "gold-2"`, with the old value where it was read.
 pub(super) fn changes(call: &PlannedCall) -> Option<String> {
     let before = call.before.as_ref()?;
@@ -106,15 +143,15 @@ pub(super) fn changes(call: &PlannedCall) -> Option<String> {
         .filter(|(name, _)| !call.identity.contains_key(*name))
         .map(|(name, new)| {
             let is_secret = call.secrets.contains(name);
-            let new = if is_secret { "***".to_owned() } else { new.to_string() };
+            let new = if is_secret { HIDDEN.to_owned() } else { new.to_string() };
             match before.get(name).filter(|_| !is_secret) {
-                Some(old) => format!("{name}: {old} → {new}"),
+                Some(old) => format!("{name}: {} → {new}", shown(name, old)),
                 None => format!("{name}: → {new}"),
             }
         })
         .collect();
     let shown = if said.is_empty() {
-        before.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        before.iter().map(|(name, value)| format!("{name}: {}", shown(name, value))).collect::<Vec<_>>()
     } else {
         said
     };

@@ -12,7 +12,7 @@ use tracing::Instrument;
 use super::Session;
 use super::journal::{JournalRecorder, Running, blocking};
 use super::names::complete_write;
-use super::pending::{Origin, PendingWrite, to_be_sent};
+use super::pending::{Origin, PendingWrite, Stopped, to_be_sent};
 use super::prepared::Meant;
 use super::result::QueryResult;
 use super::session::{is_part, parse_one};
@@ -139,7 +139,7 @@ impl Session {
         let context = self.plan_context(&rows, &report, &clock);
         let planned = restore(&context, plan, &key).await?;
         check_files(&planned, |_| true).await?;
-        check_unchanged(&context, &planned, |_| true).await?;
+        check_unchanged(&context, &planned, Some(&key), |_| true).await?;
         check_budget(self.settings(), &report, &planned, |_| true)?;
         Ok(self.pending(planned, report, Origin::Stored(id)))
     }
@@ -181,9 +181,10 @@ impl Session {
         let left = |at: usize| to_be_sent(&states, at);
         check_files(&planned, left).await?;
         // Days may lie in between.
-        check_unchanged(&context, &planned, left).await?;
+        check_unchanged(&context, &planned, Some(&key), left).await?;
         check_budget(self.settings(), &report, &planned, left)?;
-        Ok(self.pending(planned, report, Origin::Stopped(Box::new(Running::of(journal)), states)))
+        let stopped = Stopped { running: Running::of(journal), states, settled: Vec::new() };
+        Ok(self.pending(planned, report, Origin::Stopped(Box::new(stopped))))
     }
 
     pub(super) fn pending(&self, planned: Planned, report: Report, origin: Origin) -> PendingWrite {
@@ -231,7 +232,22 @@ impl Session {
     pub(super) async fn check_rows(&self, planned: &Planned, report: &Report) -> Result<()> {
         let rows = SessionRows { session: self, report: report.clone() };
         let clock = self.clock();
-        check_unchanged(&self.plan_context(&rows, report, &clock), planned, |_| true).await
+        check_unchanged(&self.plan_context(&rows, report, &clock), planned, None, |_| true).await
+    }
+
+    /// As RESUME looked at the other calls that it sends: what somebody found out to be not done is sent as well.
+    async fn check_settled(&self, planned: &Planned, stopped: &Stopped, report: &Report) -> Result<()> {
+        if stopped.settled.is_empty() {
+            return Ok(());
+        }
+        let dir = self.state_path()?;
+        let key = blocking(move || StateDirectory::open(dir)?.digest_key()).await?;
+        let rows = SessionRows { session: self, report: report.clone() };
+        let clock = self.clock();
+        let is_settled = |at: usize| stopped.settled.contains(&at);
+        check_files(planned, is_settled).await?;
+        check_unchanged(&self.plan_context(&rows, report, &clock), planned, Some(&key), is_settled).await?;
+        check_budget(self.settings(), report, planned, |at| to_be_sent(&stopped.states, at))
     }
 
     pub(super) fn plan_context<'a>(
@@ -296,6 +312,9 @@ impl Session {
             let message = format!("{}: nothing to do, 0 calls", planned.plan.verb);
             return Ok(QueryResult::command(&message, report, self.clock()));
         }
+        if let Origin::Stopped(stopped) = &origin {
+            self.check_settled(&planned, stopped, &report).await?;
+        }
         let (running, states) = self.begin(&planned, origin).await?;
         if commits {
             self.transaction = None;
@@ -359,7 +378,7 @@ impl Session {
     /// The journal of a write, its plan on the disk; none where none is wanted or nothing is changed.
     async fn begin(&self, planned: &Planned, origin: Origin) -> Result<(Option<Running>, Vec<CallState>)> {
         let stored = match origin {
-            Origin::Stopped(running, states) => return Ok((Some(*running), states)),
+            Origin::Stopped(stopped) => return Ok((Some(stopped.running), stopped.states)),
             Origin::Stored(id) => Some(id),
             Origin::Statement | Origin::Transaction(_) => None,
         };

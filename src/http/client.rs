@@ -437,7 +437,10 @@ impl Failure {
     /// Whether it is known that the API did not act on it.
     fn is_told(&self) -> bool {
         let unsent = self.error.is_retryable()
-            || matches!(self.error.kind(), ErrorKind::InvalidArgument | ErrorKind::Auth | ErrorKind::Unsupported);
+            || matches!(
+                self.error.kind(),
+                ErrorKind::InvalidArgument | ErrorKind::NameNotFound | ErrorKind::Auth | ErrorKind::Unsupported
+            );
         self.status.map_or(unsent, refuses)
     }
 

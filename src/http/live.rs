@@ -111,7 +111,7 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 }
 
 fn not_set_up(error: impl StdError + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Internal, "the HTTP client cannot be set up").caused_by(error)
+    Error::new(ErrorKind::Unsupported, "the HTTP client cannot be set up").caused_by(error)
 }
 
 #[async_trait]

@@ -85,9 +85,18 @@ fn without_word(text: &str, secret: &str) -> String {
     said + rest
 }
 
-/// Whether a field somewhere inside a value is named like a secret.
+/// Whether a value that was read under a name must never be shown or stored: the name tells it, or something in the value.
+pub fn keeps_secret(name: &str, value: &Value) -> bool {
+    (is_told(value) && tells_secret_field(name)) || holds_secret(value)
+}
+
+/// Whether a field somewhere inside a value, or inside JSON that is text, is named like a secret, or a URL has a password in it.
 fn holds_secret(value: &Value) -> bool {
     match value {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
+            has_password(text) || serde_json::from_str(text).is_ok_and(|inside| holds_secret(&inside))
+        }
+        Value::String(text) => has_password(text),
         Value::Array(items) => items.iter().any(holds_secret),
         Value::Object(fields) => {
             fields.iter().any(|(name, value)| is_told(value) && tells_secret_field(name) || holds_secret(value))
@@ -96,13 +105,23 @@ fn holds_secret(value: &Value) -> bool {
     }
 }
 
+/// Whether `scheme://user:password@host` stands in a text (RFC 3986 §3.2.1).
+fn has_password(text: &str) -> bool {
+    text.split("://").skip(1).any(|rest| {
+        let ends = |c: char| matches!(c, '/' | '?' | '#' | '"' | '\\') || c.is_whitespace();
+        let authority = rest.split(ends).next().unwrap_or_default();
+        let user = authority.rsplit_once('@').map(|(user, _host)| user);
+        user.and_then(|user| user.split_once(':')).is_some_and(|(_name, password)| !password.is_empty())
+    })
+}
+
 /// `"password": true` says that there is one.
 fn is_told(value: &Value) -> bool {
     !value.is_null() && !value.is_boolean()
 }
 
 /// Names that APIs give to secrets, of parameters and fields.
-pub fn tells_secret(name: &str) -> bool {
+pub(super) fn tells_secret(name: &str) -> bool {
     const ENDS: [&str; 17] = [
         "password",
         "passwd",
@@ -145,13 +164,24 @@ mod tests {
 
     #[test]
     fn names_tell_secrets_at_any_depth_and_null_is_none() {
-        for held in [json!({"db_password": "x"}), json!([{"a": [{"Private_Key": {"n": 1}}]}])] {
+        for held in [
+            json!({"db_password": "x"}),
+            json!([{"a": [{"Private_Key": {"n": 1}}]}]),
+            json!({"config": " {\"db\": {\"password\": \"x\"}}"}),
+            json!("see postgres://admin:p%40ss@db.example.com:5432/main"),
+        ] {
             assert!(holds_secret(&held), "{held}");
         }
         for open in [
             json!("password"),
             json!({"password": null, "use_token": true}),
             json!({"keys": [1], "passwords_kept": 2, "page_token": "x", "bypass": "x", "max_tokens": 3}),
+            json!([
+                "https://example.com:8080/a:b@c",
+                "https://user@example.com",
+                "ssh://git:@example.com",
+                "{not: password"
+            ]),
         ] {
             assert!(!holds_secret(&open), "{open}");
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Result as DfResult, not_impl_err};
-use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableType};
+use datafusion::common::{Result as DfResult, ScalarValue, not_impl_err};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::predicate::translate;
@@ -54,14 +54,27 @@ impl TableProvider for WriteTarget {
 }
 
 /// The conjuncts on `table` in an optimised plan of `SELECT … FROM table WHERE …`; `None` when the plan does more than
-/// scan it.
+/// scan it. Where nothing can pass (`id = NULL`), one of them is an OR of nothing.
 pub fn conjuncts(table: &Table, plan: &LogicalPlan) -> Option<Vec<Predicate>> {
     match plan {
         LogicalPlan::Projection(node) => conjuncts(table, &node.input),
         LogicalPlan::SubqueryAlias(node) => conjuncts(table, &node.input),
+        LogicalPlan::EmptyRelation(empty) if !empty.produce_one_row => Some(vec![Predicate::Or(Vec::new())]),
         LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
-            Some(scan.filters.iter().map(|expr| translate(table, expr)).collect())
+            let conjunct = |expr| if passes_nothing(expr) { Predicate::Or(Vec::new()) } else { translate(table, expr) };
+            Some(scan.filters.iter().map(conjunct).collect())
         }
         _ => None,
+    }
+}
+
+/// Whether no row passes, whatever it holds: `id IN (NULL)`.
+fn passes_nothing(expr: &Expr) -> bool {
+    let is_null = |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.is_null());
+    match expr {
+        Expr::Literal(ScalarValue::Boolean(Some(passes)), _) => !passes,
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => is_null(left) || is_null(right),
+        Expr::InList(list) => !list.negated && list.list.iter().all(is_null),
+        other => is_null(other),
     }
 }

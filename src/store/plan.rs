@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::digest::{DigestKey, SEALED, is_digest, sha256_hex};
 use super::json;
-use crate::provider::{Call, Effect};
+use crate::provider::{Call, Effect, keeps_secret};
 
 const ID_LENGTH: usize = 12;
 
@@ -148,8 +148,9 @@ impl fmt::Debug for WritePlan {
 impl fmt::Debug for PlannedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = |fields: &BTreeMap<String, Value>| -> BTreeMap<String, String> {
+            let is_hidden = |name: &String, value: &Value| self.secrets.contains(name) || keeps_secret(name, value);
             let shown = |name: &String, value: &Value| {
-                if self.secrets.contains(name) && !is_digest(value) { "***".to_owned() } else { value.to_string() }
+                if is_hidden(name, value) && !is_digest(value) { "***".to_owned() } else { value.to_string() }
             };
             fields.iter().map(|(name, value)| (name.clone(), shown(name, value))).collect()
         };

@@ -43,14 +43,14 @@ impl StateDirectory {
     /// Stores a plan, and gives its id; the same plan again is the same file, with the time of its first saving.
     ///
     /// # Errors
-    /// `Internal` when a secret of it is not hidden; `InvalidArgument` when it cannot be written, or when a value is
-    /// nested too deeply to be read back.
+    /// `Internal` when a secret of it is not hidden, or another plan has its id; `InvalidArgument` when it cannot be
+    /// written, or when a value is nested too deeply to be read back.
     pub fn save_plan(&self, plan: &WritePlan, now: SystemTime) -> Result<String> {
         check_concealed(plan)?;
         let id = plan.id();
         // A damaged file is replaced: what it should hold is at hand.
-        if self.read_plan(&id).is_ok() {
-            return Ok(id);
+        if let Ok(known) = self.read_plan(&id) {
+            return check_same(&known, plan).map(|()| id);
         }
         let text =
             exact_text(&PlanFile { format: FORMAT, created: now, plan }, plan, |file: PlanFile<_>| Some(file.plan))?;
@@ -75,12 +75,26 @@ impl StateDirectory {
     pub fn mark_applied(&self, id: &str, now: SystemTime) -> Result<()> {
         let ids = self.plan_ids()?;
         let id = find("plan", id, &ids)?;
-        if create_once(&self.mark_file(&id), format!("{}\n", time_text(now)).as_bytes())? {
-            return Ok(());
+        {
+            let _gate = self.enter_gate()?;
+            if create_once(&self.mark_file(&id), format!("{}\n", time_text(now)).as_bytes())? {
+                return Ok(());
+            }
         }
         let when = self.applied(&id)?.map_or_else(|| "before".to_owned(), |time| format!("at {}", time_text(time)));
-        Err(Error::new(ErrorKind::InvalidArgument, format!("the plan `{id}` was applied {when}"))
-            .hint("a plan is applied once; make a new one with `PLAN`, or `RESUME` the statement if it stopped"))
+        // The newest, where it was applied, renewed, and applied again.
+        let statement = self.journals()?.into_iter().find(|entry| entry.plan == id).map(|entry| entry.statement);
+        let refused =
+            |what: &str| Error::new(ErrorKind::InvalidArgument, format!("the plan `{id}` was applied {when}{what}"));
+        Err(match statement {
+            Some(statement) => refused("").hint(format!(
+                "a plan is applied once; make a new one with `PLAN`, or `RESUME '{statement}'` if it stopped"
+            )),
+            None => refused(", and no journal names it").hint(
+                "unless it begins at this moment, or its journal was taken away, it stopped before its first call and \
+                 nothing was sent; make a new one with `PLAN`",
+            ),
+        })
     }
 
     /// Lets a plan be applied once more, because somebody asked for the very same plan again.
@@ -93,6 +107,8 @@ impl StateDirectory {
         let ids = self.plan_ids()?;
         let id = find("plan", id, &ids)?;
         let mark = self.mark_file(&id);
+        // Or the mark that is moved might be another than the one that was read.
+        let _gate = self.enter_gate()?;
         let Some(applied) = self.applied(&id)? else { return Ok(()) };
         let kept = mark.with_extension(format!("applied-{}", super::time::time_stamp(applied)));
         std::fs::rename(&mark, &kept).map_err(|error| write_error(&mark, &error))?;
@@ -133,6 +149,19 @@ impl StateDirectory {
     }
 }
 
+/// An id is the beginning of a digest: two plans may share one.
+///
+/// # Errors
+/// `Internal` when they do.
+fn check_same(known: &StoredPlan, plan: &WritePlan) -> Result<()> {
+    if known.plan == *plan {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Internal, format!("another plan is stored under the name `{}`", known.id))
+        .with("table", known.plan.table.clone())
+        .hint("nothing was sent; run the statement itself, or change it a little"))
+}
+
 /// The text of something that holds a plan, when reading it gives the very same plan.
 ///
 /// # Errors
@@ -164,6 +193,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::journal::Journal;
     use crate::store::testing::{at, plan_with, run_again, secret_plan, state, told};
 
     #[test]
@@ -244,7 +274,10 @@ mod tests {
         assert_eq!(state.load_plan(&id).unwrap().applied, Some(at(60)));
         let error = state.mark_applied(&id, at(61)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert_eq!(error.message(), format!("the plan `{id}` was applied at 1970-01-01T00:01:00.000Z"));
+        assert!(
+            error.message().starts_with(&format!("the plan `{id}` was applied at 1970-01-01T00:01:00.000Z")),
+            "{error}"
+        );
         // Saving it again does not make it new.
         state.save_plan(&plan_with(1), at(62)).unwrap();
         assert!(state.mark_applied(&id, at(63)).is_err());
@@ -254,6 +287,52 @@ mod tests {
         assert_eq!(state.load_plan(&id).unwrap().applied, None);
         state.mark_applied(&id, at(64)).unwrap();
         assert!(state.mark_applied(&id, at(65)).is_err());
+    }
+
+    #[test]
+    fn another_plan_of_the_same_name_is_not_taken_for_it() {
+        let (_temporary, state) = state();
+        let known = state.load_plan(&state.save_plan(&plan_with(1), at(1)).unwrap()).unwrap();
+        assert!(check_same(&known, &plan_with(1)).is_ok());
+        let error = check_same(&known, &plan_with(2)).unwrap_err();
+        assert!(error.kind() == ErrorKind::Internal && error.message().contains(&known.id), "{error}");
+    }
+
+    #[test]
+    fn a_mark_without_a_journal_says_that_nothing_was_sent() {
+        let (_temporary, state) = state();
+        let id = state.save_plan(&plan_with(1), at(1)).unwrap();
+        state.mark_applied(&id, at(2)).unwrap();
+        let error = state.mark_applied(&id, at(3)).unwrap_err();
+        assert!(error.message().contains("no journal names it"), "{error}");
+        assert!(error.hint_text().unwrap().contains("nothing was sent"), "{error:?}");
+        let journal = Journal::begin(&state, &plan_with(1), at(4)).unwrap();
+        let error = state.mark_applied(&id, at(5)).unwrap_err();
+        assert!(!error.message().contains("no journal"), "{error}");
+        assert!(error.hint_text().unwrap().contains(&format!("`RESUME '{}'`", journal.statement())), "{error:?}");
+    }
+
+    #[test]
+    fn a_plan_is_renewed_and_marked_by_one_at_a_time() {
+        let (_temporary, state) = state();
+        let id = state.save_plan(&plan_with(1), at(1)).unwrap();
+        state.mark_applied(&id, at(2)).unwrap();
+        let (done, told) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let gate = state.enter_gate().unwrap();
+            for turn in 0..2 {
+                let (done, state, id) = (done.clone(), &state, &id);
+                scope.spawn(move || {
+                    let ended = if turn == 0 { state.renew_plan(id) } else { state.mark_applied(id, at(3)) };
+                    assert!(turn == 1 || ended.is_ok());
+                    done.send(()).unwrap();
+                });
+            }
+            // Neither can have come through; without the gate both would have by now.
+            assert!(told.recv_timeout(std::time::Duration::from_millis(50)).is_err());
+            drop(gate);
+        });
+        assert_eq!(told.try_iter().count(), 2);
     }
 
     #[test]

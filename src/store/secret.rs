@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::digest::{DigestKey, is_digest};
 use super::journal::Outcome;
-use super::plan::{PlannedCall, WritePlan};
+use super::plan::{Look, PlannedCall, WritePlan};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, MASK, WHOLE_BODY, is_telling, masked, secret_texts};
+use crate::provider::{Call, MASK, WHOLE_BODY, is_telling, keeps_secret, masked, secret_texts};
 
 /// A secret that a stored plan needs again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub struct SecretField {
 
 /// The plan with a digest in the place of every secret; what is hidden already stays as it is.
 ///
-/// `NULL` is no secret. The rows of the look and the old values hide the same fields, and texts for people are masked.
+/// `NULL` is no secret. The rows of the look and the old values hide the same fields and what else is a secret among them,
+/// and texts for people are masked.
 #[must_use]
 pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
     let mut all_names: Vec<String> = Vec::new();
@@ -41,6 +42,9 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
             }
             all_names.push(name);
         }
+        for (name, value) in call.before.iter_mut().flatten().filter(|(name, value)| keeps_secret(name, value)) {
+            conceal_value(value, name, key);
+        }
     }
     plan.targets = plan.targets.into_iter().map(|target| target.sealed(key)).collect();
     let mask = format!("'{MASK}'");
@@ -50,9 +54,9 @@ pub fn conceal(mut plan: WritePlan, key: &DigestKey) -> WritePlan {
                 *text = text.replace(literal, &mask);
             }
         }
-        for row in part.look.iter_mut().flat_map(|look| &mut look.rows) {
-            for name in &all_names {
-                if let Some(value) = row.get_mut(name) {
+        if let Some(Look { keys, rows, .. }) = &mut part.look {
+            for (name, value) in rows.iter_mut().flatten() {
+                if all_names.contains(name) || is_secret_column(keys, name, value) {
                     conceal_value(value, name, key);
                 }
             }
@@ -136,6 +140,11 @@ pub fn secret_fields(plan: &WritePlan) -> Vec<SecretField> {
     fields
 }
 
+/// Whether a value of a look is a secret by itself. What names an object stands in URLs, whatever it is called.
+fn is_secret_column(keys: &[String], name: &String, value: &Value) -> bool {
+    !keys.contains(name) && keeps_secret(name, value)
+}
+
 /// Whether a plan may be written into a file.
 ///
 /// # Errors
@@ -151,6 +160,13 @@ pub(super) fn check_concealed(plan: &WritePlan) -> Result<()> {
             }
         }
     }
+    let old = plan.calls.iter().flat_map(|call| call.before.iter().flatten());
+    let old = old.filter(|(name, value)| keeps_secret(name, value));
+    let looked =
+        plan.looks().flat_map(|look| look.rows.iter().flatten().map(|(name, value)| (&look.keys, name, value)));
+    let looked = looked.filter(|(keys, name, value)| is_secret_column(keys, name, value));
+    let read = old.chain(looked.map(|(_, name, value)| (name, value))).filter(|(_, value)| !hidden(value));
+    names.extend(read.map(|(name, _)| format!("`{name}`")));
     if names.is_empty() {
         return Ok(());
     }

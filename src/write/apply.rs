@@ -1,8 +1,8 @@
 //! A plan's calls → the API, in order, a few side by side, each noted before and after.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::{self, StreamExt};
@@ -58,7 +58,8 @@ pub trait Recorder: Send + Sync {
 pub struct Applied {
     /// In the order of the plan.
     pub results: Vec<CallResult>,
-    /// Why a statement was not reached: what the one before it started did not become ready.
+    /// Why calls were not sent, where none of the results says so: what the statement before theirs started did not become
+    /// ready, or what was done could not be noted.
     pub unready: Option<Error>,
 }
 
@@ -75,8 +76,9 @@ pub async fn apply(
     done_before: impl Fn(usize) -> bool,
 ) -> Applied {
     let stop = AtomicBool::new(false);
+    let unnoted: Mutex<Option<Error>> = Mutex::new(None);
     let one = |index: usize| {
-        let (stop, wanted) = (&stop, wanted(index));
+        let (stop, unnoted, wanted) = (&stop, &unnoted, wanted(index));
         async move {
             if !wanted || stop.load(Ordering::SeqCst) {
                 return CallResult::Untouched;
@@ -108,6 +110,7 @@ pub async fn apply(
                 // It is done all the same; but no further call goes out that could not be noted.
                 stop.store(true, Ordering::SeqCst);
                 context.report.warn("journal", "journal", error.message().to_owned());
+                *unnoted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             }
             result
         }
@@ -132,6 +135,10 @@ pub async fn apply(
             results.push(result);
         }
     }
+    let is_told = results.iter().any(|result| matches!(result, CallResult::Failed(_) | CallResult::Unknown(_)));
+    let is_left = (0..).zip(&results).any(|(at, result)| matches!(result, CallResult::Untouched) && wanted(at));
+    let unnoted = unnoted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let unready = unready.or(unnoted.filter(|_| is_left && !is_told));
     Applied { results, unready }
 }
 

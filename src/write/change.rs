@@ -7,12 +7,16 @@ use serde_json::Value;
 use sqlparser::ast::{self, Ident};
 
 use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
+use super::listed;
 use super::plan::{Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call};
 use crate::bind::{ColumnRole, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
-use crate::provider::{Call, Keys, Location, Method, Parameter, tells_secret};
+use crate::provider::{Call, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field};
 use crate::sql::{Change, Verb, parse_query};
 use crate::store::{Look, PlannedCall};
+
+/// The method of a statement, its calls, and the look that they were made from.
+pub(super) type Steps = (Arc<Method>, Vec<PlannedCall>, Option<Look>);
 
 pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result<Planned> {
     let found = find(context, &statement.table).await?;
@@ -34,9 +38,17 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
         Some(values) => direct(context, &found, &statement, &methods, &names, values, &selection).await?,
         None => None,
     };
-    let (method, steps, look) = match direct {
-        Some((method, steps)) => (method, steps, None),
-        None => {
+    // Rows are known by their keys; where there are none, the values themselves may be named.
+    let listed = match &set.constants {
+        Some(values) if direct.is_none() && declared(&found).is_none() => {
+            listed::plan(context, &found, &statement, &methods, &names, values, &selection).await?
+        }
+        _ => None,
+    };
+    let (method, steps, look) = match (direct, listed) {
+        (Some((method, steps)), _) => (method, steps, None),
+        (None, Some(listed)) => listed,
+        (None, None) => {
             check_no_secrets(&found, &statement, &methods, &names, &set, &selection)?;
             by_rows(context, &found, &statement, &methods, &names, &set, &selection).await?
         }
@@ -171,6 +183,10 @@ async fn direct(
     let Some(conjuncts) = context.source.conjuncts(Arc::clone(&table), alias, selection.clone()).await? else {
         return Ok(None);
     };
+    let passes_nothing = |conjunct: &Predicate| matches!(conjunct, Predicate::Or(any) if any.is_empty());
+    if conjuncts.iter().any(passes_nothing) {
+        return Ok(methods.first().map(|method| (Arc::clone(method), Vec::new())));
+    }
     let placements: Vec<Placement<'_>> = methods.iter().map(|method| place(method, names)).collect::<Result<_>>()?;
     // Fields that the document does not name are given as well, and are no parameters.
     let sets = !names.is_empty();
@@ -200,10 +216,11 @@ fn put(call: &mut Call, parameter: &Parameter, value: Value) {
     into.insert(parameter.name.clone(), value);
 }
 
-/// Refuses secrets in what is looked at: the look is stored with the plan.
+/// Refuses secrets in what is looked at. The look is stored with the plan; of what was merely there a digest stands in it, but
+/// what WHERE and SET say of a secret stands in its SELECT.
 ///
 /// # Errors
-/// `Unsupported` when SET gives a secret, or SET or WHERE names one.
+/// `Unsupported` when SET computes a secret, or SET or WHERE reads one.
 fn check_no_secrets(
     found: &Found,
     statement: &Change,
@@ -214,18 +231,44 @@ fn check_no_secrets(
 ) -> Result<()> {
     let table = Table::for_writing(&found.provider, &found.service, Arc::clone(&found.resource), methods);
     let all_methods = || table.methods.iter().chain(methods);
+    // What names an object stands in URLs, whatever it is called.
+    let is_key = |name: &str| {
+        let mut keys = declared(found).into_iter().flat_map(|keys| &keys.columns);
+        keys.any(|(parameter, column)| parameter == name || column == name)
+    };
     let is_secret = |name: &str| {
-        table.column(name).is_some_and(|column| table.columns[column].secret)
+        let column = table.column(name).map(|column| &table.columns[column]);
+        let is_flag = column.is_some_and(|column| column.ty == ValueType::Boolean);
+        column.is_some_and(|column| column.secret)
             || all_methods().any(|method| method.parameter(name).is_some_and(|parameter| parameter.secret))
-            || tells_secret(name)
+            || (tells_secret_field(name) && !is_flag && !is_key(name))
     };
     let read = identifiers(selection).into_iter().chain(set.expressions.iter().flat_map(identifiers));
-    let read: Vec<String> = read.map(|ident| ident.value).collect();
-    let mentioned = names.iter().copied().chain(read.iter().map(String::as_str));
-    let Some(secret) = mentioned.into_iter().find(|name| is_secret(name)) else { return Ok(()) };
-    Err(Error::new(ErrorKind::Unsupported, "a secret value can only be set where WHERE names the object directly")
-        .with("secret", secret.to_owned())
-        .hint(format!("nothing was sent; {} one object at a time, by its key and nothing else", statement.verb.name())))
+    if let Some(secret) = read.map(|ident| ident.value).find(|name| is_secret(name)) {
+        return Err(reads_secret(statement, &secret));
+    }
+    let computed = names.iter().filter(|_| set.constants.is_none());
+    match computed.copied().find(|name| is_secret(name)) {
+        Some(secret) => Err(computes_secret(statement, secret)),
+        None => Ok(()),
+    }
+}
+
+fn reads_secret(statement: &Change, name: &str) -> Error {
+    let message =
+        "WHERE and SET cannot read a secret where rows are looked at first: what they say is stored with the plan";
+    Error::new(ErrorKind::Unsupported, message)
+        .with("secret", name.to_owned())
+        .hint(format!("nothing was sent; {} one object at a time, by its key and nothing else", statement.verb.name()))
+}
+
+fn computes_secret(statement: &Change, name: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, "SET cannot compute a secret where rows are looked at first")
+        .with("secret", name.to_owned())
+        .hint(format!(
+            "nothing was sent; give its value, or {} one object at a time, by its key and nothing else",
+            statement.verb.name()
+        ))
 }
 
 /// The calls when rows are looked at first: one per identity.
@@ -237,7 +280,7 @@ async fn by_rows(
     names: &[&str],
     set: &SetValues,
     selection: &ast::Expr,
-) -> Result<(Arc<Method>, Vec<PlannedCall>, Option<Look>)> {
+) -> Result<Steps> {
     let id = found.id();
     let table = Table::new(&found.provider, &found.service, Arc::clone(&found.resource))?;
     let (method, ()) = choose(&id, statement.verb, methods, |method| reachable(found, method, names))?;
@@ -250,7 +293,7 @@ async fn by_rows(
         .collect();
     let placement = place(&method, names)?;
     let scope = scope(context, found, statement, &table, &method, (&placement, &keys), selection).await?;
-    let looked = looked_columns(&table, &keys, statement, selection, set);
+    let (read, looked) = looked_columns(&table, &keys, statement, selection, set);
     let asked = asked_keys(&table, &keys, selection);
 
     let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
@@ -276,6 +319,10 @@ async fn by_rows(
         let (identity, rest) = row.split_at(keys.len().min(row.len()));
         let (wanted, rest) = rest.split_at(asked.len().min(rest.len()));
         let (old, new) = rest.split_at(looked.len().min(rest.len()));
+        let is_told = |(at, value): &(&usize, &Value)| keeps_secret(&table.columns[**at].name, value);
+        if let Some((at, _)) = looked.iter().zip(old).take(read).find(is_told) {
+            return Err(reads_secret(statement, &table.columns[*at].name));
+        }
         placement.fill(&mut call, set.constants.as_deref().unwrap_or(new))?;
         for (parameter, value) in &scope {
             put(&mut call, parameter, value.clone());
@@ -317,6 +364,9 @@ async fn by_rows(
                 steps.push(planned_call(&method, call, identity, Some(before)));
             }
         }
+    }
+    if let Some(secret) = steps.iter().flat_map(|step| &step.secrets).next().filter(|_| set.constants.is_none()) {
+        return Err(computes_secret(statement, secret));
     }
     let keys = keys.iter().map(|(_, column)| (*column).to_owned()).collect();
     let look = Look { select: text, keys, rows: look_rows(&headings, rows) };
@@ -480,33 +530,30 @@ pub(super) fn look_rows(names: &[String], rows: Vec<Vec<Value>>) -> Vec<BTreeMap
     rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
 }
 
-/// The columns that WHERE and SET read, then those that SET writes.
+/// How many columns WHERE and SET read, and those columns, then those that SET writes.
 fn looked_columns(
     table: &Table,
     keys: &[(&Parameter, &str)],
     statement: &Change,
     selection: &ast::Expr,
     set: &SetValues,
-) -> Vec<usize> {
+) -> (usize, Vec<usize>) {
     let mut looked: Vec<usize> = Vec::new();
     let mut add = |name: &str| {
-        let Some(column) = table.column(name) else { return };
+        let Some(column) = table.column(name) else { return looked.len() };
         let known = &table.columns[column];
         let is_key = keys.iter().any(|(_, key)| *key == known.name);
         if known.role.is_field() && !known.secret && !is_key && !looked.contains(&column) {
             looked.push(column);
         }
+        looked.len()
     };
-    for ident in identifiers(selection) {
-        add(&ident.value);
-    }
-    for ident in set.expressions.iter().flat_map(identifiers) {
-        add(&ident.value);
-    }
+    let mentioned = identifiers(selection).into_iter().chain(set.expressions.iter().flat_map(identifiers));
+    let read = mentioned.map(|ident| add(&ident.value)).last().unwrap_or_default();
     for (name, _) in &statement.assignments {
         add(name.value.strip_prefix("data__").unwrap_or(&name.value));
     }
-    looked
+    (read, looked)
 }
 
 /// Text of a column that holds JSON, as JSON.

@@ -8,8 +8,9 @@ use super::change::look_rows;
 use super::plan::{Part, PlanContext, Planned, check_whole};
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::keeps_secret;
 use crate::sql::parse_query;
-use crate::store::{Look, PlannedCall};
+use crate::store::{DigestKey, Look, PlannedCall};
 
 /// How many differences a message names.
 const SHOWN: usize = 5;
@@ -17,13 +18,15 @@ const SHOWN: usize = 5;
 type Row = BTreeMap<String, Value>;
 
 /// Looks again at the rows of a plan's calls for which `wanted` says so. What was planned without looking has nothing that
-/// could have changed; what a part of its own calls has done already is no change.
+/// could have changed; what a part of its own calls has done already is no change. A plan that was stored holds digests in the
+/// place of secrets, made with `key`.
 ///
 /// # Errors
 /// `InvalidArgument` that says which rows are new, gone or different; `Partial` when the rows are not known to be all.
 pub async fn check_unchanged(
     context: &PlanContext<'_>,
     planned: &Planned,
+    key: Option<&DigestKey>,
     wanted: impl Fn(usize) -> bool,
 ) -> Result<()> {
     for ((calls, part), planned_part) in planned.ranges().zip(&planned.plan.parts) {
@@ -33,7 +36,7 @@ pub async fn check_unchanged(
             all.iter().zip(calls).filter(|(_, at)| wanted(*at)).map(|(call, _)| call).collect();
         if !left.is_empty() {
             let only = (left.len() < all.len()).then(|| identities(part, look, &left));
-            check_look(context, look, only.as_ref()).await?;
+            check_look(context, look, key, only.as_ref()).await?;
         }
     }
     Ok(())
@@ -42,14 +45,21 @@ pub async fn check_unchanged(
 /// What the look's keys are in these calls.
 fn identities(part: &Part, look: &Look, calls: &[&PlannedCall]) -> BTreeSet<Vec<String>> {
     let keys = part.resource.keys.as_ref();
+    // What a query named is called as the parameter is.
     let parameter = |column: &String| {
-        keys.into_iter().flat_map(|keys| &keys.columns).find(|(_, known)| *known == column).map(|(name, _)| name)
+        let mut keys = keys.into_iter().flat_map(|keys| &keys.columns);
+        keys.find(|(_, known)| *known == column).map_or_else(|| column.clone(), |(name, _)| name.clone())
     };
-    let value = |call: &PlannedCall, column: &String| Some(literal_text(call.identity.get(parameter(column)?)?));
+    let value = |call: &PlannedCall, column: &String| Some(literal_text(call.identity.get(&parameter(column))?));
     calls.iter().map(|call| look.keys.iter().filter_map(|column| value(call, column)).collect()).collect()
 }
 
-async fn check_look(context: &PlanContext<'_>, look: &Look, only: Option<&BTreeSet<Vec<String>>>) -> Result<()> {
+async fn check_look(
+    context: &PlanContext<'_>,
+    look: &Look,
+    key: Option<&DigestKey>,
+    only: Option<&BTreeSet<Vec<String>>>,
+) -> Result<()> {
     let rows = context.source.rows(parse_query(&look.select)?).await?;
     check_whole(context)?;
     let keys: Vec<&str> = look.keys.iter().map(String::as_str).collect();
@@ -60,7 +70,7 @@ async fn check_look(context: &PlanContext<'_>, look: &Look, only: Option<&BTreeS
     };
     let now: Vec<Row> = look_rows(&rows.names, rows.rows).into_iter().filter(is_meant).collect();
     let then: Vec<Row> = look.rows.iter().filter(|row| is_meant(row)).cloned().collect();
-    let changes = differences(&keys, &then, &now);
+    let changes = differences(&keys, &then, &now, key);
     if changes.is_empty() {
         return Ok(());
     }
@@ -73,7 +83,9 @@ async fn check_look(context: &PlanContext<'_>, look: &Look, only: Option<&BTreeS
         .hint("nothing was sent; make a new plan"))
 }
 
-fn differences(keys: &[&str], then: &[Row], now: &[Row]) -> Vec<String> {
+fn differences(keys: &[&str], then: &[Row], now: &[Row], key: Option<&DigestKey>) -> Vec<String> {
+    let is_same =
+        |column: &str, old: &Value, new: &Value| old == new || key.is_some_and(|key| key.digest(column, new) == *old);
     let identity = |row: &Row| -> Vec<String> {
         keys.iter().filter_map(|key| row.get(*key).map(|value| format!("{key} = {}", literal_text(value)))).collect()
     };
@@ -85,19 +97,28 @@ fn differences(keys: &[&str], then: &[Row], now: &[Row]) -> Vec<String> {
         let name = id.join(", ");
         match now.get(id) {
             None => said.push(format!("{name} is gone or no longer meant")),
-            Some(new) if new == row => {}
             Some(new) => {
-                let columns =
-                    row.iter().filter(|(column, value)| new.get(*column) != Some(value)).map(|(column, value)| {
-                        let new = new.get(column).map_or("nothing".to_owned(), Value::to_string);
-                        format!("`{column}` was {value} and is {new}")
-                    });
-                said.push(format!("{name}: {}", columns.collect::<Vec<_>>().join(", ")));
+                let differs = |(column, value): &(&String, &Value)| {
+                    new.get(*column).is_none_or(|new| !is_same(column, value, new))
+                };
+                let columns: Vec<String> =
+                    row.iter().filter(differs).map(|(column, value)| change(column, value, new.get(column))).collect();
+                if !columns.is_empty() {
+                    said.push(format!("{name}: {}", columns.join(", ")));
+                }
             }
         }
     }
     said.extend(now.keys().filter(|id| !then.contains_key(*id)).map(|id| format!("{} is new", id.join(", "))));
     said
+}
+
+/// How a column differs; what is a secret is not told.
+fn change(column: &str, old: &Value, new: Option<&Value>) -> String {
+    if keeps_secret(column, old) || new.is_some_and(|new| keeps_secret(column, new)) {
+        return format!("`{column}` is another");
+    }
+    format!("`{column}` was {old} and is {}", new.map_or("nothing".to_owned(), Value::to_string))
 }
 
 #[cfg(test)]
@@ -113,10 +134,10 @@ mod tests {
     #[test]
     fn what_changed_is_named() {
         let then = [row(1, "a"), row(2, "b"), row(3, "c")];
-        assert_eq!(differences(&["id"], &then, &[row(3, "c"), row(2, "b"), row(1, "a")]), Vec::<String>::new());
+        assert_eq!(differences(&["id"], &then, &[row(3, "c"), row(2, "b"), row(1, "a")], None), Vec::<String>::new());
         let now = [row(1, "a"), row(2, "x"), row(4, "d")];
         assert_eq!(
-            differences(&["id"], &then, &now),
+            differences(&["id"], &then, &now, None),
             ["id = 2: `label` was \"b\" and is \"x\"", "id = 3 is gone or no longer meant", "id = 4 is new"]
         );
     }

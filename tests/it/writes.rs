@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 mod answers;
+mod bodies;
 mod crash;
+#[cfg(target_os = "linux")]
+mod disk;
 mod guards;
+mod looks;
 mod once;
 mod plans;
 mod refusals;
@@ -449,13 +453,18 @@ async fn the_sandbox_is_changed_and_answers_accordingly() {
 
 /// The program itself, over a server of ours.
 async fn program(server: &Server, state: &TempDir, arguments: &[&str]) -> (bool, String, String) {
+    program_as("csv", server, state, arguments).await
+}
+
+/// The same, with its rows in another format.
+async fn program_as(format: &str, server: &Server, state: &TempDir, arguments: &[&str]) -> (bool, String, String) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_skyql"));
     command
         .env_clear()
         .env("LINODE_TOKEN", "linode-token")
         .env("HOME", state.path())
         .env("XDG_STATE_HOME", state.path())
-        .args(["--base-url", &format!("linode={}", server.url()), "-o", "csv"])
+        .args(["--base-url", &format!("linode={}", server.url()), "-o", format])
         .args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();

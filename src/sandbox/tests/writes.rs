@@ -523,26 +523,28 @@ async fn the_answer_to_every_nth_write_is_lost_but_the_write_is_done() {
 
 #[tokio::test]
 async fn a_request_with_a_known_key_is_answered_as_before_and_not_done_again() {
-    let api = Api::new("digitalocean");
-    let token = format!("Bearer {}", api.sandbox.credentials()["DIGITALOCEAN_TOKEN"]);
-    let batches = async |method: HttpMethod, query: &str, body: String| {
-        let url = format!("https://inference.do-ai.run/v1/batches{query}");
-        let json = HeaderValue::from_static("application/json");
-        let headers = [(AUTHORIZATION, HeaderValue::from_str(&token).unwrap()), (CONTENT_TYPE, json)];
-        ask(&api.sandbox, method, &url, HeaderMap::from_iter(headers), &body).await
+    let api = Api { base: "https://inference.do-ai.run", ..Api::new("digitalocean") };
+    let batches = async || {
+        let (mut count, mut after) = (0, String::new());
+        loop {
+            let page = api.call("GET", &format!("/v1/batches?limit=100{after}"), &json!(null)).await.json;
+            count += page["data"].as_array().unwrap().len();
+            if page["has_more"] == json!(false) {
+                return count;
+            }
+            after = format!("&after={}", encoded(&page["last_id"]));
+        }
     };
-    let count =
-        async || batches(HttpMethod::GET, "?limit=100", String::new()).await.json["data"].as_array().unwrap().len();
+    let before = batches().await;
     let post = async |key: &str| {
         let body = json!({"file_id": "f1", "request_id": key, "provider": "openai", "completion_window": "24h"});
-        batches(HttpMethod::POST, "", body.to_string()).await
+        api.call("POST", "/v1/batches", &body).await
     };
-    let before = count().await;
     let (first, again, other) = (post("k1").await, post("k1").await, post("k2").await);
     assert!(first.status < 300, "{}", first.json);
     assert_eq!((first.status, &first.json), (again.status, &again.json));
     assert_ne!(first.json, other.json);
-    assert_eq!(count().await, before + 2);
+    assert_eq!(batches().await, before + 2);
 }
 
 #[tokio::test]

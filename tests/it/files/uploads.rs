@@ -1,7 +1,8 @@
 //! EXEC … FROM 'file', bodies that are no object, forms of parts.
 
 use serde_json::{Value, json};
-use skyql::{Env, ErrorKind};
+use skyql::engine::Found;
+use skyql::{Engine, Env, ErrorKind};
 use tempfile::TempDir;
 
 use super::{at, depot, depot_documents, line, only};
@@ -226,6 +227,35 @@ async fn a_plan_shows_the_file_and_holds_it_to_what_it_was() {
     assert!(!explained.rows[0][1].contains("then"), "{:?}", explained.rows);
     let explained = db.rows(&format!("EXPLAIN EXEC depot.store.blobs.ticket @label = 'x' FROM '{path}'")).await;
     assert!(explained.rows[0][1].contains(", then PUT <a.png: 9 bytes, sha256 "), "{:?}", explained.rows);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_gone_before_the_call_is_not_sent_and_not_unknown() {
+    let server = Server::start(|_| Reply::drop_connection()).await;
+    let (state, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = file(&dir, "a.png", b"abc");
+    let documents = depot_documents(&server.url());
+    let env = Env::empty().with("DEPOT_TOKEN", "the-token");
+    let builder = Engine::builder().env(env).providers_dir(documents.path()).state_dir(state.path());
+    let mut session = builder.build().unwrap().session();
+    let text = format!("EXEC depot.store.blobs.store @id = '7' FROM '{path}'");
+    let pending = session.plan_write(&text).await.unwrap().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = session.apply(pending).await.unwrap_err();
+    assert_eq!((error.kind(), error.context_value("state")), (ErrorKind::NameNotFound, None), "{error}");
+    assert!(server.requests().is_empty());
+
+    // What was found out to be not done is sent only with the file that was shown.
+    std::fs::write(&path, "abc").unwrap();
+    let error = session.sql(&text).await.unwrap_err();
+    assert_eq!((error.context_value("state"), server.requests().len()), (Some("unknown"), 1), "{error}");
+    let resume = format!("RESUME '{}'", error.hint_text().unwrap().split('\'').nth(1).unwrap());
+    let mut pending = session.plan_write(&resume).await.unwrap().unwrap();
+    pending.settle(0, Found::NotDone);
+    std::fs::write(&path, "abd").unwrap();
+    let error = session.apply(pending).await.unwrap_err();
+    assert!(error.message().contains("changed since the plan was made"), "{error}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,16 +42,53 @@ async fn ctrl_c_says_what_it_leaves() {
     assert_eq!(server.requests().len(), 4);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_resumed_by_one_process_at_a_time() {
+    let (first, second) = (Gate::new(), Gate::new());
+    let (lost, held, arrived) = (first.clone(), second.clone(), Mutex::new(0));
+    let server = Server::start(move |_| {
+        let mut arrived = arrived.lock().unwrap();
+        *arrived += 1;
+        Reply::json(200, json!({"id": 1})).gated(if *arrived <= 4 { &lost } else { &held })
+    })
+    .await;
+    let state = TempDir::new().unwrap();
+    let mut child = insert_of_rows(&server, &state).stderr(Stdio::null()).spawn().unwrap();
+    server.received(4).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    first.open();
+    let (_, _, said) = program(&server, &state, &["-c", "SELECT 1"]).await;
+    let resume = format!("RESUME '{}'", said.split('\'').nth(1).unwrap());
+
+    let mut resuming = skyql(&server, &state, &resume).stderr(Stdio::null()).spawn().unwrap();
+    server.received(8).await;
+    let (good, _, said) = program(&server, &state, &["--yes", "-c", &resume]).await;
+    assert!(!good && said.contains("is being run by another process"), "{said}");
+    assert_eq!(server.requests().len(), 8);
+    second.open();
+    assert!(!resuming.wait().unwrap().success(), "four are unknown");
+    let mut labels: Vec<String> = server.requests().iter().map(|seen| seen.json()["label"].to_string()).collect();
+    assert_eq!(labels.len(), ROWS);
+    labels.sort();
+    labels.dedup();
+    assert_eq!(labels.len(), ROWS, "each was sent once");
+}
+
 fn insert_of_rows(server: &Server, state: &TempDir) -> Command {
     let values: Vec<String> = (1..=ROWS).map(|n| format!("('v{n}', 'us-east', 10)")).collect();
     let text = format!("INSERT INTO linode.volumes.volumes (label, region, size) VALUES {}", values.join(", "));
+    skyql(server, state, &text)
+}
+
+fn skyql(server: &Server, state: &TempDir, text: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skyql"));
     command
         .env_clear()
         .env("LINODE_TOKEN", "linode-token")
         .env("HOME", state.path())
         .env("XDG_STATE_HOME", state.path())
-        .args(["--base-url", &format!("linode={}", server.url()), "--yes", "-c", &text])
+        .args(["--base-url", &format!("linode={}", server.url()), "--yes", "-c", text])
         .stdout(Stdio::null());
     command
 }

@@ -101,8 +101,8 @@ async fn a_plan_shows_the_key_and_applying_sends_it() {
     let mut db = db(&documents, &state);
     let mut planned = db.start("PLAN INSERT INTO acme.shop.orders (name) VALUES ('a')").await.unwrap();
     let shown = next_texts(&mut planned).await;
-    let message = planned.message().unwrap().to_owned();
-    let id = message.split('\'').nth(1).unwrap();
+    let note = planned.note().unwrap().to_owned();
+    let id = note.split('\'').nth(1).unwrap();
     assert!(server.requests().is_empty());
     db.rows(&format!("APPLY '{id}'")).await;
     let key = keys(&server).pop_first().unwrap();

@@ -7,7 +7,7 @@ use skyql::http::Secret;
 use skyql::{Engine, Env, ErrorKind};
 use tempfile::TempDir;
 
-use super::{journaled, list, sent};
+use super::{image, journaled, list, program, program_as, sent};
 use crate::support::documents::provider_dir;
 use crate::support::query::texts;
 use crate::support::server::{Reply, Server};
@@ -173,11 +173,67 @@ async fn a_secret_is_in_no_file_and_asked_for_again() {
     }
 }
 
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(super) fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
     }
     files
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_readable_by_programs() {
+    let server = Server::start(|_| list(&[image("private/1", "tmp-a"), image("private/2", "gold")])).await;
+    let state = TempDir::new().unwrap();
+    let text = "PLAN UPDATE linode.images.images SET label = 'gold', description = 'd' WHERE label LIKE 'tmp-%'";
+    let (good, out, said) = program_as("json", &server, &state, &["-c", text]).await;
+    assert!(good, "{said}");
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let call = &plan[0];
+    assert_eq!((plan.as_array().unwrap().len(), &call["n"]), (1, &json!(1)));
+    assert_eq!(call["request"], format!("PUT {}/v4/images/private%2F1", server.url()));
+    assert_eq!(call["body"], r#"{"description":"d","label":"gold"}"#);
+    assert_eq!(call["changes"], r#"description: null → "d", label: "tmp-a" → "gold""#);
+    assert!(call["headers"].as_str().unwrap().contains("credential: ***"), "{call}");
+    assert!(said.contains("`APPLY '"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_plan_itself_lets_a_plan_be_applied_again() {
+    let server = Server::start(|_| Reply::json(200, json!({}))).await;
+    let state = TempDir::new().unwrap();
+    let delete = "DELETE FROM linode.images.images WHERE id = 'private/1'";
+    let plan = format!("PLAN {delete}");
+    let (_, _, said) = program(&server, &state, &["-c", &plan]).await;
+    let id = said.split('\'').nth(1).unwrap().to_owned();
+    let apply = format!("APPLY '{id}'");
+    let (good, _, said) = program(&server, &state, &["-c", &apply]).await;
+    assert!(good, "{said}");
+    let (good, _, said) = program(&server, &state, &["--dry-run", "-c", delete]).await;
+    assert!(good && said.contains(&format!("the same plan, `{id}`, was applied at ")), "{said}");
+    let (good, _, said) = program(&server, &state, &["-c", &apply]).await;
+    assert!(!good && said.contains("was applied at "), "{said}");
+    // The statement that it became is named.
+    let statement = said.split("RESUME '").nth(1).unwrap().split('\'').next().unwrap();
+    assert_eq!(statement.split('-').nth(1), Some(id.as_str()), "{said}");
+    assert_eq!(server.requests().len(), 1);
+    let (good, _, said) = program(&server, &state, &["-c", &format!("{plan}; {apply}")]).await;
+    assert!(good && server.requests().len() == 2, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_was_marked_and_never_began_says_so() {
+    let server = Server::start(|_| Reply::json(200, json!({}))).await;
+    let state = TempDir::new().unwrap();
+    let mut db = journaled(&server, &state);
+    let plan = db.start("PLAN DELETE FROM linode.images.images WHERE id = 'private/1'").await.unwrap();
+    let id = plan.note().unwrap().split('\'').nth(1).unwrap().to_owned();
+    // What is left when the power fails between the mark and the journal.
+    std::fs::write(state.path().join(format!("plans/{id}.applied")), "2026-01-02T03:04:05.000Z\n").unwrap();
+    let error = db.error(&format!("APPLY '{id}'")).await;
+    let said = format!("the plan `{id}` was applied at 2026-01-02T03:04:05.000Z, and no journal names it");
+    assert_eq!(error.message(), said);
+    assert!(error.hint_text().unwrap().contains("nothing was sent"), "{error:?}");
+    assert!(server.requests().is_empty());
 }

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use skyql::engine::Found;
 use skyql::{Env, ErrorKind};
 use tempfile::TempDir;
 
 use super::{builder, image, journaled, list, program, sent};
 use crate::support::documents::provider_dir;
 use crate::support::query::Db;
-use crate::support::server::{Reply, Seen, Server};
+use crate::support::server::{Gate, Reply, Seen, Server};
 
 const FLEET: &str = "\
 openapi: 3.0.3
@@ -250,6 +251,49 @@ async fn resume_looks_at_what_is_left_once_more() {
     items.lock().unwrap()[0]["label"] = json!("precious");
     let error = db.error(&format!("RESUME '{id}'")).await;
     assert!(error.message().contains("rows have changed"), "{error}");
+    assert_eq!(sends(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_out_to_be_not_done_is_looked_at_once_more() {
+    let items = Arc::new(Mutex::new(vec![image("private/1", "tmp-a"), image("private/2", "tmp-b")]));
+    let (held, gate) = (Arc::clone(&items), Gate::new());
+    let server = Server::start(move |seen| match (seen.method.as_str(), seen.path.as_str()) {
+        ("GET", _) => list(&held.lock().unwrap()),
+        // Not before the other is there, which would not be sent after it.
+        (_, "/v4/images/private%2F2") => Reply::json(502, json!({})).gated(&gate),
+        _ => {
+            gate.open();
+            held.lock().unwrap().retain(|item| item["id"] != "private/1");
+            Reply::json(200, json!({}))
+        }
+    })
+    .await;
+    let state = TempDir::new().unwrap();
+    let mut session = builder(&server).state_dir(state.path()).build().unwrap().session();
+    session.settings_mut().set("confirm", "never").unwrap();
+    let error = session.sql("DELETE FROM linode.images.images WHERE label LIKE 'tmp-%'").await.unwrap_err();
+    let resume = format!("RESUME '{}'", error.hint_text().unwrap().split('\'').nth(1).unwrap());
+    let sends = || sent(&server).iter().filter(|(line, _)| line == "DELETE /v4/images/private%2F2").count();
+    assert_eq!((error.context_value("state"), sends()), (Some("unknown"), 1), "{error}");
+    let label = |label: &str| items.lock().unwrap()[0]["label"] = json!(label);
+
+    label("precious");
+    let mut pending = session.plan_write(&resume).await.unwrap().unwrap();
+    pending.settle(1, Found::NotDone);
+    let error = session.apply(pending).await.unwrap_err();
+    assert!(error.message().contains("rows have changed"), "{error}");
+    label("tmp-b");
+    // The look takes the one call that is left.
+    session.sql("SET max_calls = 1").await.unwrap();
+    let mut pending = session.plan_write(&resume).await.unwrap().unwrap();
+    pending.settle(1, Found::NotDone);
+    assert_eq!(session.apply(pending).await.unwrap_err().kind(), ErrorKind::Budget);
+    assert_eq!(sends(), 1);
+    session.sql("RESET max_calls").await.unwrap();
+    let mut pending = session.plan_write(&resume).await.unwrap().unwrap();
+    pending.settle(1, Found::NotDone);
+    session.apply(pending).await.unwrap_err();
     assert_eq!(sends(), 2);
 }
 
