@@ -132,10 +132,17 @@ pub struct CallBudget {
 }
 
 impl CallBudget {
-    fn check(self, calls: u64) -> Result<()> {
-        if calls <= self.max_calls {
-            return Ok(());
-        }
+    /// Whether there is room for another request.
+    fn check(self, report: &Report) -> Result<()> {
+        if report.calls() < self.max_calls { Ok(()) } else { self.spent() }
+    }
+
+    /// Counts a request that is about to be sent.
+    fn take(self, report: &Report) -> Result<()> {
+        if report.add_call_within(self.max_calls) { Ok(()) } else { self.spent() }
+    }
+
+    fn spent(self) -> Result<()> {
         let calls = if self.max_calls == 1 { "call" } else { "calls" };
         Err(Error::new(ErrorKind::Budget, format!("stopped after {} {calls}", self.max_calls))
             .hint("`SET max_calls = …` allows more"))
@@ -188,8 +195,7 @@ impl Client {
             return self.fetch_live(outgoing, report, budget).await;
         };
         if tape.is_replay() {
-            budget.check(report.calls().saturating_add(1))?;
-            budget.check(report.add_call())?;
+            budget.take(report)?;
             let answer = tape.answer(label)?;
             report.add_bytes(answer.body.len() as u64);
             return Ok(answer);
@@ -287,7 +293,7 @@ impl Client {
         // A token that the API has refused: it is asked for another once.
         let mut stale: Option<SecretString> = None;
         loop {
-            budget.check(report.calls().saturating_add(1))?;
+            budget.check(report)?;
             let token = self.granted(outgoing, stale.as_ref()).await?;
             let waiting = report.waits();
             let permit = self.ledger.enter(&key, published, *max_wait, &self.clock, report.statement()).await?;
@@ -297,7 +303,7 @@ impl Client {
                 Some(authorizer) => authorizer.sign(request.clone(), &target, &*self.clock)?,
                 None => request.clone(),
             };
-            budget.check(report.add_call())?;
+            budget.take(report)?;
             if attempt > 1 {
                 report.add_retry();
             }
