@@ -68,7 +68,7 @@ pub struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     /// A short word for programs: `misfit`, `unproved`, `moved`, `failed`, `cancelled`, `shadowed`, `not_found`, `absent`,
-    /// `unordered`.
+    /// `unordered`, `unchecked`.
     pub code: &'static str,
     /// What it is about: a table, a column, a page.
     pub subject: String,
@@ -271,9 +271,11 @@ impl Report {
         }
     }
 
-    /// Counts one request as it goes out and returns how many there are now.
-    pub fn add_call(&self) -> u64 {
-        self.0.calls.fetch_add(1, Ordering::Relaxed) + 1
+    /// Counts one request as it goes out, unless `most` went out already; says whether it may go.
+    #[must_use]
+    pub(crate) fn add_call_within(&self, most: u64) -> bool {
+        let one_more = |calls: u64| (calls < most).then(|| calls + 1);
+        self.0.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
     /// Counts one request as on its way until what is given is dropped.
@@ -362,11 +364,13 @@ impl Report {
 
     fn warn_times(&self, code: &'static str, subject: String, message: String, times: u64) {
         let mut listed = self.listed();
+        // That a statement was given up is no warning among others.
+        let keeps = |code: &str| code == progress::CANCELLED;
         if let Some(known) = listed.warnings.iter_mut().find(|w| w.code == code && w.subject == subject) {
             known.count += times;
-        } else if listed.warnings.len() < WARNINGS_KEPT {
+        } else if listed.warnings.len() < WARNINGS_KEPT || keeps(code) {
             listed.warnings.push(Warning { code, subject, message, count: times });
-        } else if let Some(last) = listed.warnings.last_mut() {
+        } else if let Some(last) = listed.warnings.iter_mut().rfind(|w| !keeps(w.code)) {
             last.code = "more";
             "further warnings".clone_into(&mut last.subject);
             "not listed one by one".clone_into(&mut last.message);

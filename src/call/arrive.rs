@@ -55,6 +55,8 @@ pub(super) struct Decoding {
     hasher: DefaultHasher,
     /// Bytes that came since rows were taken.
     bytes: usize,
+    /// Bytes that came.
+    all: usize,
 }
 
 /// How much of a body is held before it counts as a long one: what only short answers say must not be missed.
@@ -90,17 +92,18 @@ pub(super) async fn arrive(
 
 async fn take(mut arriving: Arriving, layout: Arc<Layout>, most: usize) -> Result<(Arrived, Option<u64>)> {
     let (status, headers) = (arriving.status, arriving.headers.clone());
-    let most = if answer::may_hold_rows(status, &headers) { most } else { usize::MAX };
-    let (held, more) = arriving.read_to(most).await?;
+    let may_hold_rows = answer::may_hold_rows(status, &headers);
+    let (held, more) = arriving.read_to(if may_hold_rows { most } else { answer::LONGEST_SAID }).await?;
     let mut about =
         Answer { status, headers, body: Bytes::new(), attempts: 0, latency: Duration::ZERO, in_doubt: false };
-    if !more {
-        let length = held.len() as u64;
+    if !more || !may_hold_rows {
+        // What says an error in more words than are read says none: the rest of it is left where it is.
+        let length = (!more).then_some(held.len() as u64);
         about.body = held;
-        return Ok((Arrived::Whole(about), Some(length)));
+        return Ok((Arrived::Whole(about), length));
     }
     let mut source = Source { held, rest: arriving };
-    let mut decoding = Decoding { decoder: Decoder::new(layout), hasher: DefaultHasher::new(), bytes: 0 };
+    let mut decoding = Decoding { decoder: Decoder::new(layout), hasher: DefaultHasher::new(), bytes: 0, all: 0 };
     let decoding = loop {
         if decoding.decoder.has_rows() {
             break Ok(decoding);
@@ -134,6 +137,7 @@ impl Decoding {
     pub(super) async fn take_in(mut self, bytes: &[u8]) -> Result<Self> {
         self.hasher.write(bytes);
         self.bytes += bytes.len();
+        self.all += bytes.len();
         if !self.decoder.push(bytes)? {
             return Ok(self);
         }
@@ -146,11 +150,11 @@ impl Decoding {
         self.decoder.has_rows().then(|| (self.decoder.take(), std::mem::take(&mut self.bytes)))
     }
 
-    /// What the answer held, when it is at its end, and its fingerprint.
-    pub(super) async fn finish(self) -> Result<(Page, u64)> {
-        let fingerprint = self.hasher.finish();
+    /// What the answer held, when it is at its end, its fingerprint and its length.
+    pub(super) async fn finish(self) -> Result<(Page, u64, usize)> {
+        let (fingerprint, length) = (self.hasher.finish(), self.all);
         let page = decoded(self.decoder.at_hand(), move || self.decoder.finish()).await?;
-        Ok((page, fingerprint))
+        Ok((page, fingerprint, length))
     }
 }
 

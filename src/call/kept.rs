@@ -1,7 +1,9 @@
 //! Answers kept across statements, where `SET cache` asks for it.
 //!
 //! By everything that was sent and the credential; bounded in bytes, the least recently used go first. A call that may
-//! have changed something empties it for the provider, also of answers that were asked for before it ended.
+//! have changed something empties it for its provider and for whatever else is at the same origin, also of answers that
+//! were asked for before it ended. The pages of a list are kept as of one time, that of the first page, and are used again
+//! with that first page only.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -30,14 +32,22 @@ struct State {
     by_use: BTreeMap<u64, Arc<AnswerKey>>,
     uses: u64,
     bytes: usize,
-    /// Calls that may have changed something, by provider.
+    /// Calls that may have changed something, by provider and by origin.
     writes: HashMap<String, u64>,
+}
+
+/// Whose an answer is: what makes it old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) provider: String,
+    pub(super) origin: String,
 }
 
 struct Kept {
     answer: Answer,
-    provider: String,
-    came: Instant,
+    owner: Owner,
+    /// When the list was asked for that it belongs to.
+    since: Instant,
     used: u64,
 }
 
@@ -53,14 +63,19 @@ impl KeptAnswers {
         Self { clock, state: Mutex::default() }
     }
 
-    /// Forgets all answers of a provider, and those that are on their way.
-    pub fn forget(&self, provider: &str) {
+    /// The time by which answers are dated.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// Forgets all answers of a provider or of an origin, and those that are on their way.
+    fn forget(&self, place: &str) {
         let mut state = self.state();
-        *state.writes.entry(provider.to_owned()).or_default() += 1;
+        *state.writes.entry(place.to_owned()).or_default() += 1;
         let gone: Vec<Arc<AnswerKey>> = state
             .answers
             .iter()
-            .filter(|(_, kept)| kept.provider == provider)
+            .filter(|(_, kept)| kept.owner.provider == place || kept.owner.origin == place)
             .map(|(key, _)| Arc::clone(key))
             .collect();
         for key in gone {
@@ -68,15 +83,20 @@ impl KeptAnswers {
         }
     }
 
-    /// The answer and its age, where it is no older than `oldest`.
-    pub(super) fn find(&self, key: &AnswerKey, oldest: Duration) -> Option<(Answer, Duration)> {
+    /// The answer and since when it is kept: one no older than `oldest`, or, of a list of which the first page is there
+    /// already, one that belongs to it.
+    pub(super) fn find(&self, key: &AnswerKey, oldest: Duration, list: Option<Instant>) -> Option<(Answer, Instant)> {
         let now = self.clock.now();
         let mut state = self.state();
         state.uses += 1;
         let used = state.uses;
         let kept = state.answers.get_mut(key)?;
-        let age = now.saturating_duration_since(kept.came);
-        if age > oldest {
+        let since = kept.since;
+        let usable = match list {
+            Some(list) => since == list,
+            None => now.saturating_duration_since(since) <= oldest,
+        };
+        if !usable {
             return None;
         }
         let answer = kept.answer.clone();
@@ -84,20 +104,20 @@ impl KeptAnswers {
         if let Some(key) = state.by_use.remove(&before) {
             state.by_use.insert(used, key);
         }
-        Some((answer, age))
+        Some((answer, since))
     }
 
-    /// Tells writes to a provider apart: see [`KeptAnswers::keep`].
-    pub(super) fn writes(&self, provider: &str) -> u64 {
-        self.state().writes.get(provider).copied().unwrap_or(0)
+    /// Tells writes apart that make an owner's answers old: see [`KeptAnswers::keep`].
+    pub(super) fn writes(&self, owner: &Owner) -> u64 {
+        self.state().writes(owner)
     }
 
-    /// Keeps an answer, unless there was a write since `writes` were counted, before it was asked for.
-    pub(super) fn keep(&self, key: &AnswerKey, provider: &str, writes: u64, answer: &Answer) {
+    /// Keeps an answer of a list that was asked for at `since`, unless there was a write since `writes` were counted,
+    /// before the answer was asked for.
+    pub(super) fn keep(&self, key: &AnswerKey, owner: &Owner, since: Instant, writes: u64, answer: &Answer) {
         let size = size(answer);
-        let came = self.clock.now();
         let mut state = self.state();
-        if size > MOST_BYTES || state.writes.get(provider).copied().unwrap_or(0) != writes {
+        if size > MOST_BYTES || state.writes(owner) != writes {
             return;
         }
         state.remove(key);
@@ -109,7 +129,7 @@ impl KeptAnswers {
         let (used, key) = (state.uses, Arc::new(key.clone()));
         state.bytes += size;
         state.by_use.insert(used, Arc::clone(&key));
-        state.answers.insert(key, Kept { answer: answer.clone(), provider: provider.to_owned(), came, used });
+        state.answers.insert(key, Kept { answer: answer.clone(), owner: owner.clone(), since, used });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,6 +138,11 @@ impl KeptAnswers {
 }
 
 impl State {
+    fn writes(&self, owner: &Owner) -> u64 {
+        let of = |place: &str| self.writes.get(place).copied().unwrap_or(0);
+        of(&owner.provider) + of(&owner.origin)
+    }
+
     fn remove(&mut self, key: &AnswerKey) {
         if let Some(gone) = self.answers.remove(key) {
             self.by_use.remove(&gone.used);
@@ -130,15 +155,16 @@ fn size(answer: &Answer) -> usize {
     answer.body.len() + OVERHEAD
 }
 
-/// Empties a provider's part when it goes: after a call that may have changed something, however it ended.
+/// Empties what a place has when it goes: after a call that may have changed something, however it ended.
 #[derive(Debug)]
 pub(super) struct Changing<'a> {
     pub(super) kept: &'a KeptAnswers,
-    pub(super) provider: &'a str,
+    /// A provider's name, or an origin.
+    pub(super) place: String,
 }
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.kept.forget(self.provider);
+        self.kept.forget(&self.place);
     }
 }

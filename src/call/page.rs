@@ -16,7 +16,7 @@ use super::read::{BoundCall, ReadContext};
 use super::request;
 use super::send::{locate, outgoing};
 use super::shape::ReadPlan;
-use super::shared::answer_once;
+use super::shared::{Dated, answer_once};
 use super::tape::Asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Url};
@@ -44,6 +44,8 @@ pub(super) struct PageRequest {
     pub(super) authorizer: Option<Arc<Authorizer>>,
     pub(super) number: u64,
     pub(super) ask: Ask,
+    /// Of what time the first page is; none of the first page itself.
+    pub(super) dated: Option<Dated>,
 }
 
 /// A page at its end.
@@ -57,6 +59,10 @@ pub(super) struct Fetched {
     pub(super) not_found: Option<Error>,
     /// Tells one answer from another, for lists of which nothing else does.
     pub(super) fingerprint: Option<u64>,
+    /// Bytes of the body.
+    pub(super) size: usize,
+    /// Of what time it is.
+    pub(super) dated: Dated,
 }
 
 /// A page on its way, which ends when its owner goes.
@@ -159,7 +165,9 @@ impl PageRequest {
         }
         let asked = Asked { call: &call.call, page: self.number, values, link, server };
         let outgoing = outgoing(context, method, &asked, request, self.authorizer.clone());
-        let (page, fingerprint, answer, not_found) = match answer_once(context, plan, &outgoing).await? {
+        let (arrived, dated) = answer_once(context, plan, &outgoing, self.dated).await?;
+        let mut size = 0;
+        let (page, fingerprint, answer, not_found) = match arrived {
             Arrived::Whole(answer) => {
                 let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
                 match verdict {
@@ -169,12 +177,14 @@ impl PageRequest {
                         let page = arrive::decode(&plan.layout, &answer.body).await;
                         let page = page.map_err(|error| self.undecodable(error, &outgoing, &answer))?;
                         let fingerprint = self.compares_answers().then(|| arrive::fingerprint(&answer.body));
+                        size = answer.body.len();
                         (page, fingerprint, answer, None)
                     }
                 }
             }
             Arrived::Long(long) => {
-                let (page, fingerprint, answer) = self.decode_long(*long, &outgoing, outlet).await?;
+                let (page, fingerprint, answer);
+                (page, fingerprint, size, answer) = self.decode_long(*long, &outgoing, outlet).await?;
                 (page, self.compares_answers().then_some(fingerprint), answer, None)
             }
         };
@@ -186,11 +196,16 @@ impl PageRequest {
         }
         let Answer { status, headers, .. } = answer;
         let url = outgoing.request.url;
-        Ok(Fetched { page, headers, url, status: status.as_u16(), not_found, fingerprint })
+        Ok(Fetched { page, headers, url, status: status.as_u16(), not_found, fingerprint, size, dated })
     }
 
     /// Gives the rows of a long answer away as they are decoded, to its end.
-    async fn decode_long(&self, long: LongAnswer, outgoing: &Outgoing, outlet: &Outlet) -> Result<(Page, u64, Answer)> {
+    async fn decode_long(
+        &self,
+        long: LongAnswer,
+        outgoing: &Outgoing,
+        outlet: &Outlet,
+    ) -> Result<(Page, u64, usize, Answer)> {
         let LongAnswer { about, mut source, decoding } = long;
         let undecodable = |error| self.undecodable(error, outgoing, &about);
         let broke = |error: Error| {
@@ -205,8 +220,8 @@ impl PageRequest {
             let Some(bytes) = source.next().await.map_err(broke)? else { break };
             decoding = decoding.take_in(&bytes).await.map_err(undecodable)?;
         }
-        let (page, fingerprint) = decoding.finish().await.map_err(undecodable)?;
-        Ok((page, fingerprint, about))
+        let (page, fingerprint, size) = decoding.finish().await.map_err(undecodable)?;
+        Ok((page, fingerprint, size, about))
     }
 
     /// Whether nothing but the answers themselves tells whether pages repeat.

@@ -88,6 +88,7 @@ pub fn read_calls(
         open: VecDeque::new(),
         current: None,
         ready: VecDeque::new(),
+        pace,
         window: if pace == Pace::Eager { WIDEST } else { 1 },
         given: false,
         failed: false,
@@ -99,7 +100,7 @@ pub fn read_calls(
 /// # Errors
 /// As reading the call.
 pub async fn stated_total(context: Arc<ReadContext>, plan: Arc<ReadPlan>, call: BoundCall) -> Result<Option<u64>> {
-    Pager::new(context, plan, call)?.stated_total().await
+    Pager::new(context, plan, call, Pace::OnDemand)?.stated_total().await
 }
 
 type NextPage = BoxFuture<'static, (Pager, Result<Option<Vec<RecordBatch>>>)>;
@@ -113,6 +114,7 @@ struct Reading {
     /// The call whose rows are given now.
     current: Option<(usize, NextPage)>,
     ready: VecDeque<CallBatch>,
+    pace: Pace,
     window: usize,
     /// Whether the reader got something and came back for more.
     given: bool,
@@ -134,7 +136,7 @@ impl Reading {
                 Poll::Ready(Some(call)) => {
                     let call = call?;
                     let tag = call.tag;
-                    let mut pager = Pager::new(Arc::clone(&self.context), Arc::clone(&self.plan), call)?;
+                    let mut pager = Pager::new(Arc::clone(&self.context), Arc::clone(&self.plan), call, self.pace)?;
                     pager.start();
                     self.open.push_back((tag, pager));
                 }

@@ -121,11 +121,12 @@ pub async fn send_call(
     // What is wrong with a path is better found before the call than after it.
     let success = method.success.as_ref().map(|rule| ItemPath::parse(&rule.path)).transpose()?;
     // Whatever becomes of a call that changes something, answers from before it are of no use.
-    let _changing = (!safe).then(|| Changing { kept: &context.kept, provider: &call.provider });
+    let changing = |place: String| (!safe).then(|| Changing { kept: &context.kept, place });
+    let server = context.server(&call.provider, method, call)?;
+    let _changing = (changing(call.provider.clone()), changing(origin(&server.used)));
     if let Some(into) = &call.into {
         return transfer::download(context, method, call, restricted, into).await;
     }
-    let server = context.server(&call.provider, method, call)?;
     let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted)?;
     let mut request = request::build(method, call, &server, &[], context.settings.timeout)?;
     if let [file, ..] = call.files.as_slice() {

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde::de::IgnoredAny;
@@ -14,15 +15,18 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use super::arrive::{Arrived, arrive, most_held};
+use super::kept::Owner;
 use super::read::ReadContext;
 use super::shape::ReadPlan;
 use crate::error::Result;
-use crate::http::{Answer, Outgoing};
+use crate::http::{Answer, Outgoing, origin};
 use crate::provider::{Effect, Method, SuccessRule};
 use crate::rows::ItemPath;
 
-/// Bodies kept for further readers of a statement, in all; a longer one is asked for by each of them.
+/// Bodies kept for further readers of a statement, in all.
 const MOST_BYTES: usize = 64 << 20;
+/// A longer answer is held for nobody, but decoded while it arrives: several are on their way at once.
+const LONGEST: usize = 8 << 20;
 
 /// What makes two requests the same: everything that is sent, and the credential that is added.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -59,6 +63,15 @@ impl fmt::Debug for AnswerKey {
     }
 }
 
+/// Of what time an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dated {
+    /// When the list was asked for that it belongs to.
+    pub(super) since: Instant,
+    /// Whether it was kept from before.
+    pub(super) kept: bool,
+}
+
 /// The answers that readers of one statement share.
 #[derive(Debug, Default)]
 pub struct SharedAnswers(Mutex<State>);
@@ -74,7 +87,7 @@ struct State {
 #[derive(Debug)]
 struct Place {
     /// None of an answer that is too long to be held for others.
-    answer: Arc<OnceCell<Option<Answer>>>,
+    answer: Arc<OnceCell<Option<(Answer, Dated)>>>,
     /// How many readers have not had it yet.
     left: u32,
     /// The length of the body, once it is counted.
@@ -94,7 +107,7 @@ impl SharedAnswers {
         self.state().readers.get(&(table.to_owned(), method.to_owned())).copied().unwrap_or(0)
     }
 
-    fn place(&self, key: &AnswerKey, readers: u32) -> Arc<OnceCell<Option<Answer>>> {
+    fn place(&self, key: &AnswerKey, readers: u32) -> Arc<OnceCell<Option<(Answer, Dated)>>> {
         let mut state = self.state();
         let new = || Place { answer: Arc::default(), left: readers, bytes: None };
         Arc::clone(&state.places.entry(key.clone()).or_insert_with(new).answer)
@@ -128,11 +141,20 @@ impl SharedAnswers {
     }
 }
 
-/// Sends a read, unless another reader of the statement did or does, or an answer is kept that is young enough.
-pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing) -> Result<Arrived> {
+/// Sends a read, unless another reader of the statement did or does, or an answer is kept that is young enough: of a list
+/// of which the first page is there, `list`, one that belongs to it.
+pub(super) async fn answer_once(
+    context: &ReadContext,
+    plan: &ReadPlan,
+    outgoing: &Outgoing,
+    list: Option<Dated>,
+) -> Result<(Arrived, Dated)> {
     let readers = context.shared.readers(&plan.table, &plan.method.name);
     let keeps = !context.settings.cache.is_zero();
-    let alone = || arrive(context, plan, outgoing, most_held(plan));
+    let alone = async || {
+        let dated = dated(context, list);
+        arrive(context, plan, outgoing, most_held(plan)).await.map(|arrived| (arrived, dated))
+    };
     if plan.method.effect != Effect::Read || readers < 2 && !keeps {
         return alone().await;
     }
@@ -140,7 +162,7 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
         return alone().await;
     };
     if readers < 2 {
-        return kept_or_sent(context, plan, outgoing, &key).await;
+        return kept_or_sent(context, plan, outgoing, &key, list).await;
     }
     let place = context.shared.place(&key, readers);
     let mut first = false;
@@ -151,10 +173,10 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
             first = true;
             let (long, key) = (&mut long, &key);
             async move {
-                Ok(match kept_or_sent(context, plan, outgoing, key).await? {
-                    Arrived::Whole(answer) => Some(answer),
-                    Arrived::Long(answer) => {
-                        *long = Some(answer);
+                Ok(match kept_or_sent(context, plan, outgoing, key, list).await? {
+                    (Arrived::Whole(answer), dated) => Some((answer, dated)),
+                    (Arrived::Long(answer), dated) => {
+                        *long = Some((answer, dated));
                         None
                     }
                 })
@@ -162,17 +184,17 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
         })
         .await;
     match answer {
-        Ok(Some(answer)) => {
+        Ok(Some((answer, dated))) => {
             if !first {
                 context.report.add_shared();
             }
             context.shared.taken(&key, answer.body.len());
-            Ok(Arrived::Whole(answer.clone()))
+            Ok((Arrived::Whole(answer.clone()), *dated))
         }
         Ok(None) => {
             context.shared.taken(&key, 0);
             match long {
-                Some(answer) => Ok(Arrived::Long(answer)),
+                Some((answer, dated)) => Ok((Arrived::Long(answer), dated)),
                 None => alone().await,
             }
         }
@@ -183,25 +205,41 @@ pub(super) async fn answer_once(context: &ReadContext, plan: &ReadPlan, outgoing
     }
 }
 
-async fn kept_or_sent(context: &ReadContext, plan: &ReadPlan, outgoing: &Outgoing, key: &AnswerKey) -> Result<Arrived> {
+/// Of what time an answer is that is about to be asked for.
+fn dated(context: &ReadContext, list: Option<Dated>) -> Dated {
+    Dated { since: list.map_or_else(|| context.kept.now(), |list| list.since), kept: false }
+}
+
+async fn kept_or_sent(
+    context: &ReadContext,
+    plan: &ReadPlan,
+    outgoing: &Outgoing,
+    key: &AnswerKey,
+    list: Option<Dated>,
+) -> Result<(Arrived, Dated)> {
     let oldest = context.settings.cache;
-    let sent = || arrive(context, plan, outgoing, MOST_BYTES);
+    let dated = dated(context, list);
+    let sent = || arrive(context, plan, outgoing, LONGEST);
     // How old an answer is depends on the hour, and a record must not.
     if oldest.is_zero() || context.client.tape().is_some() {
-        return sent().await;
+        return Ok((sent().await?, dated));
     }
-    if let Some((answer, age)) = context.kept.find(key, oldest) {
-        context.report.add_cached(age);
-        return Ok(Arrived::Whole(answer));
+    if let Some((answer, since)) = context.kept.find(key, oldest, list.map(|list| list.since)) {
+        context.report.add_cached(context.kept.now().saturating_duration_since(since));
+        return Ok((Arrived::Whole(answer), Dated { since, kept: true }));
     }
-    let before = context.kept.writes(&plan.provider);
+    let owner = Owner { provider: plan.provider.clone(), origin: origin(&outgoing.request.url) };
+    let before = context.kept.writes(&owner);
     let arrived = sent().await?;
+    // A new page behind a kept one is of another time than the list.
+    let belongs = list.is_none_or(|list| !list.kept);
     if let Arrived::Whole(answer) = &arrived
+        && belongs
         && is_good(&plan.method, answer)
     {
-        context.kept.keep(key, &plan.provider, before, answer);
+        context.kept.keep(key, &owner, dated.since, before, answer);
     }
-    Ok(arrived)
+    Ok((arrived, dated))
 }
 
 /// Whether an answer is worth keeping: a success, also by the document's own rule, and JSON to its end.

@@ -150,7 +150,7 @@ mod tests {
             let report = Report::new(now);
             report.add_rows(rows, now);
             for _ in 0..calls {
-                report.add_call();
+                assert!(report.add_call_within(u64::MAX));
             }
             report.snapshot(now + Duration::from_millis(1_234))
         };

@@ -131,10 +131,17 @@ pub struct CallBudget {
 }
 
 impl CallBudget {
-    fn check(self, calls: u64) -> Result<()> {
-        if calls <= self.max_calls {
-            return Ok(());
-        }
+    /// Whether there is room for another request.
+    fn check(self, report: &Report) -> Result<()> {
+        if report.calls() < self.max_calls { Ok(()) } else { self.spent() }
+    }
+
+    /// Counts a request that is about to be sent.
+    fn take(self, report: &Report) -> Result<()> {
+        if report.add_call_within(self.max_calls) { Ok(()) } else { self.spent() }
+    }
+
+    fn spent(self) -> Result<()> {
         let calls = if self.max_calls == 1 { "call" } else { "calls" };
         Err(Error::new(ErrorKind::Budget, format!("stopped after {} {calls}", self.max_calls))
             .hint("`SET max_calls = …` allows more"))
@@ -187,8 +194,7 @@ impl Client {
             return self.fetch_live(outgoing, report, budget).await;
         };
         if tape.is_replay() {
-            budget.check(report.calls().saturating_add(1))?;
-            budget.check(report.add_call())?;
+            budget.take(report)?;
             let answer = tape.answer(label)?;
             report.add_bytes(answer.body.len() as u64);
             return Ok(answer);
@@ -286,7 +292,7 @@ impl Client {
         // A token in the place of one that the API has refused: there is one, once.
         let mut newer: Option<Token> = None;
         loop {
-            budget.check(report.calls().saturating_add(1))?;
+            budget.check(report)?;
             let token = match &newer {
                 Some(newer) => Some(newer.clone()),
                 None => self.granted(outgoing, None).await?,
@@ -299,7 +305,7 @@ impl Client {
                 Some(authorizer) => authorizer.sign(request.clone(), &target, &*self.clock)?,
                 None => request.clone(),
             };
-            budget.check(report.add_call())?;
+            budget.take(report)?;
             if attempt > 1 {
                 report.add_retry();
             }

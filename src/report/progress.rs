@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{QueryReport, Report, Transfer, Verdict, count};
 
 /// The code of the warning that a cancelled statement's report has.
-const CANCELLED: &str = "cancelled";
+pub(super) const CANCELLED: &str = "cancelled";
 
 #[derive(Debug, Default)]
 pub(super) struct Counters {
@@ -171,6 +171,23 @@ mod tests {
         assert_eq!(said, "cancelled before its end: the write is done, and `image 5` is no longer waited for");
         report.end_await();
         assert_eq!(report.progress(now).awaited, None);
+    }
+
+    #[test]
+    fn a_cancelled_statement_says_so_however_much_there_was_to_warn_of() {
+        let now = SystemClock.now();
+        let report = Report::new(now);
+        for n in 0..250 {
+            report.warn("absent", format!("subject {n}"), "something");
+        }
+        report.cancel();
+        for n in 250..300 {
+            report.warn("absent", format!("subject {n}"), "something");
+        }
+        let seen = report.snapshot(now);
+        assert!(seen.is_cancelled());
+        assert_eq!(seen.footer(), "0 rows · 0 ms · CANCELLED · 201 warnings (SHOW WARNINGS)");
+        assert_eq!(seen.warnings.iter().map(|warning| warning.count).sum::<u64>(), 301);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The first rows in an order that the API is told.
 //!
-//! The API's word is not taken for it: rows are looked at as they come, and a call of which they are not in order, or come
-//! twice, is made again without the order and read to its end. Whoever sorts above gets either the first rows of each
-//! call or all of them, so that its answer is the same.
+//! The API's word is not taken for it: rows are looked at as they come, and a call of which they are not in order, come
+//! twice, moved meanwhile or are too much alike to show an order, is made again without the order and read to its end.
+//! Whoever sorts above gets either the first rows of each call or all of them, so that its answer is the same.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
@@ -24,6 +25,8 @@ use crate::report::{Part, Verdict};
 
 /// Rows of which the order is looked at, at least: a few could be in order by accident.
 const EVIDENCE: usize = 20;
+/// Times that the next row is behind the one before and not its like, at least: rows that are all alike are in any order.
+const STEPS: usize = 4;
 /// Rows that are asked for, at least: they come in the same call, and numbers that are compared as texts show among them.
 const LOOKED_AT: usize = 100;
 /// Calls made side by side.
@@ -73,7 +76,9 @@ impl First {
         let order = self.spec.order().map(told).unwrap_or_default();
         let rows = if self.count == 1 { "row".to_owned() } else { format!("{} rows", self.count) };
         let until = if self.whole { "" } else { " and those that begin alike" };
-        format!("{order}; reading ends after the first {rows}{until}, if they come in this order")
+        format!(
+            "{order}; reading ends after the first {rows}{until}, if they come in this order and differ enough to show it"
+        )
     }
 
     fn order(&self) -> Result<Order> {
@@ -102,6 +107,7 @@ impl First {
             wanted: self.count,
             whole: self.whole,
             seen: 0,
+            steps: 0,
             passed: 0,
             last: None,
             edge: None,
@@ -153,21 +159,24 @@ struct Reader {
 impl Reader {
     /// The first rows of one call, or all of them.
     async fn call(self: Arc<Self>, told: Valued, plain: Valued) -> Result<Rows> {
-        if let Some(rows) = self.in_order(told).await? {
-            return Ok(stream::iter(rows.into_iter().map(Ok)).boxed());
-        }
         let method = &self.spec.binding.method.name;
-        self.statement.report.warn(
-            "unordered",
-            self.spec.table.id(),
-            format!("the answers of `{method}` are not in the order that was asked for, so all rows were read"),
-        );
+        let reason = match self.in_order(told).await? {
+            Trial::First(rows) => return Ok(stream::iter(rows.into_iter().map(Ok)).boxed()),
+            Trial::Alike => None,
+            Trial::Unordered => Some(format!("the answers of `{method}` are not in the order that was asked for")),
+            Trial::Moved(reason) => Some(format!("the answers of `{method}` are no list in order: {reason}")),
+        };
+        // Rows that are alike are nothing that is wrong with an API.
+        if let Some(reason) = reason {
+            let message = format!("{reason}, so all rows were read");
+            self.statement.report.warn("unordered", self.spec.table.id(), message);
+        }
         let wants = self.spec.wants(&self.statement);
         Ok(rows_of(&self.core, &self.spec, &self.statement, vec![plain], wants, Pace::Eager)?.boxed())
     }
 
-    /// The first rows of one call; none where they are not in order.
-    async fn in_order(&self, (call, values): Valued) -> Result<Option<Vec<RecordBatch>>> {
+    /// The first rows of one call, if they are in order.
+    async fn in_order(&self, (call, values): Valued) -> Result<Trial> {
         let report = &self.statement.report;
         let part = Part {
             table: self.spec.table.id(),
@@ -181,24 +190,39 @@ impl Reader {
         let (mut order, mut kept) = (self.first.order()?, Vec::new());
         while let Some(batch) = batches.next().await {
             let batch = match batch {
-                // What is read on trial says so where a row comes twice.
-                Err(error) if error.kind() == ErrorKind::Partial => return Ok(None),
+                // What is read on trial says so where a row comes twice, or the list moved.
+                Err(error) if error.kind() == ErrorKind::Partial => {
+                    return Ok(Trial::Moved(error.message().to_owned()));
+                }
                 other => other?,
             };
             let Some(rows) = batch.rows else { break };
             if !order.goes_on(&rows)? {
-                return Ok(None);
+                return Ok(Trial::Unordered);
             }
             let rows = self.first.spec.finish(&rows, &values, report)?;
             order.take(&rows)?;
             kept.push(rows);
             if order.has_enough() {
                 report.add_part(part);
-                break;
+                return Ok(Trial::First(kept));
             }
         }
-        Ok(Some(kept))
+        // Either that was all of the list, or all that was asked for.
+        let ended = self.plan.limit.is_none_or(|limit| (order.seen as u64) < limit);
+        Ok(if ended || order.shows() { Trial::First(kept) } else { Trial::Alike })
     }
+}
+
+/// What came of a call that tells an order.
+enum Trial {
+    /// Rows in that order, as many as are needed.
+    First(Vec<RecordBatch>),
+    /// As many rows as show an order, if they were not alike.
+    Alike,
+    Unordered,
+    /// Why the rows are not those of one list.
+    Moved(String),
 }
 
 /// A column that rows are in order of.
@@ -224,6 +248,8 @@ struct Order {
     whole: bool,
     /// Rows that came.
     seen: usize,
+    /// Of them, those that are no like of the one before.
+    steps: usize,
     /// Rows that passed.
     passed: usize,
     last: Option<OwnedRow>,
@@ -252,8 +278,10 @@ impl Order {
                 continue;
             }
             let before = last.or_else(|| self.last.as_ref().map(OwnedRow::row));
-            if before.is_some_and(|before| before > row) {
-                return Ok(false);
+            match before.map(|before| before.cmp(&row)) {
+                Some(Ordering::Greater) => return Ok(false),
+                Some(Ordering::Less) => self.steps += 1,
+                Some(Ordering::Equal) | None => {}
             }
             last = Some(row);
         }
@@ -275,11 +303,16 @@ impl Order {
         Ok(())
     }
 
+    /// Whether the rows so far would hardly be in order by accident.
+    fn shows(&self) -> bool {
+        self.seen >= EVIDENCE && self.steps >= STEPS
+    }
+
     /// Whether no further row can be among those that are wanted.
     fn has_enough(&self) -> bool {
         let Some(edge) = &self.edge else { return false };
         let beyond = || self.last.as_ref().is_some_and(|last| last.row() > edge.row());
-        self.seen >= EVIDENCE && (self.whole || beyond())
+        self.shows() && (self.whole || beyond())
     }
 }
 

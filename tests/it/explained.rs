@@ -5,7 +5,7 @@ use skyql::Engine;
 
 use crate::support::documents::{EXACT_TOTAL, Paging, STATED_TOTAL, acme_dir, paged, widgets};
 use crate::support::query::Db;
-use crate::support::server::{Reply, Server};
+use crate::support::server::{Gate, Reply, Server};
 
 fn db(server: &Server, total: &str) -> Db {
     Db::new(acme_dir(&server.url(), &(Paging::Page.document() + total)))
@@ -169,4 +169,56 @@ async fn programs_get_an_object() {
     assert!(table["predicates"][1]["why"].as_str().unwrap().contains("`ok` is not a parameter"));
     assert_eq!(parsed[3]["calls"], 1);
     assert_eq!(parsed[3]["verdict"], "complete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_that_its_own_answer_contradicts_is_not_believed() {
+    let nowhere: fn(usize) -> Value = |_| json!({"total": 7});
+    let too_few: fn(usize) -> Value = |_| json!({"total": 10, "items": widgets(25)});
+    let no_rows: fn(usize) -> Value = |_| json!({"total": 10, "items": []});
+    for (body, count, verdict) in [(nowhere, 0, "unproved"), (too_few, 25, "moved"), (no_rows, 0, "moved")] {
+        let server = Server::start(move |_| Reply::json(200, body(0))).await;
+        let answer = db(&server, EXACT_TOTAL).rows("SELECT count(*) FROM acme.shop.widgets").await;
+        assert_eq!((answer.ids(), answer.verdict()), (vec![count], verdict), "{}", body(0));
+        assert_eq!(server.requests().len(), 2, "a look at the total, and one at the rows");
+    }
+    // Totals that are no numbers of rows together.
+    let server = Server::start(|seen| {
+        let items = if seen.query_value("page").is_none() { widgets(2) } else { Vec::new() };
+        Reply::json(200, json!({"total": u64::MAX, "items": items}))
+    })
+    .await;
+    let sql = "SELECT count(*) FROM acme.shop.widgets WHERE color IN ('red', 'green')";
+    let answer = db(&server, EXACT_TOTAL).rows(sql).await;
+    assert_eq!((answer.ids(), answer.verdict()), (vec![4], "moved"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_totals_are_asked_for_a_few_at_a_time() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let api = paged(widgets(30), 20, 100, true);
+    let server = Server::start(move |seen| api(seen).gated(&held)).await;
+    let documents = acme_dir(&server.url(), &(Paging::Page.document() + EXACT_TOTAL));
+    let engine = Engine::builder().providers_dir(documents.path()).build().unwrap();
+    let mut session = engine.session();
+    let watch = session.watch();
+    let colors: Vec<String> = (0..300).map(|n| format!("'c{n}'")).collect();
+    let sql = format!("SELECT count(*) FROM acme.shop.widgets WHERE color IN ('red', {})", colors.join(", "));
+    let counting = tokio::spawn(async move {
+        let mut result = session.sql(&sql).await.unwrap();
+        let counted = result.read_all().await.unwrap();
+        crate::support::query::texts(&counted[0])
+    });
+    gate.arrivals(8).await;
+    // Whoever asks for more does so before this is over.
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+        let progress = watch.progress().unwrap();
+        assert!(progress.in_flight + progress.waiting <= 16, "{progress:?}");
+    }
+    gate.open();
+    assert_eq!(counting.await.unwrap(), [["10"]]);
+    // A total of no rows is one that rows are looked for.
+    assert_eq!(server.requests().len(), 301);
 }

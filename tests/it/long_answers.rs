@@ -337,3 +337,41 @@ async fn requests_that_a_paused_answer_waits_for_get_its_place() {
     assert_eq!((answer.rows.len(), answer.verdict()), (200, "complete"));
     assert_eq!(server.requests().len(), 201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_cannot_hold_rows_are_not_read_to_their_end() {
+    for (status, media, said) in [
+        (200, "application/octet-stream", "the API answered with `application/octet-stream` where JSON was expected"),
+        (200, "text/html", "the API answered with `text/html` where JSON was expected"),
+        (500, "application/json", "the API answered 500: Internal Server Error"),
+        (404, "text/plain", "the API has no such object: 404 Not Found"),
+    ] {
+        let server =
+            Server::start(move |_| Reply::stream(status, media, std::iter::repeat_with(|| vec![b'x'; 64 * KIB]))).await;
+        let error = one_page(&server).set("retries", "0").error(ALL).await;
+        assert_eq!(error.message(), said);
+        // Nobody reads the rest of it.
+        server.idle().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_others_may_want_are_long_ones_too() {
+    for (setting, value, sql) in [("cache", "5m", ALL.to_owned()), ("cache", "off", format!("{ALL} UNION ALL {ALL}"))] {
+        let gate = Gate::new();
+        let held = gate.clone();
+        let server = Server::start(move |_| {
+            let start = [b"{\"items\": [".to_vec(), some(1, 9000)].concat();
+            let rest = format!("{}]}}", widget(9001)).into_bytes();
+            Reply::pieces(200, "application/json", [Piece::Data(start), Piece::Hold(held.clone()), Piece::Data(rest)])
+        })
+        .await;
+        let mut db = one_page(&server).set(setting, value);
+        let mut result = db.start(&sql).await.unwrap();
+        // Nine megabytes came, and the end is withheld.
+        assert!(!next_texts(&mut result).await.is_empty());
+        gate.open();
+        result.read_all().await.unwrap();
+        assert_eq!(result.report().verdict(), Verdict::Complete);
+    }
+}

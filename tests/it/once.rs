@@ -1,5 +1,7 @@
 //! The same call once, answers kept across statements, and budgets.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -262,6 +264,105 @@ async fn a_write_empties_the_cache_of_its_provider_and_looks_anew() {
     let sent: Vec<_> = server.requests()[before..].iter().map(|seen| seen.method.clone()).collect();
     assert_eq!(sent, ["GET", "DELETE"]);
     for (sql, calls) in [(images, 1), (volumes, 1), (images, 0)] {
+        assert_eq!(db.rows(sql).await.report.calls, calls, "{sql}");
+    }
+}
+
+/// An engine over a list without a total, in pages of 20, on a clock that is moved by hand; `rows` says what the list holds.
+fn moving(server: &Server, clock: &Arc<ImpatientClock>) -> (tempfile::TempDir, skyql::Session) {
+    let documents = acme_dir(&server.url(), &Paging::Page.document());
+    let shared: skyql::clock::SharedClock = Arc::clone(clock) as _;
+    let engine = Engine::builder().providers_dir(documents.path()).clock(shared).build().unwrap();
+    let mut session = engine.session();
+    session.settings_mut().set("cache", "5m").unwrap();
+    (documents, session)
+}
+
+async fn read(session: &mut skyql::Session, sql: &str) -> (Vec<String>, skyql::QueryReport) {
+    let mut result = session.sql(sql).await.unwrap();
+    let batches = result.read_all().await.unwrap();
+    (batches.iter().flat_map(crate::support::query::texts).flatten().collect(), result.report())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_a_list_are_of_one_time() {
+    let clock = Arc::new(ImpatientClock::default());
+    let (ticking, calls) = (Arc::clone(&clock), AtomicU64::new(0));
+    let server = Server::start(move |seen| {
+        let call = calls.fetch_add(1, Ordering::Relaxed);
+        if call == 1 {
+            // Page 2 takes its time.
+            ticking.advance(Duration::from_secs(30));
+        }
+        // Three pages of the first scan; then there is a row on top.
+        let mut rows = widgets(40);
+        if call > 2 {
+            rows.insert(0, json!({"id": 99, "name": "new"}));
+        }
+        paged(rows, 20, 20, false)(seen)
+    })
+    .await;
+    let (_documents, mut session) = moving(&server, &clock);
+    let all = "SELECT id FROM acme.shop.widgets";
+    let (rows, first) = read(&mut session, all).await;
+    assert_eq!((rows.len(), first.calls), (40, 3));
+    clock.advance(Duration::from_secs(280));
+    // Page 1 is too old, and with it all that belongs to it.
+    let (rows, second) = read(&mut session, all).await;
+    let expected: Vec<String> = [99].into_iter().chain(1..=40).map(|id| id.to_string()).collect();
+    assert_eq!((rows, second.calls, second.cached), (expected, 4, 0));
+    assert_eq!(second.verdict().name(), "complete");
+    // What belongs together is as old as its first page.
+    clock.advance(Duration::from_secs(200));
+    let (rows, third) = read(&mut session, all).await;
+    assert_eq!((rows.len(), third.calls, third.cached, third.verdict().name()), (41, 0, 4, "complete"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_page_behind_a_kept_one_is_said() {
+    let clock = Arc::new(ImpatientClock::default());
+    let server = Server::start(paged(widgets(40), 20, 20, false)).await;
+    let (_documents, mut session) = moving(&server, &clock);
+    let (rows, _) = read(&mut session, "SELECT id FROM acme.shop.widgets WHERE name <> '' LIMIT 3").await;
+    assert_eq!((rows.len(), server.requests().len()), (3, 1));
+    clock.advance(Duration::from_mins(1));
+    for _ in 0..2 {
+        let (rows, report) = read(&mut session, "SELECT id FROM acme.shop.widgets").await;
+        assert_eq!((rows.len(), report.calls, report.cached, report.verdict().name()), (40, 2, 1, "unproved"));
+        let said = "the first page is a kept answer, and page 2 is new: rows may have moved between";
+        assert_eq!(report.warnings[0].message, said);
+    }
+    clock.advance(Duration::from_mins(5));
+    let (_, report) = read(&mut session, "SELECT id FROM acme.shop.widgets").await;
+    assert_eq!((report.calls, report.cached, report.verdict().name()), (3, 0, "complete"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_empties_the_cache_of_all_that_is_at_its_origin() {
+    let api = paged(widgets(3), 20, 100, true);
+    let server = Server::start(move |seen| match seen.method.as_str() {
+        "DELETE" => Reply::json(200, json!({})),
+        _ => api(seen),
+    })
+    .await;
+    let other = Server::start(paged(widgets(3), 20, 100, true)).await;
+    let documents = acme_dir(&server.url(), "kind: none");
+    let elsewhere =
+        provider_dir("zenith", "v1", &[("shop", &widgets_service(&other.url(), "kind: none", "$.items"))], "");
+    std::fs::rename(elsewhere.path().join("zenith"), documents.path().join("zenith")).unwrap();
+    let mut db = Db::with(documents, |builder| {
+        let env = skyql::Env::empty().with("LINODE_TOKEN", "t");
+        builder.no_journal().env(env).base_url("linode", &server.url())
+    });
+    db = db.set("cache", "1h").set("confirm", "never");
+    let (here, there) = ("SELECT id FROM acme.shop.widgets", "SELECT id FROM zenith.shop.widgets");
+    for (sql, calls) in [(here, 1), (there, 1), (here, 0), (there, 0)] {
+        assert_eq!(db.rows(sql).await.report.calls, calls, "{sql}");
+    }
+    // Another document's write to the same API.
+    db.run("DELETE FROM linode.images.images WHERE image_id = 'private/1'").await.unwrap();
+    assert!(server.requests().iter().any(|seen| seen.method == "DELETE"));
+    for (sql, calls) in [(here, 1), (there, 0), (here, 0)] {
         assert_eq!(db.rows(sql).await.report.calls, calls, "{sql}");
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
 
 mod ends;
+mod lies;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,7 +7,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Ask, Fetched, Pager, Stage, keys_of};
+use super::keys::keys_of;
+use super::{Ask, Fetched, Pager, Stage};
 use crate::rows::Rows;
 
 /// A leap whose landing has not come yet.
@@ -29,9 +30,11 @@ impl Pager {
     /// Leaps, if that saves a page. `rows` is the length of the first page.
     pub(super) fn leap(&mut self, rows: u64, fingerprint: Option<u64>) {
         let Some(total) = self.total_rows.filter(|_| rows > 0) else {
-            // Nothing would prove where a leap landed. Pages that fit the landing may be too small for reading all.
+            // Nothing would prove where a leap landed. Pages that fit the landing may be too small for reading all: where
+            // no row of this one is wanted yet, it is as if it had not been read.
             let usual = self.plan.first_values(&self.call.call, false);
-            if !matches!(self.stage, Stage::Done) && usual != self.first_values() {
+            let gave_nothing = rows <= self.plan.skip;
+            if gave_nothing && !matches!(self.stage, Stage::Done) && usual != self.first_values() {
                 self.retreat();
             }
             return;
@@ -69,7 +72,7 @@ impl Pager {
             page.misfits.extend(rows.misfits);
         }
         let keys = &self.plan.keys;
-        let known = |key: Option<u64>| key.is_none_or(|key| self.seen_keys.contains(&key));
+        let known = |key: Option<u64>| key.is_none_or(|key| self.seen_keys.contains(key));
         let again = !keys.is_empty() && page.batches.iter().flat_map(|batch| keys_of(batch, keys)).any(known);
         if again || leap.fingerprint.is_some() && leap.fingerprint == fetched.fingerprint {
             return None;
@@ -92,5 +95,6 @@ impl Pager {
         self.seen_tokens.clear();
         self.seen_keys.clear();
         (self.duplicates, self.stale_pages, self.last_fingerprint) = (0, 0, None);
+        self.dated = None;
     }
 }

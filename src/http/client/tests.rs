@@ -253,6 +253,7 @@ async fn the_budget_holds_for_requests_that_wait_side_by_side() {
         stopped += usize::from(result.is_err_and(|error| error.kind() == ErrorKind::Budget));
     }
     assert_eq!((stopped, transport.sent().len()), (1, 2));
+    assert_eq!(report.calls(), 2, "what was not sent is no call");
 }
 
 #[tokio::test]

@@ -144,3 +144,19 @@ async fn a_list_whose_total_proves_nothing_is_read_from_its_first_row() {
         assert_eq!(found, ids(1, 0), "{paging:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_page_that_holds_wanted_rows_is_not_read_again() {
+    // The page size is not followed, and the total is not there this time.
+    let server = Server::start(|seen| {
+        let page = seen.query_value("page").map_or(1, |page| page.parse::<usize>().unwrap());
+        let rows = widgets(250);
+        Reply::json(200, json!({"items": rows.iter().skip((page - 1) * 100).take(100).collect::<Vec<_>>()}))
+    })
+    .await;
+    let declared = (Paging::Page.document() + EXACT_TOTAL).replace("max: 100, ", "");
+    let mut db = Db::new(acme_dir(&server.url(), &declared));
+    let (found, verdict, seen) = run(&server, &mut db, "SELECT id FROM acme.shop.widgets LIMIT 5 OFFSET 98").await;
+    assert_eq!((found, verdict), (ids(99, 5), "truncated"));
+    assert_eq!(seen, ["/7", "2/7"]);
+}

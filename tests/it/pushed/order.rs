@@ -1,5 +1,7 @@
 //! `ORDER BY … LIMIT`: what is asked of the API, and what becomes of an API that does something else.
 
+use std::sync::atomic::{AtomicBool, Ordering as Atomic};
+
 use serde_json::{Value, json};
 
 use super::api::{Lie, Manner, api};
@@ -185,7 +187,7 @@ async fn explain_says_what_is_told() {
     let server = Server::start(api(Manner::OData, rows(10), Lie::Nothing)).await;
     let mut db = Manner::OData.db(&server, Manner::OData.pushdown());
     let lines = explain(&mut db, "SELECT name FROM acme.shop.widgets ORDER BY id NULLS FIRST LIMIT 5").await;
-    let said = "order: $orderby: id asc; reading ends after the first 5 rows, if they come in this order";
+    let said = "order: $orderby: id asc; reading ends after the first 5 rows, if they come in this order and differ enough to show it";
     assert!(lines.iter().any(|line| line == said), "{lines:#?}");
     assert!(lines.iter().any(|line| line == "fields: $select: id,name"), "{lines:#?}");
     assert!(server.requests().is_empty());
@@ -223,4 +225,50 @@ async fn only_the_fields_that_are_read_are_asked_for() {
         Manner::Plain.db(&server, some).rows(&format!("SELECT {columns} FROM acme.shop.widgets")).await;
         assert_eq!(server.requests().last().unwrap().query_value("fields").as_deref(), fields, "{columns}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_moved_while_its_first_rows_were_read_is_read_again() {
+    // A row goes after the first answer: what was behind it is on page 1 now, and on no page that is asked for.
+    let before = api(Manner::XFilter, rows(300), Lie::Nothing);
+    let after = api(Manner::XFilter, rows(300).split_off(1), Lie::Nothing);
+    let first = AtomicBool::new(true);
+    let server =
+        Server::start(move |seen| if first.swap(false, Atomic::Relaxed) { before(seen) } else { after(seen) }).await;
+    let sql = "SELECT id FROM acme.shop.widgets ORDER BY size LIMIT 150";
+    let (answer, seen) = run(&server, Manner::XFilter, sql).await;
+    assert_eq!((answer.rows.len(), answer.verdict(), answer.warned()), (150, "complete", vec!["unordered"]));
+    let said = "no list in order: the API's total went from 300 to 299 during the scan, so all rows were read";
+    assert!(answer.warnings()[0].ends_with(said), "{:?}", answer.warnings());
+    assert!(order_of(&seen[0]).is_some() && seen.last().is_some_and(|seen| order_of(seen).is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_all_alike_show_no_order() {
+    // What would come first is behind a page of rows that are in any order.
+    let mut alike = rows(300);
+    for (at, row) in alike.iter_mut().enumerate() {
+        row["size"] = json!(if at < 100 { 20 } else { 20 + at });
+    }
+    for (manner, order, lie, alike_at_first, calls) in [
+        (Manner::XFilter, "size DESC", Lie::Unordered, true, 4),
+        (Manner::Plain, "size DESC NULLS LAST", Lie::Unordered, true, 4),
+        // They may well be in order: nothing is wrong with the API.
+        (Manner::XFilter, "size", Lie::Nothing, true, 4),
+        (Manner::XFilter, "size DESC", Lie::Nothing, false, 1),
+        // With another key behind it they are not alike.
+        (Manner::OData, "size NULLS FIRST, id NULLS FIRST", Lie::Nothing, false, 1),
+    ] {
+        let server = Server::start(api(manner, alike.clone(), lie)).await;
+        let sql = format!("SELECT size FROM acme.shop.widgets ORDER BY {order} LIMIT 5");
+        let (answer, seen) = run(&server, manner, &sql).await;
+        let verdict = if alike_at_first { "complete" } else { "truncated" };
+        assert_eq!((answer.verdict(), answer.warned().len(), seen.len()), (verdict, 0, calls), "{manner:?} {order}");
+        assert!(order_of(&seen[0]).is_some() && seen[1..].iter().all(|seen| order_of(seen).is_none()), "{order}");
+    }
+    // A list that ends before it shows an order was read whole.
+    let server = Server::start(api(Manner::XFilter, alike[..60].to_vec(), Lie::Unordered)).await;
+    let (answer, seen) =
+        run(&server, Manner::XFilter, "SELECT size FROM acme.shop.widgets ORDER BY size DESC LIMIT 5").await;
+    assert_eq!((answer.verdict(), seen.len()), ("complete", 1));
 }

@@ -24,6 +24,13 @@ pub(crate) struct ImpatientClock {
     slept: Mutex<Duration>,
 }
 
+impl ImpatientClock {
+    /// Moves the hands.
+    pub(crate) fn advance(&self, duration: Duration) {
+        *self.slept.lock().unwrap() += duration;
+    }
+}
+
 #[async_trait]
 impl Clock for ImpatientClock {
     fn now(&self) -> Instant {

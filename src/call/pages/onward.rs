@@ -1,0 +1,283 @@
+//! What comes after a page: what its answer says of the list, and where the next one is.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Ask, Kind, Length, Pager, Stage};
+use crate::call::link_header::next_of_link_header;
+use crate::call::token::leads_on;
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::{Authorizer, HeaderMap, Url};
+use crate::provider::{ItemShape, PageKind, TokenSource};
+use crate::report::Verdict;
+use crate::rows::ItemsFound;
+
+/// Pages in a row without a new row that end a scan of which the last page is not known.
+const STALE_PAGES: u32 = 2;
+/// The same where the last page is known: a total may be wrong by any number, and an API that hides rows gives a page
+/// without any now and then.
+const VAIN_PAGES: u32 = 3;
+
+/// What a page says of the list, now that all of its rows are counted.
+pub(super) struct Said {
+    pub(super) rows: u64,
+    pub(super) captures: Vec<Option<Value>>,
+    pub(super) items: ItemsFound,
+    pub(super) headers: HeaderMap,
+    pub(super) url: Url,
+    pub(super) status: u16,
+    pub(super) fingerprint: Option<u64>,
+}
+
+impl Said {
+    /// A value of the answer's envelope.
+    fn captured(&self, at: Option<usize>) -> Option<&Value> {
+        at.and_then(|at| self.captures.get(at)).and_then(Option::as_ref)
+    }
+}
+
+impl Pager {
+    pub(super) fn totals(&mut self, said: &Said, first: bool) {
+        let number = |at: Option<usize>| {
+            said.captured(at).and_then(|value| match value {
+                Value::Number(n) => n.as_u64(),
+                Value::String(s) => s.parse().ok(),
+                _ => None,
+            })
+        };
+        let rows = number(self.plan.captures.rows);
+        let pages = number(self.plan.captures.pages);
+        if first {
+            self.total_rows = rows;
+            self.total_pages = pages;
+            return;
+        }
+        if let (Some(known), Some(now)) = (self.total_rows, rows)
+            && known != now
+        {
+            self.moved = Some(format!("the API's total went from {known} to {now} during the scan"));
+            self.total_rows = Some(now);
+        }
+        if let (Some(known), Some(now)) = (self.total_pages, pages)
+            && known != now
+        {
+            self.moved.get_or_insert_with(|| format!("the number of pages went from {known} to {now} during the scan"));
+            self.total_pages = Some(now);
+        }
+    }
+
+    /// What the first answer says of the whole list, for estimates to come.
+    pub(super) fn note_length(&self, rows: u64) {
+        let whole = match (self.total_rows, self.total_pages) {
+            (Some(total), _) if rows > 0 => Length { rows: Some(total), calls: total.div_ceil(rows) },
+            (Some(total), _) => Length { rows: Some(total), calls: 1 },
+            (None, Some(pages)) => Length { rows: None, calls: pages.max(1) },
+            (None, None) => return,
+        };
+        // Pages of a LIMIT are short: what they say of the number of calls is not about whole pages.
+        if self.plan.limit.is_none() || whole.calls <= 1 {
+            self.context.lengths.note(&self.call.call, self.credential(), whole);
+        }
+    }
+
+    /// Numbered pages without a known last one end with an empty page, which never comes where the API ignores the number;
+    /// where the last one is known, it may be far behind the last row.
+    pub(super) fn check_progress(&mut self, number: u64, duplicates: u64, said: &Said) -> Result<()> {
+        let rows = said.rows;
+        let repeats = rows > 0 && said.fingerprint.is_some() && said.fingerprint == self.last_fingerprint;
+        self.last_fingerprint = said.fingerprint;
+        let last = self.last_page();
+        if repeats && last.is_some() && self.plan.fields().is_some() {
+            // Rows of few fields may well be alike, a page of them too.
+            let reason = format!("page {number} looks like page {}, and nothing tells their rows apart", number - 1);
+            self.unproved.get_or_insert(reason);
+            return Ok(());
+        }
+        let vain = repeats || if rows > 0 { duplicates == rows } else { last.is_some() };
+        self.stale_pages = if vain { self.stale_pages + 1 } else { 0 };
+        let Some(last) = last else {
+            // One such page may be rows that moved back by a page's length while it was read.
+            if self.stale_pages < STALE_PAGES {
+                return Ok(());
+            }
+            let text = "the API gives the same rows for every page, so reading them would never end";
+            return Err(Error::new(ErrorKind::Api, text)
+                .with("method", self.plan.method.name.clone())
+                .with("page", number.to_string())
+                .hint("the provider document declares page numbers that the API does not follow"));
+        };
+        if repeats {
+            self.moved.get_or_insert_with(|| format!("page {number} holds the rows of page {}", number - 1));
+        }
+        if self.stale_pages >= VAIN_PAGES && number < last {
+            let stated = match (self.total_rows, self.total_pages) {
+                (Some(total), _) => format!("the API's total is {total}"),
+                (None, pages) => format!("the API says that there are {} pages", pages.unwrap_or(last)),
+            };
+            let from = number + 1 - u64::from(self.stale_pages);
+            self.moved = Some(format!("{stated}, but pages {from} to {number} held nothing new"));
+            self.stage = Stage::Done;
+        }
+        Ok(())
+    }
+
+    /// The last page's number, by the newest totals.
+    pub(super) fn last_page(&self) -> Option<u64> {
+        match &self.stage {
+            Stage::Numbered { last, .. } => *last,
+            _ => None,
+        }
+    }
+
+    pub(super) fn next_stage(&mut self, number: u64, kind: Kind, said: &Said) -> Result<()> {
+        let rows = said.rows;
+        if self.own_page {
+            self.say(Verdict::Truncated, "the query asks for one page".to_owned());
+            self.stage = Stage::Done;
+            return Ok(());
+        }
+        let items_missing = matches!(said.items, ItemsFound::Absent);
+        if items_missing && self.plan.method.response.items == ItemShape::List && said.status != 204 {
+            self.unproved = Some(format!("the answer holds nothing at `{}`", self.plan.method.response.item_path));
+        }
+        let method = Arc::clone(&self.plan.method);
+        match &method.pagination.kind {
+            PageKind::Single => self.stage = Stage::Done,
+            PageKind::Unknown => {
+                self.stage = Stage::Done;
+                if self.total_rows.is_none() && !matches!(method.response.items, ItemShape::Object) {
+                    self.unproved.get_or_insert_with(|| {
+                        format!("`{}` declares no paging, so nothing says whether there is more", method.name)
+                    });
+                }
+            }
+            PageKind::Page { .. } | PageKind::Offset { .. } => self.next_numbered(kind, rows),
+            PageKind::Cursor { from, parameter, more } => {
+                let token = match from {
+                    TokenSource::Body(_) => said.captured(self.plan.captures.token).cloned(),
+                    TokenSource::Header(name) => said
+                        .headers
+                        .get(name.as_str())
+                        .and_then(|v| v.to_str().ok())
+                        .map(|text| Value::from(text.to_owned())),
+                };
+                let flag = more.as_ref().and_then(|_| said.captured(self.plan.captures.more).cloned());
+                let token = token.filter(|token| flag != Some(Value::Bool(false)) && leads_on(token));
+                self.doubt(token.as_ref().filter(|token| token.is_object()));
+                match token.filter(|token| !token.is_object()) {
+                    None => {
+                        self.stage = Stage::Done;
+                        if flag == Some(Value::Bool(true)) {
+                            self.unproved = Some("the API says that there is more, but not where".to_owned());
+                        }
+                    }
+                    Some(token) => {
+                        let text = crate::bind::literal_text(&token);
+                        self.check_repeat(&text, number)?;
+                        let mut values = self.first_values();
+                        values.push((parameter.clone(), token));
+                        self.chain(Ask::Values(values), number);
+                    }
+                }
+            }
+            PageKind::NextUrl { .. } => {
+                let link = said.captured(self.plan.captures.token).filter(|link| leads_on(link)).cloned();
+                self.doubt(link.as_ref().filter(|link| !link.is_string()));
+                self.next_link(link.and_then(|link| link.as_str().map(str::to_owned)), number, said)?;
+            }
+            PageKind::LinkHeader => {
+                let link = said
+                    .headers
+                    .get_all("link")
+                    .iter()
+                    .filter_map(|value| value.to_str().ok())
+                    .find_map(next_of_link_header);
+                self.next_link(link, number, said)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that an answer leads on, but not to where a request could go.
+    fn doubt(&mut self, place: Option<&Value>) {
+        if place.is_some() {
+            self.unproved = Some("the API says that there is more, in a form that leads nowhere".to_owned());
+        }
+    }
+
+    fn next_numbered(&mut self, kind: Kind, rows: u64) {
+        let is_offset = matches!(self.plan.method.pagination.kind, PageKind::Offset { .. });
+        let (total_rows, total_pages, seen) = (self.total_rows, self.total_pages, self.rows);
+        // The answer's own length is what pages really hold: servers cap page sizes without saying so.
+        let stated = |per_page: u64| total_rows.map(|total| total.div_ceil(per_page)).or(total_pages);
+        match kind {
+            Kind::First => {
+                let more_pages = total_pages.is_some_and(|pages| pages > 1);
+                let last = match stated(rows.max(1)) {
+                    Some(_) if rows == 0 && total_rows.is_some() => Some(1),
+                    // What a total and a number of pages say of each other is seen on the next page.
+                    Some(1) if more_pages => Some(2),
+                    last => last.map(|last| last.max(1)),
+                };
+                if last == Some(1) || last.is_none() && rows == 0 {
+                    self.stage = Stage::Done;
+                } else {
+                    self.stage =
+                        Stage::Numbered { next: 2, last, per_page: rows.max(1), in_flight: VecDeque::new(), window: 2 };
+                }
+            }
+            Kind::Numbered | Kind::Chained => {
+                if let Stage::Numbered { last, per_page, next, in_flight, .. } = &mut self.stage {
+                    if let Some(known) = last {
+                        *known = stated(*per_page).unwrap_or(*known);
+                        // Pages came shorter than the first: go on while the total says that rows are missing. The
+                        // number of pages may say so too.
+                        let short = !is_offset && total_rows.is_some_and(|total| seen < total);
+                        let more_pages = total_pages.is_some_and(|pages| *next <= pages);
+                        if in_flight.is_empty() && *next > *known && rows > 0 && (short || more_pages) {
+                            *known = *next;
+                        }
+                    } else if rows == 0 {
+                        self.stage = Stage::Done;
+                    }
+                }
+            }
+        }
+    }
+
+    fn next_link(&mut self, link: Option<String>, number: u64, said: &Said) -> Result<()> {
+        match link.filter(|link| !link.is_empty()) {
+            None => self.stage = Stage::Done,
+            Some(link) => {
+                let secret = self.authorizer.as_deref().map(Authorizer::query_names).unwrap_or_default();
+                let url = self.server.follow(&said.url, &link, &secret).map_err(|error| {
+                    error.with("method", self.plan.method.name.clone()).with("page", number.to_string())
+                })?;
+                self.check_repeat(url.as_str(), number)?;
+                self.chain(Ask::Url(url), number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with `ask`. Its request leaves at once, unless the reader has enough; where the reader may stop early, it comes
+    /// back for the second page first.
+    fn chain(&mut self, ask: Ask, number: u64) {
+        let prefetched = ((self.eager || number > 1) && !self.has_enough()).then(|| self.ask(number + 1, ask.clone()));
+        self.stage = Stage::Chained { ask, number: number + 1, prefetched };
+    }
+
+    fn check_repeat(&mut self, token: &str, number: u64) -> Result<()> {
+        let mut hasher = DefaultHasher::new();
+        token.hash(&mut hasher);
+        if self.seen_tokens.insert(hasher.finish()) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Api, "the API gave the same place in its list twice, so reading it would never end")
+            .with("method", self.plan.method.name.clone())
+            .with("page", number.to_string()))
+    }
+}

@@ -1,0 +1,139 @@
+//! The verdict of a call's pages: whether they are all, and what became of those that could not be read.
+
+use super::{Dated, Pager, Stage};
+use crate::config::OnPartial;
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::PageKind;
+use crate::report::{Part, Verdict};
+
+impl Pager {
+    /// A part could not be read: fails the statement, or goes on with a warning.
+    pub(super) fn failure(&mut self, number: u64, error: Error) -> Result<()> {
+        self.leap = None;
+        let part = self.part(Some(number));
+        let always =
+            matches!(error.kind(), ErrorKind::Budget | ErrorKind::Cancelled | ErrorKind::Internal | ErrorKind::Auth);
+        if self.context.settings.on_partial == OnPartial::Fail || always {
+            self.verdict_said = true;
+            self.context.report.add_part(Part {
+                table: self.plan.table.clone(),
+                part: part.clone(),
+                verdict: Verdict::Failed,
+                reason: error.to_string(),
+            });
+            self.stage = Stage::Done;
+            let whole = part.is_empty() || number == 1 && self.call.label.is_empty();
+            return Err(if whole { error } else { error.with("part", part) });
+        }
+        self.failed = true;
+        self.context.report.add_part(Part {
+            table: self.plan.table.clone(),
+            part,
+            verdict: Verdict::Failed,
+            reason: error.to_string(),
+        });
+        // Numbered pages up to a known last one go on without the lost one; where the end is what the pages themselves
+        // say, or the next link was on the lost page, nothing is known of what follows.
+        if !matches!(self.stage, Stage::Numbered { last: Some(_), .. }) {
+            self.stage = Stage::Done;
+        }
+        Ok(())
+    }
+
+    fn part(&self, number: Option<u64>) -> String {
+        let page =
+            number.filter(|n| *n > 1 || self.total_pages.is_some_and(|pages| pages > 1)).map(|n| format!("page {n}"));
+        let label = (!self.call.label.is_empty()).then(|| self.call.label.clone());
+        label.into_iter().chain(page).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Notes of what time a page is. Pages of two times are no list: rows between them may be missing or come twice.
+    pub(super) fn note_age(&mut self, dated: Dated, number: u64) {
+        let first = *self.dated.get_or_insert(dated);
+        if first.kept && !dated.kept {
+            let reason =
+                format!("the first page is a kept answer, and page {number} is new: rows may have moved between");
+            self.unproved.get_or_insert(reason);
+        }
+    }
+
+    /// The verdict at the end of the pages.
+    pub(super) fn conclude(&mut self) {
+        if self.verdict_said {
+            return;
+        }
+        if self.failed {
+            // The parts that failed have been said; the rest of this call is what it is.
+            self.plan.mark_doubted();
+            self.verdict_said = true;
+            return;
+        }
+        if self.not_found {
+            self.say(Verdict::Complete, String::new());
+            return;
+        }
+        if let Some(reason) = self.moved.take() {
+            self.say(Verdict::Moved, reason);
+        } else if let Some(reason) = self.unproved.take() {
+            self.say(Verdict::Unproved, reason);
+        } else if let Some(total) = self.total_rows.filter(|total| *total != self.rows && !self.plan.is_satisfied()) {
+            let known_paging = !matches!(self.plan.method.pagination.kind, PageKind::Unknown | PageKind::Single);
+            let verdict = if known_paging { Verdict::Moved } else { Verdict::Unproved };
+            self.say(verdict, format!("the API's total is {total}, but {} rows came", self.rows));
+        } else {
+            self.say(Verdict::Complete, String::new());
+        }
+    }
+
+    /// The verdict where the reader needs no more.
+    pub(super) fn stop(&mut self) {
+        if self.plan.trial {
+            // Its reader says what it means.
+            self.verdict_said = true;
+            return;
+        }
+        match self.moved.take() {
+            Some(reason) => self.say(Verdict::Moved, reason),
+            None => self.say(Verdict::Truncated, "the query needs no more rows".to_owned()),
+        }
+    }
+
+    pub(super) fn say(&mut self, verdict: Verdict, reason: String) {
+        if self.verdict_said {
+            return;
+        }
+        self.verdict_said = true;
+        let twice = match self.duplicates {
+            0 => None,
+            1 => Some("a row came twice: rows were added or removed during the scan".to_owned()),
+            n => Some(format!("{n} rows came twice: rows were added or removed during the scan")),
+        };
+        let (verdict, reason) = match twice {
+            None => (verdict, reason),
+            Some(twice) if verdict == Verdict::Moved => (verdict, format!("{reason}, and {twice}")),
+            Some(twice) => (Verdict::Moved, twice),
+        };
+        if verdict != Verdict::Complete {
+            self.plan.mark_doubted();
+        }
+        self.context.report.add_part(Part {
+            table: self.plan.table.clone(),
+            part: self.call.label.clone(),
+            verdict,
+            reason,
+        });
+    }
+}
+
+impl Drop for Pager {
+    /// A reader that stops early has what it needs; what was not read is not missing.
+    fn drop(&mut self) {
+        let untouched = matches!(self.stage, Stage::First) && self.started.is_none();
+        if !untouched && !self.failed && !self.plan.trial {
+            if self.plan.is_satisfied() {
+                self.conclude();
+            }
+            self.stop();
+        }
+    }
+}
