@@ -6,7 +6,7 @@
 //! stand in backticks; `retryable` is decided where the fact is known.
 
 use std::error::Error as StdError;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -371,7 +371,7 @@ fn each_spelling(c: char, text: &str, mut found: impl FnMut(usize)) {
     match text.as_bytes().first() {
         Some(b'%') => {
             let bytes = c.encode_utf8(&mut buffer).bytes();
-            begins(&bytes.map(|byte| format!("%{byte:02X}")).collect::<String>()).into_iter().for_each(found);
+            begins(&joined(bytes, |byte, out| write!(out, "%{byte:02X}"))).into_iter().for_each(found);
         }
         Some(b'+') if c == ' ' => found(1),
         Some(b'\\') => {
@@ -386,8 +386,9 @@ fn each_spelling(c: char, text: &str, mut found: impl FnMut(usize)) {
             if text[1..].starts_with(short) && !c.is_alphanumeric() {
                 found(1 + short.len_utf8());
             }
-            let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
-            begins(&units).into_iter().for_each(found);
+            let mut buffer = [0; 2];
+            let units = c.encode_utf16(&mut buffer).iter();
+            begins(&joined(units, |unit, out| write!(out, "\\u{unit:04x}"))).into_iter().for_each(found);
         }
         Some(b'&') => {
             let named: &[&str] = match c {
@@ -402,6 +403,14 @@ fn each_spelling(c: char, text: &str, mut found: impl FnMut(usize)) {
         }
         _ => {}
     }
+}
+
+fn joined<T>(parts: impl Iterator<Item = T>, write: impl Fn(T, &mut String) -> fmt::Result) -> String {
+    parts.fold(String::new(), |mut text, part| {
+        // Writing into a text does not fail.
+        let _ = write(part, &mut text);
+        text
+    })
 }
 
 /// What somebody else says, as a message may repeat it: one line, without control characters, HTML escapes undone, of

@@ -271,39 +271,41 @@ impl Tokens {
             Arc::clone(places.entry(key).or_default())
         };
         let failures = place.failures.load(Ordering::SeqCst);
-        let mut state = place.state.lock().await;
-        if let Some(known) = &state.kept
+        let mut held = place.state.lock().await;
+        if let Some(known) = &held.kept
             && known.until.is_none_or(|until| clock.now() < until)
         {
             let is_stale = stale.is_some_and(|stale| stale.is(&known.token));
             // Where the API has refused two from the first, it refuses a third as well: not one more for every call.
-            let replaced = state.replaced.is_some_and(|at| clock.now().saturating_duration_since(at) < REFUSAL_HOLDS);
+            let replaced = held.replaced.is_some_and(|at| clock.now().saturating_duration_since(at) < REFUSAL_HOLDS);
             if !is_stale || replaced && !known.token.accepted.load(Ordering::Relaxed) {
                 return Ok(known.token.clone());
             }
         }
-        if let Some((error, at)) = &state.failed {
+        if let Some((error, at)) = &held.failed {
             let holds = is_refusal(error) && clock.now().saturating_duration_since(*at) < REFUSAL_HOLDS;
             // Who waited while it was asked for has its answer.
             if holds || place.failures.load(Ordering::SeqCst) != failures {
                 return Err(error.clone());
             }
         }
-        match grant.ask(state.style, transport, timeout).await {
-            Ok((Given { token, lasts }, style)) => {
+        match grant.ask(held.style, transport, timeout).await {
+            Ok((Given { token, lasts }, way)) => {
                 let got = clock.now();
                 let until = lasts.and_then(|lasts| got.checked_add(lasts.saturating_sub(MARGIN.min(lasts / 2))));
-                let before = state.kept.take().map(|kept| kept.token.text);
+                let before = held.kept.take().map(|kept| kept.token.text);
                 let token = Token { text: token, before, accepted: Arc::default() };
-                let replaced = stale.map(|_| got).or(state.replaced);
+                let replaced = stale.map(|_| got).or(held.replaced);
                 let kept = Some(Kept { token: token.clone(), until });
-                *state = State { kept, style: Some(style), replaced, failed: None };
+                *held = State { kept, style: Some(way), replaced, failed: None };
                 Ok(token)
             }
             Err(error) => {
-                // Whichever way it took before, it may take another one now.
-                state.style = None;
-                state.failed = Some((error.clone(), clock.now()));
+                if is_refusal(&error) {
+                    // Whichever way it took before, it may take another one now.
+                    held.style = None;
+                }
+                held.failed = Some((error.clone(), clock.now()));
                 place.failures.fetch_add(1, Ordering::SeqCst);
                 Err(error)
             }

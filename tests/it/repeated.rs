@@ -1,7 +1,5 @@
 //! What an API repeats of secrets: no message, log or record shows it.
 
-#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
