@@ -200,10 +200,7 @@ impl Endpoints {
         if self.unsigned {
             return Ok(None);
         }
-        let origins = self.allowed(provider, server, restricted);
-        if restricted.is_some() && !origins.contains(&origin(&server.used)) {
-            return Err(not_allowed(provider, auth, server, &origins));
-        }
+        self.check_place(provider, auth, server, restricted)?;
         let scheme = match auth {
             Auth::None => return Ok(None),
             Auth::Bearer { variable, prefix, optional } => match self.required(provider, variable) {
@@ -272,11 +269,30 @@ impl Endpoints {
                     .with("provider", provider));
             }
         };
+        let origins = self.allowed(provider, server, restricted);
         Ok(Some(Arc::new(Authorizer::new(scheme, origins)?)))
     }
 }
 
 impl Endpoints {
+    /// Refuses a server to which the calls of a document that takes a shipped one's place may not go.
+    ///
+    /// # Errors
+    /// `Auth`, with the origins that are allowed.
+    pub(super) fn check_place(
+        &self,
+        provider: &str,
+        auth: &Auth,
+        server: &Server,
+        restricted: Option<&[String]>,
+    ) -> Result<()> {
+        let origins = self.allowed(provider, server, restricted);
+        if restricted.is_none() || origins.contains(&origin(&server.used)) {
+            return Ok(());
+        }
+        Err(not_allowed(provider, auth, server, &origins))
+    }
+
     /// The origins that calls may go to with a credential.
     fn allowed(&self, provider: &str, server: &Server, restricted: Option<&[String]>) -> Vec<String> {
         let mut origins: Vec<String> = match restricted {

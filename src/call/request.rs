@@ -103,6 +103,8 @@ pub fn describe_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> 
     let method = &plan.method;
     let shown = hidden(method, call);
     let server = endpoints.server(&plan.provider, method, &call.arguments)?;
+    // What will not be sent is not shown either: the document may have put anything of the environment into it.
+    endpoints.check_place(&plan.provider, &method.auth, &server, plan.restricted.as_deref())?;
     let request = build(method, &shown, &server, &plan.first_values(call, plan.skip > 0), Duration::ZERO)?;
     Ok(format!("{} {}", request.method, request.url))
 }

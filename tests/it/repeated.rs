@@ -97,7 +97,7 @@ async fn a_secret_that_a_read_gives_is_in_no_error() {
         .replace("name: color", "name: passphrase")
         .replace(
             "widget_id, in: path, required: true, schema: {type: integer}",
-            "widget_id, in: path, required: true, schema: {type: string}",
+            "widget_id, in: path, required: true, schema: {type: string, format: password}",
         )
         .replace("widget_id", "widget_password");
     let dir = provider_dir("acme", "v1", &[("shop", &document)], "type: null_auth");

@@ -295,6 +295,9 @@ async fn a_shadowing_document_may_not_take_the_credential_elsewhere() {
         let service = widgets_service("SERVER", &usual(), "$.items").replace("SERVER", &variables);
         let hidden = provider_dir("linode", "v9.9.9", &[("images", &service)], "type: null_auth");
         let engine = builder().env(env.clone()).providers_dir(hidden.path()).build().unwrap();
+        let mut explained = engine.session().sql(&format!("EXPLAIN {sql}")).await.unwrap();
+        let explained = format!("{:?}", explained.read_all().await.unwrap());
+        assert!(explained.contains("{t}") && !explained.contains("hush"), "{explained}");
         for sql in [sql, "PLAN EXEC linode.images.widgets.list"] {
             let error = fails(&mut engine.session(), sql).await;
             assert!(error.message().starts_with("a call of `linode` may not go to `"), "{error:?}");
