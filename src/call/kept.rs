@@ -168,3 +168,44 @@ impl Drop for Changing<'_> {
         self.kept.forget(&self.place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn it_is_bounded_in_bytes_and_the_least_recently_used_goes_first() {
+        let kept = KeptAnswers::new(Arc::new(SystemClock));
+        let owner = Owner { provider: "a".into(), origin: "https://a.test".into() };
+        let key = |n: usize| AnswerKey::named(&format!("https://a.test/{n}"));
+        let keep = |n: usize, length: usize| {
+            let body = Bytes::from(vec![b'x'; length]);
+            let answer = Answer {
+                status: StatusCode::OK,
+                headers: http::HeaderMap::new(),
+                body,
+                attempts: 1,
+                latency: Duration::ZERO,
+                in_doubt: false,
+            };
+            kept.keep(&key(n), &owner, kept.now(), 0, &answer);
+        };
+        let is_there = |n: usize| kept.find(&key(n), Duration::from_hours(1), None).is_some();
+        for n in 0..6 {
+            keep(n, 10 << 20);
+        }
+        // One that was used lately stays; what is longer than all together is not kept.
+        assert!(is_there(0));
+        keep(6, 10 << 20);
+        keep(7, MOST_BYTES + 1);
+        let there: Vec<usize> = (0..8).filter(|n| is_there(*n)).collect();
+        assert_eq!(there, [0, 2, 3, 4, 5, 6]);
+        assert!(kept.state().bytes <= MOST_BYTES);
+        keep(0, 1);
+        assert!(kept.state().bytes < 51 << 20, "the same again takes its place");
+    }
+}

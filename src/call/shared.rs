@@ -56,6 +56,15 @@ impl AnswerKey {
     }
 }
 
+#[cfg(test)]
+impl AnswerKey {
+    /// The key of a request without a body.
+    pub(super) fn named(url: &str) -> Self {
+        let (method, credential) = ("GET".to_owned(), String::new());
+        Self { method, url: url.to_owned(), headers: Vec::new(), body: Bytes::new(), credential }
+    }
+}
+
 impl fmt::Debug for AnswerKey {
     /// Nothing of it: values of a URL may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

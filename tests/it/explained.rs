@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use skyql::Engine;
 
-use crate::support::documents::{EXACT_TOTAL, Paging, STATED_TOTAL, acme_dir, paged, widgets};
+use crate::support::documents::{
+    EXACT_TOTAL, Paging, STATED_TOTAL, acme_dir, paged, provider_dir, widgets, widgets_service,
+};
 use crate::support::query::Db;
 use crate::support::server::{Gate, Reply, Server};
 
@@ -141,6 +143,32 @@ async fn analyze_measures_what_happened() {
     assert!((1..=3).contains(&at_once));
     assert_eq!(line(&lines, "first row: ").len(), 1);
     assert!(lines.iter().any(|line| line.contains("output_rows=250")), "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_published_limit_says_how_long_it_takes_and_analyze_how_long_it_took() {
+    let refused = std::sync::atomic::AtomicBool::new(false);
+    let api = paged(widgets(250), 20, 100, true);
+    let server = Server::start(move |seen| {
+        if refused.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            return api(seen);
+        }
+        Reply::json(429, json!({"error": "later"})).header("retry-after", "7")
+    })
+    .await;
+    let text = widgets_service(&server.url(), &(Paging::Page.document() + STATED_TOTAL), "$.items")
+        .replace("            pagination:", "            rateLimit: {requests: 2, per: 10s}\n            pagination:");
+    let mut db = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth"));
+    let lines = explain(&mut db, "ANALYZE SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(line(&lines, "calls: ").last(), Some(&"4, of which 1 sent again"), "{lines:#?}");
+    let waited: u64 = line(&lines, "waited on limits: ")[0].trim_end_matches(" ms").parse().unwrap();
+    assert!(waited >= 7000, "{waited}");
+    let bytes: u64 = line(&lines, "bytes: ")[0].parse().unwrap();
+    assert!(bytes > 250 * 50, "{bytes}");
+    // How long the list is, is known now.
+    let lines = explain(&mut db, "SELECT id FROM acme.shop.widgets").await;
+    let limit = line(&lines, "limit: ");
+    assert_eq!(limit, ["2 requests in 10 s: 10 s or more"], "{lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,6 +180,29 @@ async fn kept_answers_are_of_one_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn providers_with_credentials_of_their_own_share_no_answer() {
+    let server = shop(3).await;
+    let service = widgets_service(&server.url(), "", "$.items");
+    let documents = |name: &str, variable: &str| {
+        let auth = format!("type: bearer\ncredentialsenvvar: {variable}");
+        provider_dir(name, "v1", &[("shop", &service)], &auth)
+    };
+    let (first, second) = (documents("acme", "ACME_TOKEN"), documents("other", "OTHER_TOKEN"));
+    let env = skyql::Env::empty().with("ACME_TOKEN", "one").with("OTHER_TOKEN", "two");
+    let engine = Engine::builder().providers_dir(first.path()).providers_dir(second.path()).env(env).build().unwrap();
+    let mut db = Db::over(&engine).set("cache", "1h");
+    for (table, calls) in [("acme", 1), ("other", 1), ("acme", 0), ("other", 0)] {
+        let answer = db.rows(&format!("SELECT id FROM {table}.shop.widgets")).await;
+        assert_eq!(answer.report.calls, calls, "{table}");
+    }
+    let both = "SELECT a.id FROM acme.shop.widgets a JOIN other.shop.widgets b ON a.name = b.name";
+    assert_eq!(Db::over(&engine).rows(both).await.report.calls, 2, "within one statement neither");
+    let tokens: Vec<_> =
+        server.requests().iter().map(|seen| seen.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(tokens.iter().filter(|token| *token == "Bearer two").count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_answer_is_not_kept() {
     let calls = AtomicU64::new(0);
     let server = Server::start(move |seen| match calls.fetch_add(1, Ordering::Relaxed) {
