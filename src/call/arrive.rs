@@ -14,7 +14,7 @@ use super::read::ReadContext;
 use super::send::{locate, send};
 use super::shape::ReadPlan;
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Answer, Arriving, Outgoing};
+use crate::http::{Answer, Arriving, HeaderMap, Outgoing};
 use crate::rows::{self, Decoder, Layout, Page, Rows};
 
 /// Longer bodies are decoded while they arrive. More than this is decoded off the async threads.
@@ -64,6 +64,9 @@ pub(super) fn most_held(plan: &ReadPlan) -> usize {
     if plan.method.success.is_some() { answer::LONGEST_SAID } else { SHORT }
 }
 
+/// Told of the headers of an answer that may be good, before its body is there.
+pub(super) type Heads<'a> = &'a (dyn Fn(&HeaderMap) + Sync);
+
 /// Sends a read. An answer longer than `most` is given as soon as it has rows, or is at its end.
 ///
 /// # Errors
@@ -73,12 +76,18 @@ pub(super) async fn arrive(
     plan: &ReadPlan,
     outgoing: &Outgoing,
     most: usize,
+    heads: Heads<'_>,
 ) -> Result<Arrived> {
     // A record holds answers whole.
     if context.client.tape().is_some() {
         return send(context, &plan.method, outgoing).await.map(Arrived::Whole);
     }
-    let take = |arriving| take(arriving, Arc::clone(&plan.layout), most);
+    let take = |arriving: Arriving| {
+        if arriving.status.is_success() {
+            heads(&arriving.headers);
+        }
+        take(arriving, Arc::clone(&plan.layout), most)
+    };
     let taken = context.client.receive(outgoing, &context.report, &context.budget, take).await;
     let taken = taken.map_err(|error| locate(error, &plan.method, &outgoing.request))?;
     let mut arrived = taken.value;

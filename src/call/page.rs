@@ -20,7 +20,7 @@ use super::shared::{Dated, answer_once};
 use super::tape::Asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Url};
-use crate::provider::{PageKind, TokenPlace};
+use crate::provider::{PageKind, TokenPlace, TokenSource};
 use crate::rows::{ItemsFound, Page, Rows};
 
 /// How much of a page is read ahead of its reader, in KiB of its body: enough that an API is rarely kept waiting by a slow
@@ -28,7 +28,7 @@ use crate::rows::{ItemsFound, Page, Rows};
 const READ_AHEAD: u32 = 8 * 1024;
 
 /// What asks for a page: paging values, or a whole URL.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Ask {
     Values(Vec<(TokenPlace, Value)>),
     Url(Url),
@@ -69,16 +69,32 @@ pub(super) struct Fetched {
 #[derive(Debug)]
 pub(super) struct PageTask {
     task: JoinHandle<Result<Fetched>>,
-    pieces: UnboundedReceiver<Piece>,
+    pieces: UnboundedReceiver<Sent>,
 }
 
 /// What comes of a page.
 #[derive(Debug)]
 pub(super) enum Coming {
+    /// Its headers, where they say what comes after it: its rows follow.
+    Head(Head),
     /// Rows of a long one.
     Rows(Rows),
     /// Its end, or why there is none.
     End(Result<Box<Fetched>>),
+}
+
+/// The beginning of an answer, and where it comes from.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) headers: HeaderMap,
+    pub(super) url: Url,
+}
+
+/// What a page sends before its end.
+#[derive(Debug)]
+enum Sent {
+    Head(Box<Head>),
+    Rows(Piece),
 }
 
 /// Rows of a page, and the room that they take until somebody has them.
@@ -90,7 +106,7 @@ struct Piece {
 
 /// Where the rows of a long page go.
 struct Outlet {
-    pieces: UnboundedSender<Piece>,
+    pieces: UnboundedSender<Sent>,
     room: Arc<Semaphore>,
 }
 
@@ -106,8 +122,10 @@ impl PageTask {
 
     /// The page's next rows, or its end, after which there is nothing more.
     pub(super) async fn next(&mut self) -> Coming {
-        if let Some(piece) = self.pieces.recv().await {
-            return Coming::Rows(piece.rows);
+        match self.pieces.recv().await {
+            Some(Sent::Rows(piece)) => return Coming::Rows(piece.rows),
+            Some(Sent::Head(head)) => return Coming::Head(*head),
+            None => {}
         }
         let ended = (&mut self.task).await.unwrap_or_else(|error| {
             Err(if error.is_cancelled() {
@@ -139,7 +157,9 @@ impl Outlet {
             room.map_err(|error| Error::new(ErrorKind::Internal, "there is no room for rows").caused_by(error))?
         };
         let piece = Piece { rows, _room: room };
-        self.pieces.send(piece).map_err(|_| Error::new(ErrorKind::Cancelled, "nobody reads the rows any more"))
+        self.pieces
+            .send(Sent::Rows(piece))
+            .map_err(|_| Error::new(ErrorKind::Cancelled, "nobody reads the rows any more"))
     }
 }
 
@@ -165,7 +185,14 @@ impl PageRequest {
         }
         let asked = Asked { call: &call.call, page: self.number, values, link, server };
         let outgoing = outgoing(context, method, &asked, request, self.authorizer.clone());
-        let (arrived, dated) = answer_once(context, plan, &outgoing, self.dated).await?;
+        let heads = |headers: &HeaderMap| {
+            if self.leads_on_by_header() {
+                let head = Head { headers: headers.clone(), url: outgoing.request.url.clone() };
+                // Where nobody waits for it, the page's end says it again.
+                let _ = outlet.pieces.send(Sent::Head(Box::new(head)));
+            }
+        };
+        let (arrived, dated) = answer_once(context, plan, &outgoing, self.dated, &heads).await?;
         let mut size = 0;
         let (page, fingerprint, answer, not_found) = match arrived {
             Arrived::Whole(answer) => {
@@ -222,6 +249,12 @@ impl PageRequest {
         }
         let (page, fingerprint, size) = decoding.finish().await.map_err(undecodable)?;
         Ok((page, fingerprint, size, about))
+    }
+
+    /// Whether the place of the next page is known before the rows are.
+    fn leads_on_by_header(&self) -> bool {
+        let kind = &self.plan.method.pagination.kind;
+        matches!(kind, PageKind::LinkHeader | PageKind::Cursor { from: TokenSource::Header(_), .. })
     }
 
     /// Whether nothing but the answers themselves tells whether pages repeat.

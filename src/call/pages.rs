@@ -80,6 +80,8 @@ pub(super) struct Pager {
     /// The first page, asked for before the reader came.
     started: Option<PageTask>,
     current: Option<Current>,
+    /// The page behind the current one, where the headers of that said already where it is.
+    ahead: Option<(Ask, PageTask)>,
     rows: u64,
     total_rows: Option<u64>,
     total_pages: Option<u64>,
@@ -127,6 +129,7 @@ impl Pager {
             stage: Stage::First,
             started: None,
             current: None,
+            ahead: None,
             rows: 0,
             total_rows: None,
             total_pages: None,
@@ -180,6 +183,10 @@ impl Pager {
             }
             let Some(current) = &mut self.current else { continue };
             let batches = match current.task.next().await {
+                Coming::Head(head) => {
+                    self.go_ahead(&head);
+                    continue;
+                }
                 Coming::Rows(rows) => self.take_rows(rows),
                 Coming::End(outcome) => {
                     let Some(current) = self.current.take() else { continue };
@@ -208,6 +215,7 @@ impl Pager {
         self.current = self.next_page();
         while let Some(current) = &mut self.current {
             let outcome = match current.task.next().await {
+                Coming::Head(_) => continue,
                 Coming::Rows(rows) => {
                     self.take_rows(rows);
                     continue;
@@ -366,6 +374,7 @@ impl Pager {
         }
         self.check_progress(number, duplicates, &said)?;
         self.next_stage(number, kind, &said)?;
+        self.ahead = None;
         let batches = self.wanted(before, rest.batches);
         if first && self.leaps {
             self.leap(rows, fingerprint);

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::arrive::{Arrived, arrive, most_held};
+use super::arrive::{Arrived, Heads, arrive, most_held};
 use super::kept::Owner;
 use super::read::ReadContext;
 use super::shape::ReadPlan;
@@ -157,12 +157,13 @@ pub(super) async fn answer_once(
     plan: &ReadPlan,
     outgoing: &Outgoing,
     list: Option<Dated>,
+    heads: Heads<'_>,
 ) -> Result<(Arrived, Dated)> {
     let readers = context.shared.readers(&plan.table, &plan.method.name);
     let keeps = !context.settings.cache.is_zero();
     let alone = async || {
         let dated = dated(context, list);
-        arrive(context, plan, outgoing, most_held(plan)).await.map(|arrived| (arrived, dated))
+        arrive(context, plan, outgoing, most_held(plan), heads).await.map(|arrived| (arrived, dated))
     };
     if plan.method.effect != Effect::Read || readers < 2 && !keeps {
         return alone().await;
@@ -171,7 +172,7 @@ pub(super) async fn answer_once(
         return alone().await;
     };
     if readers < 2 {
-        return kept_or_sent(context, plan, outgoing, &key, list).await;
+        return kept_or_sent(context, plan, outgoing, &key, list, heads).await;
     }
     let place = context.shared.place(&key, readers);
     let mut first = false;
@@ -182,7 +183,7 @@ pub(super) async fn answer_once(
             first = true;
             let (long, key) = (&mut long, &key);
             async move {
-                Ok(match kept_or_sent(context, plan, outgoing, key, list).await? {
+                Ok(match kept_or_sent(context, plan, outgoing, key, list, heads).await? {
                     (Arrived::Whole(answer), dated) => Some((answer, dated)),
                     (Arrived::Long(answer), dated) => {
                         *long = Some((answer, dated));
@@ -225,10 +226,11 @@ async fn kept_or_sent(
     outgoing: &Outgoing,
     key: &AnswerKey,
     list: Option<Dated>,
+    heads: Heads<'_>,
 ) -> Result<(Arrived, Dated)> {
     let oldest = context.settings.cache;
     let dated = dated(context, list);
-    let sent = || arrive(context, plan, outgoing, LONGEST);
+    let sent = || arrive(context, plan, outgoing, LONGEST, heads);
     // How old an answer is depends on the hour, and a record must not.
     if oldest.is_zero() || context.client.tape().is_some() {
         return Ok((sent().await?, dated));

@@ -15,7 +15,7 @@ use crate::support::documents::{
     Paging, STATED_TOTAL, acme_dir, list_api, paged, provider_dir, widgets, widgets_service_with,
 };
 use crate::support::query::{Db, next_texts};
-use crate::support::server::{Gate, Reply, Seen, Server};
+use crate::support::server::{Gate, Piece, Reply, Seen, Server};
 
 /// A page-number list that declares its total.
 fn page_and_total() -> String {
@@ -488,4 +488,27 @@ async fn an_end_that_is_not_known_is_not_looked_for_behind_a_failed_page() {
         assert_eq!(answer.verdict(), "failed");
         assert_eq!(server.requests().len(), 2 + 5, "{paging:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_the_headers_is_followed_while_the_rows_are_on_their_way() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::start(move |seen| {
+        let page: usize = seen.query_value("page").map_or(1, |page| page.parse().unwrap());
+        let rows = serde_json::to_vec(&json!({"items": widgets(40)[page * 10 - 10..page * 10]})).unwrap();
+        // Behind the first page no rows come before the last page was asked for.
+        let body = if page == 1 { vec![Piece::Data(rows)] } else { vec![Piece::Hold(held.clone()), Piece::Data(rows)] };
+        let reply = Reply::pieces(200, "application/json", body);
+        let next = format!("<http://{}/widgets?page={}>; rel=\"next\"", seen.header("host").unwrap(), page + 1);
+        if page < 4 { reply.header("link", &next) } else { reply }
+    })
+    .await;
+    let mut db = Db::new(acme_dir(&server.url(), &Paging::LinkHeader.document()));
+    let all = tokio::spawn(async move { db.rows("SELECT id FROM acme.shop.widgets").await });
+    server.received(3).await;
+    gate.open();
+    let answer = all.await.unwrap();
+    assert_eq!(answer.ids(), (1..=40).collect::<Vec<_>>());
+    assert_eq!((answer.verdict(), server.requests().len()), ("complete", 4));
 }

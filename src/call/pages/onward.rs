@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Ask, Kind, Length, Pager, Stage};
+use super::{Ask, Current, Kind, Length, Pager, Stage};
 use crate::call::link_header::next_of_link_header;
+use crate::call::page::Head;
 use crate::call::token::leads_on;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Authorizer, HeaderMap, Url};
-use crate::provider::{ItemShape, PageKind, TokenSource};
+use crate::provider::{ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::Verdict;
 use crate::rows::ItemsFound;
 
@@ -158,11 +159,7 @@ impl Pager {
             PageKind::Cursor { from, parameter, more } => {
                 let token = match from {
                     TokenSource::Body(_) => said.captured(self.plan.captures.token).cloned(),
-                    TokenSource::Header(name) => said
-                        .headers
-                        .get(name.as_str())
-                        .and_then(|v| v.to_str().ok())
-                        .map(|text| Value::from(text.to_owned())),
+                    TokenSource::Header(name) => token_in(&said.headers, name),
                 };
                 let flag = more.as_ref().and_then(|_| said.captured(self.plan.captures.more).cloned());
                 let token = token.filter(|token| flag != Some(Value::Bool(false)) && leads_on(token));
@@ -177,9 +174,7 @@ impl Pager {
                     Some(token) => {
                         let text = crate::bind::literal_text(&token);
                         self.check_repeat(&text, number)?;
-                        let mut values = self.first_values();
-                        values.push((parameter.clone(), token));
-                        self.chain(Ask::Values(values), number);
+                        self.chain(self.behind(parameter, token), number);
                     }
                 }
             }
@@ -189,13 +184,7 @@ impl Pager {
                 self.next_link(link.and_then(|link| link.as_str().map(str::to_owned)), number, said)?;
             }
             PageKind::LinkHeader => {
-                let link = said
-                    .headers
-                    .get_all("link")
-                    .iter()
-                    .filter_map(|value| value.to_str().ok())
-                    .find_map(next_of_link_header);
-                self.next_link(link, number, said)?;
+                self.next_link(link_in(&said.headers), number, said)?;
             }
         }
         Ok(())
@@ -252,8 +241,7 @@ impl Pager {
         match link.filter(|link| !link.is_empty()) {
             None => self.stage = Stage::Done,
             Some(link) => {
-                let secret = self.authorizer.as_deref().map(Authorizer::query_names).unwrap_or_default();
-                let url = self.server.follow(&said.url, &link, &secret).map_err(|error| {
+                let url = self.follow(&said.url, &link).map_err(|error| {
                     error.with("method", self.plan.method.name.clone()).with("page", number.to_string())
                 })?;
                 self.check_repeat(url.as_str(), number)?;
@@ -263,21 +251,75 @@ impl Pager {
         Ok(())
     }
 
+    fn follow(&self, from: &Url, link: &str) -> Result<Url> {
+        let secret = self.authorizer.as_deref().map(Authorizer::query_names).unwrap_or_default();
+        self.server.follow(from, link, &secret)
+    }
+
+    /// The page behind a token.
+    fn behind(&self, parameter: &TokenPlace, token: Value) -> Ask {
+        let mut values = self.first_values();
+        values.push((parameter.clone(), token));
+        Ask::Values(values)
+    }
+
+    /// Asks for the next page when the headers of this one say where it is, while its rows are on their way. What is wrong
+    /// with that place is said at the end of the page. Where rows may be enough at the end of this page, or the first one
+    /// has not said yet of what time the list is, nothing goes ahead.
+    pub(super) fn go_ahead(&mut self, head: &Head) {
+        let Some(Current { number, kind: Kind::Chained, .. }) = &self.current else { return };
+        if self.plan.end().is_some() || self.own_page || self.dated.is_none() || self.ahead.is_some() {
+            return;
+        }
+        let next = number + 1;
+        let found = match &self.plan.method.pagination.kind {
+            PageKind::LinkHeader => link_in(&head.headers)
+                .filter(|link| !link.is_empty())
+                .and_then(|link| self.follow(&head.url, &link).ok())
+                .map(|url| (hash_of(url.as_str()), Ask::Url(url))),
+            PageKind::Cursor { from: TokenSource::Header(name), parameter, more: None } => {
+                token_in(&head.headers, name)
+                    .filter(leads_on)
+                    .map(|token| (hash_of(&crate::bind::literal_text(&token)), self.behind(parameter, token)))
+            }
+            _ => None,
+        };
+        self.ahead = found
+            .filter(|(place, _)| !self.seen_tokens.contains(place))
+            .map(|(_, ask)| (ask.clone(), self.ask(next, ask)));
+    }
+
     /// Goes on with `ask`. Its request leaves at once, unless the reader has enough; where the reader may stop early, it comes
     /// back for the second page first.
     fn chain(&mut self, ask: Ask, number: u64) {
-        let prefetched = ((self.eager || number > 1) && !self.has_enough()).then(|| self.ask(number + 1, ask.clone()));
+        let ahead = self.ahead.take().filter(|(known, _)| *known == ask).map(|(_, task)| task);
+        let now = (self.eager || number > 1) && !self.has_enough();
+        let prefetched = ahead.or_else(|| now.then(|| self.ask(number + 1, ask.clone())));
         self.stage = Stage::Chained { ask, number: number + 1, prefetched };
     }
 
     fn check_repeat(&mut self, token: &str, number: u64) -> Result<()> {
-        let mut hasher = DefaultHasher::new();
-        token.hash(&mut hasher);
-        if self.seen_tokens.insert(hasher.finish()) {
+        if self.seen_tokens.insert(hash_of(token)) {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Api, "the API gave the same place in its list twice, so reading it would never end")
             .with("method", self.plan.method.name.clone())
             .with("page", number.to_string()))
     }
+}
+
+fn hash_of(token: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    token.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The token that a header holds.
+fn token_in(headers: &HeaderMap, name: &str) -> Option<Value> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from)
+}
+
+/// The next page's place in a `Link` header (RFC 8288 §3).
+fn link_in(headers: &HeaderMap) -> Option<String> {
+    headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find_map(next_of_link_header)
 }

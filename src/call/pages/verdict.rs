@@ -9,7 +9,7 @@ use crate::report::{Part, Verdict};
 impl Pager {
     /// A part could not be read: fails the statement, or goes on with a warning.
     pub(super) fn failure(&mut self, number: u64, error: Error) -> Result<()> {
-        self.leap = None;
+        (self.leap, self.ahead) = (None, None);
         let part = self.part(Some(number));
         let always =
             matches!(error.kind(), ErrorKind::Budget | ErrorKind::Cancelled | ErrorKind::Internal | ErrorKind::Auth);
