@@ -293,10 +293,9 @@ impl Tables<'_> {
         let parts = whole.as_ref().map_or(parts, |whole| whole.iter().map(String::as_str).collect());
         match parts.as_slice() {
             [provider, service, resource] => {
-                let provider = self.registry.provider(provider).map_err(here)?;
-                let service = self.registry.service_entry(&provider.name, service).map_err(here)?;
-                let resource = self.registry.resource(&provider.name, &service.name, resource).map_err(here)?;
-                let table = Arc::new(Table::new(&provider.name, &service.name, Arc::clone(&resource)).map_err(here)?);
+                let (provider, service) = self.registry.spelled(provider, service).map_err(here)?;
+                let resource = self.registry.resource(&provider, &service, resource).map_err(here)?;
+                let table = Arc::new(Table::new(&provider, &service, Arc::clone(&resource)).map_err(here)?);
                 let arguments = match args.take() {
                     Some(args) => arguments(&args.args).map_err(here)?,
                     None => BTreeMap::new(),
@@ -310,7 +309,7 @@ impl Tables<'_> {
                     });
                 }
                 let encoded = encode_arguments(&resource.name, &arguments);
-                let spelled = [provider.name.as_str(), service.name.as_str(), encoded.as_str()];
+                let spelled = [provider.as_str(), service.as_str(), encoded.as_str()];
                 respell(name, &spelled);
                 self.known.push(Known { name: name.clone(), table });
                 Ok(())

@@ -149,12 +149,13 @@ impl Registry {
         self.load_service(candidate, loaded, service_entry(loaded, service)?)
     }
 
-    /// What `provider.yaml` says of a service. Its document is not read.
+    /// The names of a provider and of a service of it, as they are spelled. The service's document is not read.
     ///
     /// # Errors
     /// `NameNotFound` with the nearest names.
-    pub fn service_entry(&self, provider: &str, service: &str) -> Result<ServiceEntry> {
-        service_entry(self.loaded(provider)?.1, service).cloned()
+    pub fn spelled(&self, provider: &str, service: &str) -> Result<(String, String)> {
+        let (_, loaded) = self.loaded(provider)?;
+        Ok((loaded.provider.name.clone(), service_entry(loaded, service)?.name.clone()))
     }
 
     /// A resource. Where the service's digest is kept, the others are not read.

@@ -393,11 +393,10 @@ pub(super) async fn find(context: &PlanContext<'_>, name: &[ast::Ident]) -> Resu
     let place = name.first().map(|ident| ident.span.start);
     let found = tokio::task::spawn_blocking(move || {
         let part = |at: usize| parts.get(at).map_or("", String::as_str);
-        let provider = registry.provider(part(0))?;
-        let service = registry.service_entry(&provider.name, part(1))?;
-        let resource = registry.resource(&provider.name, &service.name, part(2))?;
-        let restricted = registry.is_shadowing(&provider.name);
-        Ok(Found { provider: provider.name.clone(), service: service.name.clone(), resource, restricted })
+        let (provider, service) = registry.spelled(part(0), part(1))?;
+        let resource = registry.resource(&provider, &service, part(2))?;
+        let restricted = registry.is_shadowing(&provider);
+        Ok(Found { provider, service, resource, restricted })
     })
     .await
     .map_err(|error| Error::new(ErrorKind::Internal, "reading documents ended unexpectedly").caused_by(error))?;

@@ -232,9 +232,9 @@ fn spelled_name(registry: &Registry, name: &[String]) -> Result<Vec<String>> {
             vec![service.provider.clone(), service.name.clone()]
         }
         [provider, service, resource] => {
-            let service = registry.service(provider, service)?;
-            let resource = registry.resource(&service.provider, &service.name, resource)?;
-            vec![service.provider.clone(), service.name.clone(), resource.name.clone()]
+            let (provider, service) = registry.spelled(provider, service)?;
+            let resource = registry.resource(&provider, &service, resource)?;
+            vec![provider, service, resource.name.clone()]
         }
         _ => name.to_vec(),
     })

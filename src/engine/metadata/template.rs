@@ -13,11 +13,11 @@ pub(super) fn method_name(registry: &Registry, name: &[String]) -> Result<Vec<St
     let [provider, service, resource, wanted] = name else {
         return Err(Error::new(ErrorKind::Internal, "a method's name has four parts"));
     };
-    let service = registry.service(provider, service)?;
-    let resource = registry.resource(&service.provider, &service.name, resource)?;
-    let id = format!("{}.{}.{}", service.provider, service.name, resource.name);
+    let (provider, service) = registry.spelled(provider, service)?;
+    let resource = registry.resource(&provider, &service, resource)?;
+    let id = format!("{provider}.{service}.{}", resource.name);
     let method = method(&id, &resource, wanted)?;
-    Ok(vec![service.provider.clone(), service.name.clone(), resource.name.clone(), method.name.clone()])
+    Ok(vec![provider, service, resource.name.clone(), method.name.clone()])
 }
 
 /// The text of a template.
@@ -26,9 +26,9 @@ pub(super) fn method_name(registry: &Registry, name: &[String]) -> Result<Vec<St
 /// `NameNotFound` with the nearest names; `Unsupported` when the resource has no method for the verb.
 pub(super) fn template(registry: &Registry, name: &[String], wanted: &Template) -> Result<String> {
     let part = |at: usize| name.get(at).map_or("", String::as_str);
-    let service = registry.service(part(0), part(1))?;
-    let resource = registry.resource(&service.provider, &service.name, part(2))?;
-    let id = resource_id(&service.provider, &service.name, &resource.name);
+    let (provider, service) = registry.spelled(part(0), part(1))?;
+    let resource = registry.resource(&provider, &service, part(2))?;
+    let id = resource_id(&provider, &service, &resource.name);
     let verbs = &resource.verbs;
     let names = match wanted.verb {
         Verb::Insert => &verbs.insert,
