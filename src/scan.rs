@@ -14,6 +14,7 @@ mod exec;
 mod explained;
 mod first;
 mod foreign;
+mod grouped;
 mod join;
 mod joining;
 mod listing;

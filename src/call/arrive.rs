@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::answer;
 use super::read::ReadContext;
@@ -157,6 +158,16 @@ impl Decoding {
     /// The rows so far that were not taken yet, and how many bytes they took.
     pub(super) fn take(&mut self) -> Option<(Rows, usize)> {
         self.decoder.has_rows().then(|| (self.decoder.take(), std::mem::take(&mut self.bytes)))
+    }
+
+    /// Values of the envelope, as far as it was read.
+    pub(super) fn captures(&self) -> &[Option<Value>] {
+        self.decoder.captures()
+    }
+
+    /// The same when the answer is at its end, as far as they can be told before its last items are decoded.
+    pub(super) fn outline(&self) -> Option<Vec<Option<Value>>> {
+        self.decoder.outline()
     }
 
     /// What the answer held, when it is at its end, its fingerprint and its length.

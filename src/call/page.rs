@@ -20,8 +20,8 @@ use super::shared::{Dated, answer_once};
 use super::tape::Asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Url};
-use crate::provider::{PageKind, TokenPlace, TokenSource};
-use crate::rows::{ItemsFound, Page, Rows};
+use crate::provider::{PageKind, SuccessRule, TokenPlace, TokenSource};
+use crate::rows::{self, ItemsFound, Page, Rows};
 
 /// How much of a page is read ahead of its reader, in KiB of its body: enough that an API is rarely kept waiting by a slow
 /// reader, which some do not bear.
@@ -75,7 +75,7 @@ pub(super) struct PageTask {
 /// What comes of a page.
 #[derive(Debug)]
 pub(super) enum Coming {
-    /// Its headers, where they say what comes after it: its rows follow.
+    /// What may say where the next one is: its rows follow.
     Head(Head),
     /// Rows of a long one.
     Rows(Rows),
@@ -83,11 +83,22 @@ pub(super) enum Coming {
     End(Result<Box<Fetched>>),
 }
 
-/// The beginning of an answer, and where it comes from.
-#[derive(Debug)]
+/// What an answer says besides its rows, and where it comes from.
+#[derive(Debug, Clone)]
 pub(super) struct Head {
     pub(super) headers: HeaderMap,
     pub(super) url: Url,
+    /// Values of its envelope, as far as they are known.
+    pub(super) captures: Vec<Option<Value>>,
+    /// Of what time the answer is, once that is known.
+    pub(super) dated: Option<Dated>,
+}
+
+impl Head {
+    /// A value of the envelope.
+    pub(super) fn captured(&self, at: Option<usize>) -> Option<&Value> {
+        at.and_then(|at| self.captures.get(at)).and_then(Option::as_ref)
+    }
 }
 
 /// What a page sends before its end.
@@ -144,7 +155,20 @@ impl Drop for PageTask {
     }
 }
 
+/// How a page leads to the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LeadsOn {
+    ByNumber,
+    ByHeader,
+    ByBody,
+}
+
 impl Outlet {
+    /// Says what is known of the next page. Where nobody waits for it, the page's end says it again.
+    fn say(&self, head: Head) {
+        let _ = self.pieces.send(Sent::Head(Box::new(head)));
+    }
+
     /// Gives rows away that took so many bytes; waits while their reader is far behind.
     async fn give(&self, rows: Rows, bytes: usize, source: &mut Source) -> Result<()> {
         let size = u32::try_from(bytes / 1024 + 1).unwrap_or(READ_AHEAD).min(READ_AHEAD);
@@ -185,11 +209,10 @@ impl PageRequest {
         }
         let asked = Asked { call: &call.call, page: self.number, values, link, server };
         let outgoing = outgoing(context, method, &asked, request, self.authorizer.clone());
+        let url = &outgoing.request.url;
         let heads = |headers: &HeaderMap| {
-            if self.leads_on_by_header() {
-                let head = Head { headers: headers.clone(), url: outgoing.request.url.clone() };
-                // Where nobody waits for it, the page's end says it again.
-                let _ = outlet.pieces.send(Sent::Head(Box::new(head)));
+            if self.leads_on() == LeadsOn::ByHeader {
+                outlet.say(Head { headers: headers.clone(), url: url.clone(), captures: Vec::new(), dated: None });
             }
         };
         let (arrived, dated) = answer_once(context, plan, &outgoing, self.dated, &heads).await?;
@@ -201,6 +224,7 @@ impl PageRequest {
                     Verdict::NotFound(error) => (nothing(), None, answer, Some(error)),
                     Verdict::Empty => (nothing(), None, answer, None),
                     Verdict::Good => {
+                        self.say_place(outlet, url, dated, || rows::outline(&answer.body, &plan.layout)).await;
                         let page = arrive::decode(&plan.layout, &answer.body).await;
                         let page = page.map_err(|error| self.undecodable(error, &outgoing, &answer))?;
                         let fingerprint = self.compares_answers().then(|| arrive::fingerprint(&answer.body));
@@ -211,7 +235,7 @@ impl PageRequest {
             }
             Arrived::Long(long) => {
                 let (page, fingerprint, answer);
-                (page, fingerprint, size, answer) = self.decode_long(*long, &outgoing, outlet).await?;
+                (page, fingerprint, size, answer) = self.decode_long(*long, dated, &outgoing, outlet).await?;
                 (page, self.compares_answers().then_some(fingerprint), answer, None)
             }
         };
@@ -230,6 +254,7 @@ impl PageRequest {
     async fn decode_long(
         &self,
         long: LongAnswer,
+        dated: Dated,
         outgoing: &Outgoing,
         outlet: &Outlet,
     ) -> Result<(Page, u64, usize, Answer)> {
@@ -240,6 +265,9 @@ impl PageRequest {
             locate(error, &self.plan.method, &outgoing.request)
         };
         let mut decoding = decoding.map_err(undecodable)?;
+        let url = &outgoing.request.url;
+        // It may stand before the items.
+        self.say_place(outlet, url, dated, || Some(decoding.captures().to_vec())).await;
         loop {
             if let Some((rows, bytes)) = decoding.take() {
                 outlet.give(rows, bytes, &mut source).await?;
@@ -247,14 +275,37 @@ impl PageRequest {
             let Some(bytes) = source.next().await.map_err(broke)? else { break };
             decoding = decoding.take_in(&bytes).await.map_err(undecodable)?;
         }
+        self.say_place(outlet, url, dated, || decoding.outline()).await;
         let (page, fingerprint, size) = decoding.finish().await.map_err(undecodable)?;
         Ok((page, fingerprint, size, about))
     }
 
-    /// Whether the place of the next page is known before the rows are.
-    fn leads_on_by_header(&self) -> bool {
-        let kind = &self.plan.method.pagination.kind;
-        matches!(kind, PageKind::LinkHeader | PageKind::Cursor { from: TokenSource::Header(_), .. })
+    /// Says what an envelope tells of the next page before the rows of this one are decoded, and lets the request for it go.
+    async fn say_place(
+        &self,
+        outlet: &Outlet,
+        url: &Url,
+        dated: Dated,
+        outline: impl FnOnce() -> Option<Vec<Option<Value>>>,
+    ) {
+        let Some(captures) = (self.leads_on() == LeadsOn::ByBody).then(outline).flatten() else { return };
+        let head = Head { headers: HeaderMap::new(), url: url.clone(), captures, dated: Some(dated) };
+        let refused = |rule: &SuccessRule| head.captured(self.plan.captures.success).is_some_and(|v| v != &rule.equals);
+        if head.captured(self.plan.captures.token).is_some() && !self.plan.method.success.as_ref().is_some_and(refused)
+        {
+            outlet.say(head);
+            // Decoding waits for nothing, so whoever takes this in would come after it.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Where the place of the next page is known from.
+    fn leads_on(&self) -> LeadsOn {
+        match &self.plan.method.pagination.kind {
+            PageKind::LinkHeader | PageKind::Cursor { from: TokenSource::Header(_), .. } => LeadsOn::ByHeader,
+            PageKind::NextUrl { .. } | PageKind::Cursor { from: TokenSource::Body(_), .. } => LeadsOn::ByBody,
+            _ => LeadsOn::ByNumber,
+        }
     }
 
     /// Whether nothing but the answers themselves tells whether pages repeat.

@@ -2,7 +2,7 @@
 //!
 //! The window opens as the reader keeps asking: one request first, then two, four, eight at once, and from there one more
 //! with each page that is read; the ledger of the host decides how many of them really travel. Without a known number of
-//! pages the next request leaves when its token is known, before the rows of this page are given away. Pages that nobody
+//! pages the next request leaves when its token is known, if possible before the rows of this page are decoded. Pages that nobody
 //! wants are leapt over (`leap`).
 
 use std::collections::{HashSet, VecDeque};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::endpoint::Server;
 use super::hidden::Hidden;
 use super::lengths::Length;
-use super::page::{Ask, Coming, Fetched, PageRequest, PageTask};
+use super::page::{Ask, Coming, Fetched, Head, PageRequest, PageTask};
 use super::read::{BoundCall, Pace, ReadContext};
 use super::shape::ReadPlan;
 use super::shared::Dated;
@@ -80,7 +80,7 @@ pub(super) struct Pager {
     /// The first page, asked for before the reader came.
     started: Option<PageTask>,
     current: Option<Current>,
-    /// The page behind the current one, where the headers of that said already where it is.
+    /// The page behind the current one, where that said already where it is.
     ahead: Option<(Ask, PageTask)>,
     rows: u64,
     total_rows: Option<u64>,
@@ -366,7 +366,8 @@ impl Pager {
         let before = self.rows;
         let duplicates = current.duplicates + self.take_in(&rest);
         let rows = current.rows + rows;
-        let said = Said { rows, captures, items, headers, url, status, fingerprint };
+        let head = Head { headers, url, captures, dated: Some(dated) };
+        let said = Said { rows, items, head, status, fingerprint };
         self.context.report.add_page();
         self.totals(&said, first);
         if first && !self.own_page {

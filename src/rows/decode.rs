@@ -12,6 +12,7 @@ use arrow::array::RecordBatch;
 use crate::error::{Error, ErrorKind, Position, Result};
 
 use super::layout::Layout;
+use super::outline;
 use super::reader::{Mark, Reader, end_of, located};
 use super::text::shorten;
 use super::walk::{State, Walk};
@@ -24,7 +25,7 @@ pub(super) const PART: usize = 256 * 1024;
 const EXAMPLE_ROOM: usize = 60;
 
 /// Where an answer begins.
-const START: Position = Position { line: 1, column: 1 };
+pub(super) const START: Position = Position { line: 1, column: 1 };
 
 /// What one answer held.
 #[derive(Debug)]
@@ -205,6 +206,17 @@ impl Decoder {
     /// Whether there are rows to take.
     pub fn has_rows(&self) -> bool {
         self.state.has_rows()
+    }
+
+    /// The value at each captured path, as far as it was read.
+    pub fn captures(&self) -> &[Option<serde_json::Value>] {
+        self.state.captures()
+    }
+
+    /// Where the answer is at its end and its last items are at hand: the value at each captured path, as far as
+    /// [`outline`](super::outline()) finds it.
+    pub fn outline(&self) -> Option<Vec<Option<serde_json::Value>>> {
+        outline::behind(&self.state, self.text.as_bytes().get(self.at.0..)?, &self.layout)
     }
 
     /// Decodes the rest, when the answer is at its end: what it held, and of its rows those that nobody has taken.

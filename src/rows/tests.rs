@@ -1,6 +1,7 @@
 //! Whole answers through [`decode`]: every rule of a layout, tables first, then properties, then real answers.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -14,6 +15,7 @@ use self::arriving::in_pieces;
 use super::*;
 
 mod arriving;
+mod outline;
 
 /// Decodes an answer whole, and as it arrives in pieces of some lengths, which must give the same.
 fn decode(body: &[u8], layout: &Layout) -> Result<Page> {

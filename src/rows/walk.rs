@@ -49,7 +49,7 @@ pub(super) struct State {
 }
 
 /// A place of the envelope whose value is being read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Place {
     /// Which one; none where nobody wants anything of it.
     node: Option<usize>,
@@ -69,6 +69,12 @@ enum Inside {
     Map,
     Members,
     Elements,
+}
+
+impl Inside {
+    fn is_items(self) -> bool {
+        matches!(self, Self::List | Self::Map)
+    }
 }
 
 impl State {
@@ -140,8 +146,7 @@ impl State {
         let whole = may_be_row.then_some(self.start);
         let again = |place: &Place| {
             let node = &layout.envelope[place.node?];
-            let items = matches!(place.inside, Inside::List | Inside::Map);
-            (!node.captures.is_empty() || items && node.has_children()).then_some(place.start)
+            (!node.captures.is_empty() || place.inside.is_items() && node.has_children()).then_some(place.start)
         };
         self.open.iter().filter_map(again).chain(whole).min().map_or(at, |first| first.min(at))
     }
@@ -153,6 +158,30 @@ impl State {
             // What was not needed is not looked at again either.
             mark.0 = mark.0.saturating_sub(bytes.0);
         }
+    }
+
+    /// What was captured so far.
+    pub(super) fn captures(&self) -> &[Option<serde_json::Value>] {
+        &self.captures
+    }
+
+    /// What is known of the envelope while its items are read; none at other places, and where something is wanted that
+    /// holds the items or is a part of them.
+    pub(super) fn beside_items(&self, layout: &Layout) -> Option<Self> {
+        let at_items = self.open.last().is_some_and(|place| place.inside.is_items());
+        let ends_here = !layout.items.has_wildcard() && self.needed_from(layout, Mark(usize::MAX)) == Mark(usize::MAX);
+        (at_items && ends_here).then(|| Self {
+            open: self.open.clone(),
+            begun: true,
+            captures: self.captures.clone(),
+            found: self.found,
+            ..Self::new(layout)
+        })
+    }
+
+    /// How many places hold the innermost one.
+    pub(super) fn depth(&self) -> Option<usize> {
+        self.open.len().checked_sub(1)
     }
 
     /// Whether the answer itself may be the row, by what is known of it.
@@ -188,29 +217,57 @@ impl<'a, 's> Walk<'a, 's> {
         }
     }
 
+    /// Reads the envelope up to the first item; gives the place of that, if there is one within reach.
+    pub(super) fn to_items(&mut self) -> Option<Mark> {
+        self.enter_answer().ok()?;
+        while let Some(inside) = self.inside() {
+            if inside.is_items() {
+                return Some(self.reader.mark());
+            }
+            self.step(inside).ok()?;
+        }
+        None
+    }
+
     fn steps(&mut self) -> Read<()> {
         if !self.state.begun {
-            self.reader.begin()?;
-            self.state.start = self.reader.mark();
-            let root = self.begin(Some(0))?;
-            self.state.open.extend(root);
-            self.state.begun = true;
-            self.done = self.reader.mark();
+            self.enter_answer()?;
         }
-        while let Some(place) = self.state.open.last() {
-            match place.inside {
-                Inside::List => self.list()?,
-                Inside::Map => self.map()?,
-                Inside::Members => self.member()?,
-                Inside::Elements => self.element()?,
-            }
-            self.done = self.reader.mark();
+        while let Some(inside) = self.inside() {
+            self.step(inside)?;
         }
         self.reader.end()?;
         if self.state.is_row_perhaps(self.layout) {
             self.reader.rewind(self.state.start);
             self.whole_answer()?;
         }
+        Ok(())
+    }
+
+    fn enter_answer(&mut self) -> Read<()> {
+        self.reader.begin()?;
+        self.state.start = self.reader.mark();
+        let root = self.begin(Some(0))?;
+        self.state.open.extend(root);
+        self.state.begun = true;
+        self.done = self.reader.mark();
+        Ok(())
+    }
+
+    /// What the innermost place is made of; none where none is open any more.
+    fn inside(&self) -> Option<Inside> {
+        self.state.open.last().map(|place| place.inside)
+    }
+
+    /// Reads on inside the innermost place.
+    fn step(&mut self, inside: Inside) -> Read<()> {
+        match inside {
+            Inside::List => self.list()?,
+            Inside::Map => self.map()?,
+            Inside::Members => self.member()?,
+            Inside::Elements => self.element()?,
+        }
+        self.done = self.reader.mark();
         Ok(())
     }
 
@@ -352,7 +409,7 @@ impl<'a, 's> Walk<'a, 's> {
     fn close(&mut self) -> Read<()> {
         let Some(place) = self.state.open.pop() else { return Ok(()) };
         let Some(index) = place.node else { return Ok(()) };
-        if matches!(place.inside, Inside::List | Inside::Map) {
+        if place.inside.is_items() {
             let again = self.after_items(index, place.start)?;
             self.state.open.extend(again);
             return Ok(());

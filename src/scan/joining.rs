@@ -9,7 +9,6 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow::compute::{concat_batches, filter_record_batch, interleave_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
-use datafusion::common::{Result as DfResult, ScalarValue};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_expr::PhysicalExpr;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -17,9 +16,9 @@ use serde_json::Value;
 
 use super::border::from_datafusion;
 use super::exec::pace;
+use super::grouped::{Grouped, Keyed};
 use super::listing::{Listing, Place};
-use super::predicate::scalar_value;
-use super::spec::{ScanSpec, key_text};
+use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
 use crate::call::{BoundCall, CallBatch, ReadPlan, Wants, describe_request, read_calls};
 use crate::error::{Error, ErrorKind, Result};
@@ -149,49 +148,45 @@ impl Joining {
                 self.list.iter().for_each(Listing::satisfied);
                 return Ok(None);
             }
-            if let Some(batch) = self.input_batch().await? {
-                let mut groups = self.group(&batch)?;
+            if let Some((batch, mut groups)) = self.gather().await? {
                 self.answer_from_list(&batch, &mut groups).await?;
                 self.begin(&batch, groups)?;
             }
         }
     }
 
-    /// Rows of the other input: as they come, or, where their number decides between a list and calls per key, many.
-    async fn input_batch(&mut self) -> Result<Option<RecordBatch>> {
-        let enough = match &self.list {
-            Some(list) if !list.has_ended() => self.parts.fetch.map_or(PIECE_ROWS, |fetch| fetch.clamp(1, PIECE_ROWS)),
-            _ => 1,
-        };
-        let mut rows = 0;
-        let mut batches = Vec::new();
-        while rows < enough {
+    /// Rows of the other input: as they come, or, where their number decides between a list and calls per key, until that
+    /// is decided or they are many.
+    async fn gather(&mut self) -> Result<Option<(RecordBatch, Vec<Keyed>)>> {
+        let most = self.parts.fetch.map_or(PIECE_ROWS, |fetch| fetch.clamp(1, PIECE_ROWS));
+        let mut grouped = Grouped::default();
+        loop {
             match self.input.next().await {
                 None => {
                     self.done = true;
                     break;
                 }
                 Some(Err(error)) => return Err(from_datafusion(&error)),
-                Some(Ok(batch)) => {
-                    rows += batch.num_rows();
-                    batches.push(batch);
-                }
+                Some(Ok(batch)) => grouped.add(batch, &self.parts.keys, &self.parts.spec)?,
+            }
+            let (memo, fetch) = (&self.memo, self.parts.fetch.map(|n| n as u64));
+            let settled = match &mut self.list {
+                Some(list) => list.is_settled(|| grouped.keys(), fetch, |key| memo.contains_key(key)).await?,
+                None => true,
+            };
+            if grouped.rows() >= most || settled && grouped.rows() > 0 {
+                break;
             }
         }
-        match batches.as_slice() {
-            [] => Ok(None),
-            [one] => Ok(Some(one.clone())),
-            [first, ..] => concat_batches(first.schema_ref(), &batches).map(Some).map_err(arrow_error),
-        }
-        .map(|batch| batch.filter(|batch| batch.num_rows() > 0))
+        grouped.finish()
     }
 
     /// Takes those groups out that the list answers, after reading on in it where that spares calls.
-    async fn answer_from_list(&mut self, batch: &RecordBatch, groups: &mut Vec<(Option<Key>, Vec<u32>)>) -> Result<()> {
+    async fn answer_from_list(&mut self, batch: &RecordBatch, groups: &mut Vec<Keyed>) -> Result<()> {
         let Some(list) = &mut self.list else { return Ok(()) };
-        let keys: Vec<&str> = groups.iter().filter_map(|(key, _)| Some(key.as_ref()?.text.as_str())).collect();
+        let keys = || groups.iter().filter_map(|(key, _)| Some(key.as_ref()?.text.as_str()));
         let memo = &self.memo;
-        list.consult(&keys, self.parts.fetch.map(|n| n as u64), |key| memo.contains_key(key)).await?;
+        list.consult(keys, self.parts.fetch.map(|n| n as u64), |key| memo.contains_key(key)).await?;
         let mut rows = Vec::new();
         groups.retain(|(key, members)| {
             let Some(key) = key else { return true };
@@ -209,7 +204,7 @@ impl Joining {
     }
 
     /// Starts the calls for the keys of one batch that are not known yet.
-    fn begin(&mut self, batch: &RecordBatch, keyed: Vec<(Option<Key>, Vec<u32>)>) -> Result<()> {
+    fn begin(&mut self, batch: &RecordBatch, keyed: Vec<Keyed>) -> Result<()> {
         let mut groups = Vec::new();
         let mut calls = Vec::new();
         let mut bound = Vec::new();
@@ -443,37 +438,6 @@ impl Joining {
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(Arc::clone(&self.parts.schema), all, &options).map_err(arrow_error)
     }
-
-    /// The rows of a batch by key, in order of first appearance; rows whose key holds a NULL have none.
-    fn group(&self, batch: &RecordBatch) -> Result<Vec<(Option<Key>, Vec<u32>)>> {
-        let rows = batch.num_rows();
-        let arrays: Vec<ArrayRef> = self
-            .parts
-            .keys
-            .iter()
-            .map(|key| key.evaluate(batch).and_then(|value| value.into_array(rows)))
-            .collect::<DfResult<_>>()
-            .map_err(|error| from_datafusion(&error))?;
-        let mut places: HashMap<Option<String>, usize> = HashMap::new();
-        let mut groups: Vec<(Option<Key>, Vec<u32>)> = Vec::new();
-        for row in 0..rows {
-            let number = u32::try_from(row).map_err(|_| Error::new(ErrorKind::Internal, "a batch is too long"))?;
-            let key = key_of(&self.parts.spec, &arrays, row)?;
-            let text = key.as_ref().map(|key| key.text.clone());
-            let at = *places.entry(text).or_insert_with(|| {
-                groups.push((key, Vec::new()));
-                groups.len() - 1
-            });
-            groups[at].1.push(number);
-        }
-        Ok(groups)
-    }
-}
-
-/// One distinct key of the other input.
-struct Key {
-    values: Vec<Value>,
-    text: String,
 }
 
 /// Refuses calls that the statement has no room for before the first of them.
@@ -493,28 +457,6 @@ fn check_budget(calls: u64, parts: &JoinParts) -> Result<()> {
     };
     let enough = made.saturating_add(calls);
     Err(Error::new(ErrorKind::Budget, said).hint(format!("`SET max_calls = {enough}` allows as many")))
-}
-
-fn key_of(spec: &ScanSpec, arrays: &[ArrayRef], row: usize) -> Result<Option<Key>> {
-    let mut values = Vec::with_capacity(arrays.len());
-    for array in arrays {
-        if array.is_null(row) {
-            return Ok(None);
-        }
-        let scalar = ScalarValue::try_from_array(array, row).map_err(|error| from_datafusion(&error))?;
-        match scalar_value(&scalar) {
-            Some(value) => values.push(value),
-            None => {
-                return Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!("`{scalar}` of type `{}` cannot be given to an API", array.data_type()),
-                ));
-            }
-        }
-    }
-    // As the parameters take them, so that equal keys are one call however they are written.
-    let text = key_text(spec.outer_values(&values).as_ref().unwrap_or(&values));
-    Ok(Some(Key { values, text }))
 }
 
 fn arrow_error(error: arrow::error::ArrowError) -> Error {

@@ -2,7 +2,9 @@
 //! the other side are known.
 //!
 //! How long the list is, an earlier read may have told; else its first page does. Where nothing tells, pages are read as
-//! long as they are fewer than the keys they spare, so that at most twice the calls are made that were needed.
+//! long as they are fewer than the keys they spare, so that at most twice the calls are made that were needed. Where the
+//! list is long and the keys so far are few, these are asked for while further ones are on their way: an eighth more calls
+//! at most, for rows that come early.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// So few keys are asked for one by one without a look at the list.
 const FEW: u64 = 2;
+/// Keys are asked for before all are known where the list takes so many times their calls.
+const BESIDE: u64 = 8;
 
 /// Where a row of the list is: its batch, and its place in there.
 pub(super) type Place = (usize, usize);
@@ -84,11 +88,6 @@ impl Listing {
         self.ended && !self.plan.is_doubted()
     }
 
-    /// Whether there is nothing left to decide on.
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended
-    }
-
     /// Where the rows of a key are.
     pub(super) fn places(&self, key: &str) -> Option<&[Place]> {
         self.places.get(key).map(Vec::as_slice)
@@ -99,21 +98,44 @@ impl Listing {
         &self.batches
     }
 
+    /// Whether further keys of the other side hardly change what is done for `keys`: the list is fewer calls already, or
+    /// calls for these are few beside it. Looks at the list where nothing tells of its length.
+    pub(super) async fn is_settled<'a, K: Iterator<Item = &'a str>>(
+        &mut self,
+        keys: impl Fn() -> K,
+        most: Option<u64>,
+        is_known: impl Fn(&str) -> bool,
+    ) -> Result<bool> {
+        loop {
+            let wanted = self.wanted(keys(), most, &is_known);
+            if self.ended || self.chosen || wanted == 0 {
+                return Ok(true);
+            }
+            let spared = wanted + self.asked;
+            match self.length() {
+                Some(length) => {
+                    let left = length.saturating_sub(self.read);
+                    return Ok(left < spared || spared.saturating_mul(BESIDE) <= left);
+                }
+                None if self.read == 0 && spared > FEW => self.read_on().await?,
+                None => return Ok(false),
+            }
+        }
+    }
+
     /// Reads on where that spares calls. `keys` are those of the other side, of which no more than `most` need an answer;
     /// `is_known` tells which were answered before. What is not found then is to be asked for by its key.
-    pub(super) async fn consult(
+    pub(super) async fn consult<'a, K: Iterator<Item = &'a str>>(
         &mut self,
-        keys: &[&str],
+        keys: impl Fn() -> K,
         most: Option<u64>,
         is_known: impl Fn(&str) -> bool,
     ) -> Result<()> {
-        let calls_per_key = self.keyed.binding.tuples.len() as u64;
         loop {
-            let unfound = keys.iter().filter(|key| !self.places.contains_key(**key) && !is_known(key)).count() as u64;
-            if self.ended || unfound == 0 {
+            let wanted = self.wanted(keys(), most, &is_known);
+            if self.ended || wanted == 0 {
                 return Ok(());
             }
-            let wanted = most.map_or(unfound, |most| unfound.min(most)).saturating_mul(calls_per_key);
             let spared = wanted + self.asked;
             self.chosen |= match self.length() {
                 Some(length) => length.saturating_sub(self.read) < spared,
@@ -127,6 +149,17 @@ impl Listing {
             }
             self.read_on().await?;
         }
+    }
+
+    /// How many calls it takes to ask for those keys that neither the list nor an answer before holds.
+    fn wanted<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a str>,
+        most: Option<u64>,
+        is_known: impl Fn(&str) -> bool,
+    ) -> u64 {
+        let unfound = keys.filter(|key| !self.places.contains_key(*key) && !is_known(key)).count() as u64;
+        most.map_or(unfound, |most| unfound.min(most)).saturating_mul(self.keyed.binding.tuples.len() as u64)
     }
 
     /// How many calls all of the list takes, where that is known.

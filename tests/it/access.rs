@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::documents::{Paging, STATED_TOTAL, acme_dir, list_api, paged, widgets};
-use crate::support::query::{Db, NULL};
-use crate::support::server::Server;
+use crate::support::query::{Db, NULL, next_texts, texts};
+use crate::support::server::{Gate, Seen, Server};
 
 fn db(server: &Server) -> Db {
     Db::new(acme_dir(&server.url(), &(Paging::Page.document() + STATED_TOTAL)))
@@ -212,4 +212,47 @@ async fn keys_that_a_list_of_unknown_end_does_not_hold_are_asked_for() {
         assert_eq!(db.rows(&sql).await.ids(), (1..=50).collect::<Vec<_>>());
         assert_eq!(asked(&server, from), (1, 30), "{join}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_keys_of_a_long_list_are_asked_for_while_further_ones_are_on_their_way() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let api = paged(widgets(5000), 20, 100, true);
+    let second = |seen: &Seen| seen.path == "/widgets/2/parts";
+    let server = Server::start(move |seen| if second(seen) { api(seen).gated(&held) } else { api(seen) }).await;
+    let mut db = db(&server);
+    // Fifty pages.
+    db.rows("SELECT id FROM acme.shop.widgets LIMIT 100").await;
+    let from = server.requests().len();
+    let sql =
+        "SELECT w.id FROM acme.shop.parts p JOIN acme.shop.widgets w ON w.id = p.id WHERE p.widget_id IN (1, 2, 4)";
+    let mut result = db.start(sql).await.unwrap();
+    assert_eq!(next_texts(&mut result).await, [["11"]]);
+    gate.open();
+    let rest = result.read_all().await.unwrap();
+    assert_eq!(rest.iter().flat_map(texts).collect::<Vec<_>>(), [["21"], ["22"], ["41"]]);
+    let parts = server.paths()[from..].iter().filter(|path| path.ends_with("/parts")).count();
+    assert_eq!((parts, asked(&server, from)), (3, (0, 3 + 4)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_turn_out_to_be_many_cost_an_eighth_of_the_list_besides_at_most() {
+    let server = shop(3000).await;
+    let mut db = db(&server);
+    // Thirty pages, of which an eighth is three.
+    db.rows("SELECT id FROM acme.shop.widgets LIMIT 100").await;
+    let from = server.requests().len();
+    let widgets: Vec<String> = (1..=290).map(|id| id.to_string()).collect();
+    let sql = format!(
+        "SELECT w.id FROM acme.shop.parts p JOIN acme.shop.widgets w ON w.id = p.id WHERE p.widget_id IN ({})",
+        widgets.join(", ")
+    );
+    let answer = db.rows(&sql).await;
+    let expected: Vec<u64> = (1..=290).flat_map(|id| (1..=id % 3).map(move |part| id * 10 + part)).collect();
+    assert_eq!(answer.ids(), expected);
+    assert_eq!(answer.verdict(), "complete");
+    let parts = server.paths()[from..].iter().filter(|path| path.ends_with("/parts")).count();
+    let (lists, all) = asked(&server, from);
+    assert_eq!((parts, lists, all - parts), (290, 30, 3));
 }

@@ -36,6 +36,45 @@ impl Transport for Own {
     }
 }
 
+/// Answers with pages whose last item is no JSON, each of which leads on.
+#[derive(Debug, Default)]
+struct Broken {
+    asked: Mutex<Vec<String>>,
+    /// What makes a page long enough to be decoded as it arrives.
+    filling: String,
+}
+
+#[async_trait]
+impl Transport for Broken {
+    async fn send(&self, request: Request) -> Result<Response, Error> {
+        self.asked.lock().unwrap().push(request.url.to_string());
+        let body = format!("{{\"items\": [{}{{\"id\": tru}}], \"next_cursor\": \"more\"}}", self.filling);
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        let body = stream::iter([Ok(Bytes::from(body))]).boxed();
+        Ok(Response { status: StatusCode::OK, headers, body })
+    }
+}
+
+/// On one thread, where nothing but the order of things decides: the rows cannot be decoded, and the next page was asked
+/// for all the same.
+#[tokio::test]
+async fn the_next_page_is_asked_for_before_the_rows_of_this_one_are_decoded() {
+    for filling in [String::new(), "{\"id\": 1, \"name\": \"a widget\"},".repeat(20_000)] {
+        let dir = acme_dir("https://shop.example.com/v1", &Paging::Cursor.document());
+        let broken = Arc::new(Broken { filling, ..Broken::default() });
+        let engine = Engine::builder()
+            .transport(Arc::clone(&broken) as Arc<dyn Transport>)
+            .providers_dir(dir.path())
+            .build()
+            .unwrap();
+        let mut result = engine.session().sql("SELECT id, name FROM acme.shop.widgets").await.unwrap();
+        assert_eq!(result.read_all().await.unwrap_err().kind(), ErrorKind::Decode);
+        let list = "https://shop.example.com/v1/widgets?per_page=100";
+        assert_eq!(*broken.asked.lock().unwrap(), [list.to_owned(), format!("{list}&cursor=more")]);
+    }
+}
+
 fn usual() -> String {
     Paging::Page.document() + STATED_TOTAL
 }

@@ -301,6 +301,36 @@ impl Transport for Endless {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_before_the_rows_leads_on_while_these_are_on_their_way() {
+    for (paging, next) in
+        [(Paging::Cursor, "\"next_cursor\": \"more\""), (Paging::NextUrl, "\"links\": {\"next\": \"?page=2\"}")]
+    {
+        let gate = Gate::new();
+        let held = gate.clone();
+        let server = Server::start(move |seen| {
+            if seen.query_value("cursor").is_some() || seen.query_value("page").is_some() {
+                return json_text(format!("{{\"items\": [{}]}}", widget(1200)));
+            }
+            let pieces = [
+                Piece::Data(format!("{{{next}, \"items\": [").into_bytes()),
+                Piece::Data(some(1, 600)),
+                Piece::Hold(held.clone()),
+                Piece::Data(format!("{}]}}", widget(601)).into_bytes()),
+            ];
+            Reply::pieces(200, "application/json", pieces)
+        })
+        .await;
+        let mut db = db_of(&server, &paging.document());
+        let all = tokio::spawn(async move { db.rows(ALL).await });
+        server.received(2).await;
+        gate.open();
+        let answer = all.await.unwrap();
+        assert_eq!((answer.rows.len(), answer.verdict()), (602, "complete"), "{paging:?}");
+        assert_eq!(server.requests().len(), 2, "{paging:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_long_answer_is_not_read_far_ahead_of_its_reader() {
     let endless = Endless::default();
     let made = Arc::clone(&endless.made);

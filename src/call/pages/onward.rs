@@ -25,25 +25,28 @@ const VAIN_PAGES: u32 = 3;
 /// What a page says of the list, now that all of its rows are counted.
 pub(super) struct Said {
     pub(super) rows: u64,
-    pub(super) captures: Vec<Option<Value>>,
     pub(super) items: ItemsFound,
-    pub(super) headers: HeaderMap,
-    pub(super) url: Url,
+    pub(super) head: Head,
     pub(super) status: u16,
     pub(super) fingerprint: Option<u64>,
 }
 
-impl Said {
-    /// A value of the answer's envelope.
-    fn captured(&self, at: Option<usize>) -> Option<&Value> {
-        at.and_then(|at| self.captures.get(at)).and_then(Option::as_ref)
-    }
+/// The place that an answer gives for the next page.
+enum Place {
+    /// There is no next page.
+    End,
+    /// There is one, but not where.
+    Unsaid,
+    /// There is one, at a place that no request could go to.
+    Nowhere,
+    /// What the API calls it, which must not come twice, and what asks for it.
+    At(String, Ask),
 }
 
 impl Pager {
     pub(super) fn totals(&mut self, said: &Said, first: bool) {
         let number = |at: Option<usize>| {
-            said.captured(at).and_then(|value| match value {
+            said.head.captured(at).and_then(|value| match value {
                 Value::Number(n) => n.as_u64(),
                 Value::String(s) => s.parse().ok(),
                 _ => None,
@@ -156,45 +159,57 @@ impl Pager {
                 }
             }
             PageKind::Page { .. } | PageKind::Offset { .. } => self.next_numbered(kind, rows),
-            PageKind::Cursor { from, parameter, more } => {
-                let token = match from {
-                    TokenSource::Body(_) => said.captured(self.plan.captures.token).cloned(),
-                    TokenSource::Header(name) => token_in(&said.headers, name),
+            PageKind::Cursor { .. } | PageKind::NextUrl { .. } | PageKind::LinkHeader => {
+                let place = self.place(&said.head).map_err(|error| {
+                    error.with("method", self.plan.method.name.clone()).with("page", number.to_string())
+                })?;
+                let doubt = match place {
+                    Place::At(name, ask) => {
+                        self.check_repeat(&name, number)?;
+                        self.chain(ask, number);
+                        return Ok(());
+                    }
+                    Place::End => None,
+                    Place::Unsaid => Some("the API says that there is more, but not where"),
+                    Place::Nowhere => Some("the API says that there is more, in a form that leads nowhere"),
                 };
-                let flag = more.as_ref().and_then(|_| said.captured(self.plan.captures.more).cloned());
-                let token = token.filter(|token| flag != Some(Value::Bool(false)) && leads_on(token));
-                self.doubt(token.as_ref().filter(|token| token.is_object()));
-                match token.filter(|token| !token.is_object()) {
-                    None => {
-                        self.stage = Stage::Done;
-                        if flag == Some(Value::Bool(true)) {
-                            self.unproved = Some("the API says that there is more, but not where".to_owned());
-                        }
-                    }
-                    Some(token) => {
-                        let text = crate::bind::literal_text(&token);
-                        self.check_repeat(&text, number)?;
-                        self.chain(self.behind(parameter, token), number);
-                    }
+                self.stage = Stage::Done;
+                if let Some(doubt) = doubt {
+                    self.unproved = Some(doubt.to_owned());
                 }
-            }
-            PageKind::NextUrl { .. } => {
-                let link = said.captured(self.plan.captures.token).filter(|link| leads_on(link)).cloned();
-                self.doubt(link.as_ref().filter(|link| !link.is_string()));
-                self.next_link(link.and_then(|link| link.as_str().map(str::to_owned)), number, said)?;
-            }
-            PageKind::LinkHeader => {
-                self.next_link(link_in(&said.headers), number, said)?;
             }
         }
         Ok(())
     }
 
-    /// Notes that an answer leads on, but not to where a request could go.
-    fn doubt(&mut self, place: Option<&Value>) {
-        if place.is_some() {
-            self.unproved = Some("the API says that there is more, in a form that leads nowhere".to_owned());
-        }
+    /// Where the next page is, by what an answer says.
+    fn place(&self, head: &Head) -> Result<Place> {
+        let captured = head.captured(self.plan.captures.token);
+        let link = match &self.plan.method.pagination.kind {
+            PageKind::Cursor { from, parameter, more } => {
+                let token = match from {
+                    TokenSource::Body(_) => captured.cloned(),
+                    TokenSource::Header(name) => token_in(&head.headers, name),
+                };
+                let flag = more.as_ref().and_then(|_| head.captured(self.plan.captures.more));
+                return Ok(match token.filter(|token| flag != Some(&Value::Bool(false)) && leads_on(token)) {
+                    None if flag == Some(&Value::Bool(true)) => Place::Unsaid,
+                    None => Place::End,
+                    Some(token) if token.is_object() => Place::Nowhere,
+                    Some(token) => Place::At(crate::bind::literal_text(&token), self.behind(parameter, token)),
+                });
+            }
+            PageKind::NextUrl { .. } => match captured.filter(|link| leads_on(link)) {
+                None => return Ok(Place::End),
+                Some(Value::String(link)) => Some(link.clone()),
+                Some(_) => return Ok(Place::Nowhere),
+            },
+            PageKind::LinkHeader => link_in(&head.headers).filter(|link| !link.is_empty()),
+            _ => None,
+        };
+        let Some(link) = link else { return Ok(Place::End) };
+        let url = self.follow(&head.url, &link)?;
+        Ok(Place::At(url.as_str().to_owned(), Ask::Url(url)))
     }
 
     fn next_numbered(&mut self, kind: Kind, rows: u64) {
@@ -237,20 +252,6 @@ impl Pager {
         }
     }
 
-    fn next_link(&mut self, link: Option<String>, number: u64, said: &Said) -> Result<()> {
-        match link.filter(|link| !link.is_empty()) {
-            None => self.stage = Stage::Done,
-            Some(link) => {
-                let url = self.follow(&said.url, &link).map_err(|error| {
-                    error.with("method", self.plan.method.name.clone()).with("page", number.to_string())
-                })?;
-                self.check_repeat(url.as_str(), number)?;
-                self.chain(Ask::Url(url), number);
-            }
-        }
-        Ok(())
-    }
-
     fn follow(&self, from: &Url, link: &str) -> Result<Url> {
         let secret = self.authorizer.as_deref().map(Authorizer::query_names).unwrap_or_default();
         self.server.follow(from, link, &secret)
@@ -263,30 +264,30 @@ impl Pager {
         Ask::Values(values)
     }
 
-    /// Asks for the next page when the headers of this one say where it is, while its rows are on their way. What is wrong
-    /// with that place is said at the end of the page. Where rows may be enough at the end of this page, or the first one
-    /// has not said yet of what time the list is, nothing goes ahead.
+    /// Asks for the next page when it is known where that is, while the rows of this one are on their way. What is wrong
+    /// with that place is said at the end of the page. Where rows may be enough at the end of this page, or what time the
+    /// list is of is not known yet, nothing goes ahead.
     pub(super) fn go_ahead(&mut self, head: &Head) {
-        let Some(Current { number, kind: Kind::Chained, .. }) = &self.current else { return };
-        if self.plan.end().is_some() || self.own_page || self.dated.is_none() || self.ahead.is_some() {
+        let Some(Current { number, kind, .. }) = self.current else { return };
+        let goes_on = kind == Kind::Chained || kind == Kind::First && self.eager;
+        if !goes_on || self.plan.end().is_some() || self.own_page || self.leaps || self.ahead.is_some() {
             return;
         }
-        let next = number + 1;
-        let found = match &self.plan.method.pagination.kind {
-            PageKind::LinkHeader => link_in(&head.headers)
-                .filter(|link| !link.is_empty())
-                .and_then(|link| self.follow(&head.url, &link).ok())
-                .map(|url| (hash_of(url.as_str()), Ask::Url(url))),
-            PageKind::Cursor { from: TokenSource::Header(name), parameter, more: None } => {
-                token_in(&head.headers, name)
-                    .filter(leads_on)
-                    .map(|token| (hash_of(&crate::bind::literal_text(&token)), self.behind(parameter, token)))
-            }
-            _ => None,
-        };
-        self.ahead = found
-            .filter(|(place, _)| !self.seen_tokens.contains(place))
-            .map(|(_, ask)| (ask.clone(), self.ask(next, ask)));
+        // Whether there is more may be said at another place.
+        if matches!(&self.plan.method.pagination.kind, PageKind::Cursor { more: Some(_), .. })
+            && head.captured(self.plan.captures.more).is_none()
+        {
+            return;
+        }
+        if let Some(dated) = head.dated {
+            self.note_age(dated, number);
+        }
+        if self.dated.is_some()
+            && let Ok(Place::At(name, ask)) = self.place(head)
+            && !self.seen_tokens.contains(&hash_of(&name))
+        {
+            self.ahead = Some((ask.clone(), self.ask(number + 1, ask)));
+        }
     }
 
     /// Goes on with `ask`. Its request leaves at once, unless the reader has enough; where the reader may stop early, it comes
