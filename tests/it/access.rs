@@ -223,7 +223,7 @@ async fn few_keys_of_a_long_list_are_asked_for_while_further_ones_are_on_their_w
     let server = Server::start(move |seen| if second(seen) { api(seen).gated(&held) } else { api(seen) }).await;
     let mut db = db(&server);
     // Fifty pages.
-    db.rows("SELECT id FROM acme.shop.widgets LIMIT 100").await;
+    assert_eq!(db.rows("SELECT count(*) FROM acme.shop.widgets").await.ids(), [5000]);
     let from = server.requests().len();
     let sql =
         "SELECT w.id FROM acme.shop.parts p JOIN acme.shop.widgets w ON w.id = p.id WHERE p.widget_id IN (1, 2, 4)";
@@ -241,7 +241,7 @@ async fn keys_that_turn_out_to_be_many_cost_an_eighth_of_the_list_besides_at_mos
     let server = shop(3000).await;
     let mut db = db(&server);
     // Thirty pages, of which an eighth is three.
-    db.rows("SELECT id FROM acme.shop.widgets LIMIT 100").await;
+    assert_eq!(db.rows("SELECT count(*) FROM acme.shop.widgets").await.ids(), [3000]);
     let from = server.requests().len();
     let widgets: Vec<String> = (1..=290).map(|id| id.to_string()).collect();
     let sql = format!(
