@@ -288,9 +288,13 @@ impl StdError for Error {
 ///
 /// Case and separators do not count: `getImage` is near `get_image`.
 pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    nearest_of(wanted, &mut names.into_iter())
+}
+
+/// One for names from everywhere.
+fn nearest_of<'a>(wanted: &str, names: &mut dyn Iterator<Item = &'a str>) -> Vec<&'a str> {
     let plain = fold_name(wanted);
     let mut scored: Vec<(f64, &str)> = names
-        .into_iter()
         .map(|name| {
             let folded = fold_name(name);
             let score = strsim::jaro_winkler(&plain, &folded);
@@ -306,7 +310,10 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Ve
 
 /// "did you mean `a`, `b`?", or nothing when no name is near.
 pub fn did_you_mean<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let near = nearest(wanted, names);
+    did_you_mean_one_of(&nearest(wanted, names))
+}
+
+fn did_you_mean_one_of(near: &[&str]) -> Option<String> {
     if near.is_empty() {
         return None;
     }

@@ -283,6 +283,7 @@ pub mod scan;
 pub mod site;
 pub mod sql;
 pub mod store;
+mod threads;
 pub mod write;
 
 /// The guide's examples are compiled.

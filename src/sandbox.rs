@@ -27,6 +27,7 @@ use crate::clock::SharedClock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Request, Response, Transport};
 use crate::provider::{Auth, Effect, ItemShape, Service};
+use crate::threads::off_thread;
 
 mod access;
 mod answer;
@@ -246,7 +247,7 @@ impl Sandbox {
         }
         if let Some(file) = &self.file {
             let (file, state) = (Arc::clone(file), Arc::clone(&self.state));
-            let saved = tokio::task::spawn_blocking(move || file.save(&state)).await;
+            let saved = off_thread("saving the state", move || file.save(&state)).await;
             if !matches!(saved, Ok(Ok(()))) {
                 let refusal = Refusal::new(
                     StatusCode::INTERNAL_SERVER_ERROR,

@@ -14,9 +14,10 @@ use super::answer;
 use super::read::ReadContext;
 use super::send::{locate, send};
 use super::shape::ReadPlan;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::http::{Answer, Arriving, HeaderMap, Outgoing};
 use crate::rows::{self, Decoder, Layout, Page, Rows};
+use crate::threads::off_thread;
 
 /// Longer bodies are decoded while they arrive. More than this is decoded off the async threads.
 const SHORT: usize = 256 * 1024;
@@ -197,7 +198,5 @@ async fn decoded<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> Result<
     if bytes <= 2 * SHORT {
         return work();
     }
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "decoding ended unexpectedly").caused_by(error))?
+    off_thread("decoding", work).await?
 }

@@ -28,6 +28,7 @@ use crate::http::{Client, Closed, Ledger};
 use crate::report::Report;
 use crate::scan::{CallExec, ScanCore, all_from_datafusion, from_datafusion};
 use crate::sql::{self, Define, OwnKind, Piece, Statement, Write};
+use crate::threads::off_thread;
 use crate::write::{RowSource, SourceRows};
 
 /// What a check found.
@@ -119,14 +120,14 @@ impl Session {
         let report = Report::new(self.clock().now());
         let planner = self.planner(&report);
         let (registry, names) = (self.registry(), planner.clone());
-        let resolved = tokio::task::spawn_blocking(move || {
+        let resolved = off_thread("resolving names", move || {
             let mut query = query;
             resolve(&registry, &names.scope(Vec::new()), &mut query).map(|()| query)
         });
         let query = match resolved.await {
             Ok(Ok(query)) => query,
             Ok(Err(problems)) => return problems,
-            Err(error) => return vec![ended_unexpectedly(error)],
+            Err(error) => return vec![error],
         };
         let context = match planner.context() {
             Ok(context) => context,
@@ -252,8 +253,4 @@ fn defined_name(statement: &Statement) -> Option<String> {
 fn is_about(error: &Error, name: &str) -> bool {
     error.kind() == ErrorKind::NameNotFound
         && error.message().eq_ignore_ascii_case(&format!("there is no table `{name}`"))
-}
-
-fn ended_unexpectedly(error: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error)
 }

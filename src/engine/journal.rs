@@ -15,6 +15,7 @@ use crate::store::{
     CallState, Journal, Listing, Outcome, OutcomeState, StateDirectory, StatementRecord, read_journal, resume,
     time_text, unfinished,
 };
+use crate::threads::off_thread;
 use crate::write::{CallResult, Planned, Recorder, ids_of};
 
 /// The columns of the journal as a table.
@@ -26,9 +27,7 @@ const SHOWN: u64 = 100;
 
 /// Runs what waits for the disk off the async threads.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "writing to the disk ended unexpectedly").caused_by(error))?
+    off_thread("writing to the disk", work).await?
 }
 
 /// A journal that is open.

@@ -35,6 +35,7 @@ use crate::functions;
 use crate::report::{QueryReport, Report};
 use crate::scan::{CatalogList, StatementContext, from_datafusion, to_datafusion};
 use crate::sql;
+use crate::threads::off_thread;
 
 /// How many views may stand behind one another.
 const DEEPEST: usize = 12;
@@ -129,12 +130,11 @@ impl Planner {
     pub(super) async fn plan(&self, context: &SessionContext, query: ast::Statement) -> Result<LogicalPlan> {
         let registry = Arc::clone(&self.engine.core().registry);
         let planner = self.clone();
-        let query = tokio::task::spawn_blocking(move || {
+        let query = off_thread("resolving names", move || {
             let mut query = query;
             resolve(&registry, &planner.scope(Vec::new()), &mut query).map(|()| query).map_err(first)
         })
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;
+        .await??;
         let state = context.state();
         match state.statement_to_plan(DfStatement::Statement(Box::new(query))).await {
             Ok(plan) => Ok(plan),

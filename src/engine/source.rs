@@ -22,6 +22,7 @@ use crate::bind::{Predicate, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
 use crate::scan::{WriteTarget, conjuncts, from_datafusion};
+use crate::threads::off_thread;
 use crate::write::{RowSource, SourceRows};
 
 /// A catalogue beside the session's own, for one table of one statement.
@@ -124,13 +125,12 @@ impl SessionRows<'_> {
         let registry = self.session.registry();
         let planner = self.session.planner(&self.report);
         let target = TargetColumns { relation: alias.to_owned(), columns };
-        let query = tokio::task::spawn_blocking(move || {
+        let query = off_thread("resolving names", move || {
             let mut query = query;
             let scope = planner.scope(vec![SCRATCH.to_owned()]);
             resolve_over(&registry, &scope, &target, &mut query).map(|()| query)
         })
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "resolving names ended unexpectedly").caused_by(error))??;
+        .await??;
         let statement = DfStatement::Statement(Box::new(query));
         context.state().statement_to_plan(statement).await.map_err(|error| from_datafusion(&error))
     }

@@ -4,12 +4,11 @@ use std::io::ErrorKind as Io;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::off_thread;
 
 /// Runs what waits for the disk off the async threads.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "work on a file ended unexpectedly").caused_by(error))
+    off_thread("work on a file", work).await
 }
 
 /// `NameNotFound` or `InvalidArgument`: the file cannot be read, and why.

@@ -18,6 +18,7 @@ use super::client::Answer;
 use super::scrub::Scrubber;
 use super::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::off_thread;
 
 /// The first line's key, and the version of what follows.
 const FORMAT: (&str, u64) = ("skyql_record", 1);
@@ -222,7 +223,7 @@ impl Tape {
         text.push('\n');
         let file = Arc::clone(file);
         let write = move || file.lock().unwrap_or_else(PoisonError::into_inner).write_all(text.as_bytes());
-        tokio::task::spawn_blocking(write)
+        off_thread("writing the record", write)
             .await
             .map_err(|error| wrong(error.to_string()))?
             .map_err(|error| wrong(error.to_string()))

@@ -12,7 +12,7 @@ use super::border::to_datafusion;
 use super::table::{RestTable, ScanCore};
 use crate::bind::Table;
 use crate::config::Settings;
-use crate::error::{Error, ErrorKind};
+use crate::threads::off_thread;
 
 /// What stands between a resource's name and arguments given to it.
 const ARGUMENTS: char = '\u{1}';
@@ -117,12 +117,12 @@ impl SchemaProvider for ServiceSchema {
         };
         let (core, provider, service) = (Arc::clone(&self.core), self.provider.clone(), self.service.clone());
         // A document may hold megabytes of YAML: not on the async threads.
-        let table = tokio::task::spawn_blocking(move || {
+        let table = off_thread("loading a service", move || {
             let resource = core.registry.resource(&provider, &service, &resource)?;
             Table::new(&provider, &service, resource)
         })
         .await
-        .map_err(|error| to_datafusion(Error::new(ErrorKind::Internal, "loading a service failed").caused_by(error)))?
+        .flatten()
         .map_err(to_datafusion)?;
         let table = RestTable::new(Arc::clone(&self.core), Arc::new(table), arguments, self.settings.clone());
         Ok(Some(Arc::new(table)))

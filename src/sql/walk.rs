@@ -5,10 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{
-    Expr, ObjectName, Query, Select, Statement, TableFactor, ValueWithSpan, Visit, VisitMut, VisitorMut,
-    visit_expressions,
-};
+use sqlparser::ast::{Expr, ObjectName, Query, Select, Statement, TableFactor, ValueWithSpan, VisitMut, VisitorMut};
 
 /// Leads a visitor through `node`.
 pub(crate) fn walk_mut(node: &mut impl VisitMut, visitor: &mut dyn VisitorMut<Break = ()>) {
@@ -16,8 +13,22 @@ pub(crate) fn walk_mut(node: &mut impl VisitMut, visitor: &mut dyn VisitorMut<Br
 }
 
 /// Shows `look` every expression of `node`, until it breaks.
-pub(crate) fn each_expr(node: &impl Visit, look: &mut dyn FnMut(&Expr) -> ControlFlow<()>) -> ControlFlow<()> {
-    visit_expressions(node, look)
+pub(crate) fn each_expr(
+    node: &(impl VisitMut + Clone),
+    look: &mut dyn FnMut(&Expr) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    // The walk that does not change is another one.
+    node.clone().visit(&mut Any(&mut Look(look)))
+}
+
+struct Look<'a>(&'a mut dyn FnMut(&Expr) -> ControlFlow<()>);
+
+impl VisitorMut for Look<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        (self.0)(expr)
+    }
 }
 
 struct Any<'a>(&'a mut dyn VisitorMut<Break = ()>);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use serde_json::Value;
-use sqlparser::ast::{self, Ident, Visit};
+use sqlparser::ast::{self, Ident, VisitMut};
 
 use crate::bind::{check_server_value, coerce, forms_host};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
@@ -186,7 +186,7 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
 }
 
 /// The columns that an expression may read, by their last part.
-pub(super) fn identifiers(expression: &impl Visit) -> Vec<Ident> {
+pub(super) fn identifiers(expression: &(impl VisitMut + Clone)) -> Vec<Ident> {
     let mut found = Vec::new();
     let _never_breaks = each_expr(expression, &mut |expr| {
         match expr {

@@ -19,6 +19,7 @@ use crate::provider::{Call, Effect, Location, Method, Registry, Resource, secret
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
 use crate::store::{Look, PlanPart, PlannedCall, Target, WritePlan, sha256_hex};
+use crate::threads::off_thread;
 
 /// Rows that a query gave, to its end.
 #[derive(Debug, Clone, Default)]
@@ -391,15 +392,14 @@ pub(super) async fn find(context: &PlanContext<'_>, name: &[ast::Ident]) -> Resu
     let registry = Arc::clone(&context.registry);
     let parts: Vec<String> = name.iter().take(3).map(|ident| ident.value.clone()).collect();
     let place = name.first().map(|ident| ident.span.start);
-    let found = tokio::task::spawn_blocking(move || {
+    let found = off_thread("reading documents", move || {
         let part = |at: usize| parts.get(at).map_or("", String::as_str);
         let (provider, service) = registry.spelled(part(0), part(1))?;
         let resource = registry.resource(&provider, &service, part(2))?;
         let restricted = registry.is_shadowing(&provider);
         Ok(Found { provider, service, resource, restricted })
     })
-    .await
-    .map_err(|error| Error::new(ErrorKind::Internal, "reading documents ended unexpectedly").caused_by(error))?;
+    .await?;
     found.map_err(|error: Error| match place.filter(|place| place.line > 0) {
         Some(place) => error.at(Position { line: place.line, column: place.column }),
         None => error,

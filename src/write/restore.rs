@@ -10,6 +10,7 @@ use crate::files;
 use crate::provider::Effect;
 use crate::sql::{Verb, parse_items};
 use crate::store::{DigestKey, PlanPart, PlannedCall, Target, WritePlan};
+use crate::threads::off_thread;
 
 /// Finds the methods of a stored plan again (`key` is that of its state directory), and refuses when its calls would go elsewhere than was shown, or with
 /// another credential, or would be other requests.
@@ -52,12 +53,11 @@ async fn restore_part(
     }
     let registry = Arc::clone(&context.registry);
     let name = first.clone();
-    let (resource, restricted) = tokio::task::spawn_blocking(move || {
+    let (resource, restricted) = off_thread("reading documents", move || {
         let resource = registry.resource(&name.provider, &name.service, &name.resource)?;
         Ok::<_, Error>((resource, registry.is_shadowing(&name.provider)))
     })
-    .await
-    .map_err(|error| Error::new(ErrorKind::Internal, "reading documents ended unexpectedly").caused_by(error))??;
+    .await??;
     let Some(method) = resource.methods.get(&first.method).map(Arc::clone) else {
         return Err(Error::new(
             ErrorKind::NameNotFound,

@@ -1,0 +1,37 @@
+//! Work that waits for a disk or computes for long, off the async threads.
+
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Runs `work` on a thread of its own, and gives what it gives. `what` names it.
+///
+/// # Errors
+/// [`ErrorKind::Internal`] where it panics.
+pub(crate) async fn off_thread<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let (give, given) = oneshot::channel();
+    let ended = start(Box::new(move || drop(give.send(work())))).await;
+    let unexpected = || Error::new(ErrorKind::Internal, format!("{what} ended unexpectedly"));
+    match ended {
+        Ok(()) => given.await.map_err(|error| unexpected().caused_by(error)),
+        Err(error) => Err(unexpected().caused_by(error)),
+    }
+}
+
+/// One type of task for all work: what tokio makes of each is long.
+fn start(work: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
+    spawn_blocking(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_gives_what_it_makes_and_a_panic_is_an_error() {
+        assert_eq!(off_thread("adding", || 1 + 1).await.unwrap(), 2);
+        let error = off_thread("adding", || -> u32 { panic!("no numbers") }).await.unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Internal, "adding ended unexpectedly"));
+    }
+}
