@@ -5,17 +5,22 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Runs `work` on a thread of its own, and gives what it gives. `what` names it.
+/// Runs `work` on a thread of its own, from now on, and gives what it gives. `what` names it.
 ///
 /// # Errors
 /// [`ErrorKind::Internal`] where it panics.
-pub(crate) async fn off_thread<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(crate) fn off_thread<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> impl Future<Output = Result<T>> + Send {
     let (give, given) = oneshot::channel();
-    let ended = start(Box::new(move || drop(give.send(work())))).await;
-    let unexpected = || Error::new(ErrorKind::Internal, format!("{what} ended unexpectedly"));
-    match ended {
-        Ok(()) => given.await.map_err(|error| unexpected().caused_by(error)),
-        Err(error) => Err(unexpected().caused_by(error)),
+    let task = start(Box::new(move || drop(give.send(work()))));
+    let unexpected = move || Error::new(ErrorKind::Internal, format!("{what} ended unexpectedly"));
+    async move {
+        match task.await {
+            Ok(()) => given.await.map_err(|error| unexpected().caused_by(error)),
+            Err(error) => Err(unexpected().caused_by(error)),
+        }
     }
 }
 

@@ -155,12 +155,12 @@ impl Drop for PageTask {
     }
 }
 
-/// How a page leads to the next one.
+/// What leads from a page to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LeadsOn {
-    ByNumber,
-    ByHeader,
-    ByBody,
+    Number,
+    Header,
+    Body,
 }
 
 impl Outlet {
@@ -211,7 +211,7 @@ impl PageRequest {
         let outgoing = outgoing(context, method, &asked, request, self.authorizer.clone());
         let url = &outgoing.request.url;
         let heads = |headers: &HeaderMap| {
-            if self.leads_on() == LeadsOn::ByHeader {
+            if self.leads_on() == LeadsOn::Header {
                 outlet.say(Head { headers: headers.clone(), url: url.clone(), captures: Vec::new(), dated: None });
             }
         };
@@ -288,7 +288,7 @@ impl PageRequest {
         dated: Dated,
         outline: impl FnOnce() -> Option<Vec<Option<Value>>>,
     ) {
-        let Some(captures) = (self.leads_on() == LeadsOn::ByBody).then(outline).flatten() else { return };
+        let Some(captures) = (self.leads_on() == LeadsOn::Body).then(outline).flatten() else { return };
         let head = Head { headers: HeaderMap::new(), url: url.clone(), captures, dated: Some(dated) };
         let refused = |rule: &SuccessRule| head.captured(self.plan.captures.success).is_some_and(|v| v != &rule.equals);
         if head.captured(self.plan.captures.token).is_some() && !self.plan.method.success.as_ref().is_some_and(refused)
@@ -302,9 +302,9 @@ impl PageRequest {
     /// Where the place of the next page is known from.
     fn leads_on(&self) -> LeadsOn {
         match &self.plan.method.pagination.kind {
-            PageKind::LinkHeader | PageKind::Cursor { from: TokenSource::Header(_), .. } => LeadsOn::ByHeader,
-            PageKind::NextUrl { .. } | PageKind::Cursor { from: TokenSource::Body(_), .. } => LeadsOn::ByBody,
-            _ => LeadsOn::ByNumber,
+            PageKind::LinkHeader | PageKind::Cursor { from: TokenSource::Header(_), .. } => LeadsOn::Header,
+            PageKind::NextUrl { .. } | PageKind::Cursor { from: TokenSource::Body(_), .. } => LeadsOn::Body,
+            _ => LeadsOn::Number,
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The envelope is read up to the first item, and again behind the last one, which is found from the answer's end. No
 //! more is looked at than [`REACH`] bytes at either end, so it costs next to nothing, whatever the answer's length.
-//! *Not checked*: the items, and what stands between; who needs an answer that is right reads all of it.
+//! *Not checked*: the items, and what stands between. Where more stands behind them than is looked at, what is found may
+//! belong to another object. Who needs an answer that is right reads all of it.
 
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ const REACH: usize = 4 * 1024;
 pub fn outline(body: &[u8], layout: &Layout) -> Option<Vec<Option<Value>>> {
     let head = text_of(body.get(..REACH).unwrap_or(body));
     let mut state = State::new(layout);
-    let at = Walk::new(Reader::new(head, Mark::default(), START, true), layout, &mut state).to_items()?;
+    let at = Walk::new(Reader::new(head, Mark::default(), START, true), layout, &mut state).enter_items()?;
     behind(&state, body.get(at.0..)?, layout)
 }
 

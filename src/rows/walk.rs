@@ -218,7 +218,7 @@ impl<'a, 's> Walk<'a, 's> {
     }
 
     /// Reads the envelope up to the first item; gives the place of that, if there is one within reach.
-    pub(super) fn to_items(&mut self) -> Option<Mark> {
+    pub(super) fn enter_items(&mut self) -> Option<Mark> {
         self.enter_answer().ok()?;
         while let Some(inside) = self.inside() {
             if inside.is_items() {

@@ -74,6 +74,7 @@ pub(super) fn joined_rows(
         ready: VecDeque::new(),
         matched: HashMap::new(),
         next_group: 0,
+        least: 1,
         answers: None,
         done: false,
     };
@@ -116,6 +117,9 @@ struct Joining {
     /// For left joins: which members of a group found an answer.
     matched: HashMap<u64, Vec<bool>>,
     next_group: u64,
+    /// So many rows are gathered before it is looked whether they settle how they are answered: twice as many each time, so
+    /// that keys travel side by side.
+    least: usize,
     /// The answers of the keys that had to be asked for, in order.
     answers: Option<Answers>,
     done: bool,
@@ -160,6 +164,7 @@ impl Joining {
     async fn gather(&mut self) -> Result<Option<(RecordBatch, Vec<Keyed>)>> {
         let most = self.parts.fetch.map_or(PIECE_ROWS, |fetch| fetch.clamp(1, PIECE_ROWS));
         let mut grouped = Grouped::default();
+        let mut next_look = self.least;
         loop {
             match self.input.next().await {
                 None => {
@@ -169,12 +174,19 @@ impl Joining {
                 Some(Err(error)) => return Err(from_datafusion(&error)),
                 Some(Ok(batch)) => grouped.add(batch, &self.parts.keys, &self.parts.spec)?,
             }
+            if grouped.rows() >= most {
+                break;
+            }
+            if grouped.rows() < next_look {
+                continue;
+            }
+            let Some(list) = &mut self.list else { break };
             let (memo, fetch) = (&self.memo, self.parts.fetch.map(|n| n as u64));
-            let settled = match &mut self.list {
-                Some(list) => list.is_settled(|| grouped.keys(), fetch, |key| memo.contains_key(key)).await?,
-                None => true,
-            };
-            if grouped.rows() >= most || settled && grouped.rows() > 0 {
+            next_look = grouped.rows() * 2;
+            if list.is_settled(|| grouped.keys(), fetch, |key| memo.contains_key(key)).await? {
+                if !list.is_chosen() {
+                    self.least = next_look;
+                }
                 break;
             }
         }
@@ -228,6 +240,7 @@ impl Joining {
                 Ok(asked) if asked.is_empty() => self.ready.push_back(Emission::End { group }),
                 // An empty key cannot be asked for; the list, which could have been read, does not hold it.
                 Ok(asked) if self.list.is_some() && !self.can_be_asked(&plan, &asked) => {
+                    self.keep(key.text, Vec::new(), 0);
                     self.ready.push_back(Emission::End { group });
                 }
                 Ok(asked) => {
@@ -245,6 +258,7 @@ impl Joining {
                         let message = format!("a key of the join was not asked for: {}", error.message());
                         self.parts.statement.report.warn("skipped", table, message);
                     }
+                    self.keep(key.text, Vec::new(), 0);
                     self.ready.push_back(Emission::End { group });
                 }
                 Err(error) => return Err(error),
@@ -295,13 +309,19 @@ impl Joining {
         if answers.calls.get(next.tag + 1).is_none_or(|(following, _)| following != at) {
             let kept = std::mem::take(&mut answers.kept);
             let kept_bytes = std::mem::take(&mut answers.kept_bytes);
-            if self.memo_bytes + kept_bytes <= MEMO_BYTES {
-                self.memo_bytes += kept_bytes + KEY_BYTES;
-                self.memo.insert(text.clone(), Arc::new(kept));
-            }
-            self.ready.push_back(Emission::End { group: group.clone() });
+            let (text, group) = (text.clone(), group.clone());
+            self.keep(text, kept, kept_bytes);
+            self.ready.push_back(Emission::End { group });
         }
         Ok(())
+    }
+
+    /// Keeps the answers of a key for rows to come, where there is room.
+    fn keep(&mut self, key: String, answers: Vec<RecordBatch>, bytes: usize) {
+        if self.memo_bytes + bytes <= MEMO_BYTES {
+            self.memo_bytes += bytes + KEY_BYTES;
+            self.memo.insert(key, Arc::new(answers));
+        }
     }
 
     /// One batch of an emission; what is left of it goes back to the front.

@@ -41,6 +41,8 @@ pub(super) struct Listing {
     rows: Option<BoxStream<'static, Result<CallBatch>>>,
     batches: Vec<RecordBatch>,
     places: HashMap<String, Vec<Place>>,
+    /// How many calls all of it takes, where that is known.
+    length: Option<u64>,
     /// Answers that were read.
     read: u64,
     /// Keys that were asked for one by one.
@@ -61,7 +63,7 @@ impl Listing {
         let key_columns = keyed.outer_columns().filter_map(|bound| spec.output_position(bound.column)).collect();
         let calls = spec.calls(&[], 0)?;
         let calls: Vec<_> = calls.into_iter().enumerate().map(|(tag, (c, v))| (BoundCall { tag, ..c }, v)).collect();
-        Ok(Self {
+        let listing = Self {
             spec: Arc::clone(spec),
             keyed: Arc::clone(keyed),
             key_columns,
@@ -71,16 +73,23 @@ impl Listing {
             rows: None,
             batches: Vec::new(),
             places: HashMap::new(),
+            length: None,
             read: 0,
             asked: 0,
             chosen: false,
             ended: false,
-        })
+        };
+        Ok(Self { length: listing.known_length(), ..listing })
     }
 
     /// Every key has its answer: what was not read on is not missing.
     pub(super) fn satisfied(&self) {
         self.plan.satisfy();
+    }
+
+    /// Whether it was decided to read it to its end.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.chosen || self.ended
     }
 
     /// Whether it was read to its end, and that is known to be all: then what it does not hold is not there.
@@ -112,10 +121,12 @@ impl Listing {
                 return Ok(true);
             }
             let spared = wanted + self.asked;
-            match self.length() {
+            match self.length {
                 Some(length) => {
                     let left = length.saturating_sub(self.read);
-                    return Ok(left < spared || spared.saturating_mul(BESIDE) <= left);
+                    // A join that would need more calls than there may be is refused before the first of them.
+                    let room = self.context.settings.max_calls.saturating_sub(self.context.report.calls());
+                    return Ok(left < spared || spared.saturating_mul(BESIDE) <= left.min(room));
                 }
                 None if self.read == 0 && spared > FEW => self.read_on().await?,
                 None => return Ok(false),
@@ -137,12 +148,9 @@ impl Listing {
                 return Ok(());
             }
             let spared = wanted + self.asked;
-            self.chosen |= match self.length() {
-                Some(length) => length.saturating_sub(self.read) < spared,
-                None => false,
-            };
-            let worth = self.chosen
-                || self.length().is_none() && if self.read == 0 { spared > FEW } else { self.read < spared };
+            self.chosen |= self.length.is_some_and(|length| length.saturating_sub(self.read) < spared);
+            let worth =
+                self.chosen || self.length.is_none() && if self.read == 0 { spared > FEW } else { self.read < spared };
             if !worth {
                 self.asked += wanted;
                 return Ok(());
@@ -163,7 +171,7 @@ impl Listing {
     }
 
     /// How many calls all of the list takes, where that is known.
-    fn length(&self) -> Option<u64> {
+    fn known_length(&self) -> Option<u64> {
         self.calls
             .iter()
             .try_fold(0_u64, |sum, (call, _)| Some(sum + known_length(&self.context, &self.plan, &call.call)?.calls))
@@ -183,6 +191,10 @@ impl Listing {
         let answer = answer?;
         let Some(rows) = answer.rows else { return Ok(()) };
         self.read += 1;
+        // What others read meanwhile must not decide.
+        if self.read == 1 && self.length.is_none() {
+            self.length = self.known_length();
+        }
         let lost = || Error::new(ErrorKind::Internal, "a batch came without its call");
         let (_, values) = self.calls.get(answer.tag).ok_or_else(lost)?;
         let finished = self.spec.finish(&rows, values, &self.context.report)?;

@@ -256,3 +256,27 @@ async fn keys_that_turn_out_to_be_many_cost_an_eighth_of_the_list_besides_at_mos
     let (lists, all) = asked(&server, from);
     assert_eq!((parts, lists, all - parts), (290, 30, 3));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_come_few_by_few_are_asked_for_side_by_side() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let api = paged(widgets(50_000), 20, 100, true);
+    let single =
+        |seen: &Seen| seen.path.strip_prefix("/widgets/").is_some_and(|id| id.parse::<u32>().is_ok_and(|id| id > 100));
+    let server = Server::start(move |seen| if single(seen) { api(seen).gated(&held) } else { api(seen) }).await;
+    let mut db = db(&server);
+    assert_eq!(db.rows("SELECT count(*) FROM acme.shop.widgets").await.ids(), [50_000]);
+    // Every batch of the other side holds one key or two.
+    let widgets: Vec<String> = (1..=40).map(|id| id.to_string()).collect();
+    let sql = format!(
+        "SELECT w.id FROM acme.shop.parts p JOIN acme.shop.widgets w ON w.id = p.id WHERE p.widget_id IN ({})",
+        widgets.join(", ")
+    );
+    let reading = tokio::spawn(async move { db.rows(&sql).await });
+    gate.arrivals(4).await;
+    gate.open();
+    let answer = reading.await.unwrap();
+    let expected: Vec<u64> = (1..=40).flat_map(|id| (1..=id % 3).map(move |part| id * 10 + part)).collect();
+    assert_eq!(answer.ids(), expected);
+}

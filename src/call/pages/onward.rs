@@ -265,12 +265,13 @@ impl Pager {
     }
 
     /// Asks for the next page when it is known where that is, while the rows of this one are on their way. What is wrong
-    /// with that place is said at the end of the page. Where rows may be enough at the end of this page, or what time the
-    /// list is of is not known yet, nothing goes ahead.
+    /// with that place is said at the end of the page. Where the reader may stop early, or what time the list is of is not
+    /// known yet, nothing goes ahead.
     pub(super) fn go_ahead(&mut self, head: &Head) {
         let Some(Current { number, kind, .. }) = self.current else { return };
-        let goes_on = kind == Kind::Chained || kind == Kind::First && self.eager;
-        if !goes_on || self.plan.end().is_some() || self.own_page || self.leaps || self.ahead.is_some() {
+        let leads_on = kind == Kind::Chained || kind == Kind::First && !self.leaps;
+        let may_stop = !self.eager || self.plan.end().is_some();
+        if may_stop || !leads_on || self.leap.is_some() || self.own_page || self.ahead.is_some() {
             return;
         }
         // Whether there is more may be said at another place.
@@ -294,7 +295,9 @@ impl Pager {
     /// back for the second page first.
     fn chain(&mut self, ask: Ask, number: u64) {
         let ahead = self.ahead.take().filter(|(known, _)| *known == ask).map(|(_, task)| task);
-        let now = (self.eager || number > 1) && !self.has_enough();
+        // The first page may be leapt from.
+        let leads_on = number > 1 || self.eager && !self.leaps;
+        let now = leads_on && !self.has_enough();
         let prefetched = ahead.or_else(|| now.then(|| self.ask(number + 1, ask.clone())));
         self.stage = Stage::Chained { ask, number: number + 1, prefetched };
     }
