@@ -326,24 +326,35 @@ pub fn fold_name(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// A text without a secret, wherever it stands and however it is spelled there.
+/// Whether a secret is long enough to be looked for inside of words.
+pub(crate) fn is_telling(secret: &str) -> bool {
+    secret.chars().nth(3).is_some()
+}
+
+/// A text without a secret, wherever it stands and however it is spelled there; a short one only where it stands by itself:
+/// inside a word it is there by chance.
 pub(crate) fn without(text: &str, secret: &str, mask: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(found) = find_spelled(rest, secret) {
-        kept.push_str(&rest[..found.start]);
-        kept.push_str(mask);
-        rest = &rest[found.end..];
+        let (before, after) = (&rest[..found.start], &rest[found.end..]);
+        let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let by_chance = !is_telling(secret)
+            && (joins(before.chars().next_back().or_else(|| kept.chars().next_back())) || joins(after.chars().next()));
+        kept.push_str(before);
+        kept.push_str(if by_chance { &rest[found] } else { mask });
+        rest = after;
     }
     kept + rest
 }
 
-/// Where a text stands in another one first: as it is, or as URLs (RFC 3986 §2.1), forms, JSON (RFC 8259 §7) and HTML write it.
-pub(crate) fn find_spelled(text: &str, wanted: &str) -> Option<Range<usize>> {
+/// Where a text stands in another one first: as it is, or as URLs (RFC 3986 §2.1), forms, JSON (RFC 8259 §7) and HTML write it;
+/// in any case, as hosts and media types lose theirs.
+fn find_spelled(text: &str, wanted: &str) -> Option<Range<usize>> {
     let first = wanted.chars().next()?;
     let begins = |at: &usize| {
         let rest = &text[*at..];
-        rest.starts_with(first) || rest.starts_with(['%', '\\', '&', '+'])
+        rest.starts_with(|c: char| c.eq_ignore_ascii_case(&first)) || rest.starts_with(['%', '\\', '&', '+'])
     };
     text.char_indices().map(|(at, _)| at).filter(begins).find_map(|at| {
         // Where the text so far may end: `%` may be itself, or begin an escape.
@@ -371,7 +382,7 @@ fn each_spelling(c: char, text: &str, mut found: impl FnMut(usize)) {
             .is_some_and(|beginning| beginning.eq_ignore_ascii_case(spelled))
             .then_some(spelled.len())
     };
-    if text.starts_with(c) {
+    if text.starts_with(|other: char| other.eq_ignore_ascii_case(&c)) {
         found(c.len_utf8());
     }
     let mut buffer = [0; 4];
@@ -451,6 +462,8 @@ mod tests {
         ] {
             assert_eq!(without(&format!("a {spelled}, and {spelled}b"), secret, "*"), "a *, and *b", "{spelled}");
         }
+        assert_eq!(without("http://hush-7.example", "Hush-7", "*"), "http://*.example");
+        assert_eq!(without("ab, abc and ab", "ab", "*"), "*, abc and *", "a short one is in every other word");
         for other in ["p /&+é\"\\/z", "p /&+e", "", "%", "p%20%2F%"] {
             assert_eq!(without(other, secret, "*"), other);
         }

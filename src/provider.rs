@@ -39,7 +39,7 @@ pub use pushdown::{
     TopPushdown,
 };
 pub use registry::Registry;
-pub use secrets::{MASK, WHOLE_BODY, is_telling, keeps_secret, masked, secret_texts, secrets_of, tells_secret_field};
+pub use secrets::{MASK, WHOLE_BODY, keeps_secret, masked, secret_texts, secrets_of, tells_secret_field};
 pub use source::{DirectorySource, DocumentSource, EmbeddedSource, MemorySource};
 pub use upload::UploadStep;
 pub use waiting::{Gone, Poll, ValueFrom, Waiting};

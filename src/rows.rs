@@ -25,3 +25,4 @@ pub use field::{KIND_KEY, Kind, field, json_text};
 pub use layout::{Layout, Shape, Wanted};
 pub use outline::outline;
 pub use path::{ItemPath, PathStep};
+pub use reader::NotJson;

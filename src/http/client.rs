@@ -615,9 +615,12 @@ fn shown(outgoing: &Outgoing) -> Url {
         let shown = pairs.iter().map(|(name, value)| (name, if is_secret(name) { "***" } else { value }));
         url.query_pairs_mut().clear().extend_pairs(shown);
     }
-    if let (Some(query), Some(authorizer)) = (url.query(), outgoing.authorizer.as_deref()) {
-        let concealed = authorizer.conceal(query);
-        url.set_query(Some(&concealed));
+    if let Some(authorizer) = outgoing.authorizer.as_deref() {
+        // Within a URL the usual mark would be written as bytes.
+        let conceal = |text: &str| authorizer.conceal(text).replace('…', "***");
+        let (path, query) = (conceal(url.path()), url.query().map(conceal));
+        url.set_path(&path);
+        url.set_query(query.as_deref());
     }
     url
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::auth::Authorizer;
-use crate::error::fold_name;
+use crate::error::{fold_name, is_telling};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "***";
@@ -63,7 +63,7 @@ impl Scrubber {
     /// A text that is secret wherever it stands. Short ones give nothing away, and are in every other word.
     #[must_use]
     pub fn with_text(mut self, text: &str) -> Self {
-        if text.chars().nth(3).is_some() {
+        if is_telling(text) {
             self.texts.push(text.to_owned());
             self.texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
         }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::model::{Location, Method};
-use crate::error::{find_spelled, without};
+use crate::error::{is_telling, without};
 
 /// What stands in a text in the place of a secret.
 pub const MASK: &str = "***";
@@ -57,32 +57,9 @@ fn leaves(value: &Value, texts: &mut Vec<String>) {
     }
 }
 
-/// Whether a secret is long enough to be looked for inside of words.
-pub fn is_telling(secret: &str) -> bool {
-    secret.chars().nth(3).is_some()
-}
-
 /// A text without these secrets, however they are spelled in it.
 pub fn masked(text: &str, secrets: &[String]) -> String {
-    secrets.iter().fold(text.to_owned(), |text, secret| {
-        if is_telling(secret) { without(&text, secret, MASK) } else { without_word(&text, secret) }
-    })
-}
-
-/// Without a short secret where it stands by itself: inside a word it is there by chance.
-fn without_word(text: &str, secret: &str) -> String {
-    let mut said = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(found) = find_spelled(rest, secret) {
-        let (before, after) = (&rest[..found.start], &rest[found.end..]);
-        let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let inside =
-            joins(before.chars().next_back().or_else(|| said.chars().next_back())) || joins(after.chars().next());
-        said.push_str(before);
-        said.push_str(if inside { &rest[found.clone()] } else { MASK });
-        rest = after;
-    }
-    said + rest
+    secrets.iter().fold(text.to_owned(), |text, secret| without(&text, secret, MASK))
 }
 
 /// Whether a value that was read under a name must never be shown or stored: the name tells it, or something in the value.

@@ -4,12 +4,50 @@
 //! search for its end. What is skipped is still checked in full against RFC 8259's grammar: structure, strings with
 //! their escapes, numbers, literals, UTF-8. Not checked there: that `\u` escapes pair up, and that numbers fit a type.
 
+use std::fmt;
+
 use crate::error::{Error, ErrorKind, Position, Result};
 
 use super::text::{plain_run_end, shorten};
 
 /// How deep a value may nest, as in `serde_json`; deeper answers are refused.
 const MAX_DEPTH: u32 = 127;
+
+/// How much of an answer that is not JSON is kept for its error, in characters: more than any credential has that an API may
+/// repeat there.
+const BEGINNING: usize = 4096;
+
+/// How much of it is shown.
+const BEGINNING_ROOM: usize = 40;
+
+/// The source of the error of an answer that is not JSON, and nothing else that is known.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NotJson {
+    /// Longer than it is shown: what must not be shown is taken out of it first.
+    beginning: String,
+}
+
+impl NotJson {
+    /// What it begins with; `conceal` takes out of that what must not be shown.
+    pub fn hint(&self, conceal: impl Fn(&str) -> String) -> String {
+        format!("it begins with `{}`", shorten(&conceal(&self.beginning), BEGINNING_ROOM))
+    }
+}
+
+impl fmt::Debug for NotJson {
+    /// Without the beginning.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotJson").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text is not JSON")
+    }
+}
+
+impl std::error::Error for NotJson {}
 
 /// Where a [`Reader`] stands, to come back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -117,7 +155,7 @@ impl<'a> Reader<'a> {
         } else if head.starts_with('<') {
             error.hint("it is XML")
         } else {
-            error.hint(format!("it begins with `{}`", shorten(rest, 40)))
+            error.caused_by(NotJson { beginning: rest.chars().take(BEGINNING).collect() })
         };
         Err(error.into())
     }
@@ -550,8 +588,16 @@ mod tests {
             let error = read(body).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Decode, "{body}");
             assert!(error.message().contains(message), "{body}: {error:?}");
-            assert!(error.hint_text().unwrap_or_default().contains(hint), "{body}: {error:?}");
+            let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<NotJson>());
+            let begins = source.map(|foreign| foreign.hint(str::to_owned)).unwrap_or_default();
+            assert!((error.hint_text().unwrap_or_default().to_owned() + &begins).contains(hint), "{body}: {error:?}");
         }
+        // What must not be shown is taken out of the whole text, and not of what would be shown of it.
+        let secret = "0123456789".repeat(9);
+        let error = read(&format!("the key is {secret}, no?")).unwrap_err();
+        let foreign = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<NotJson>()).unwrap();
+        assert_eq!(foreign.hint(|text| text.replace(&secret, "…")), "it begins with `the key is …, no?`");
+        assert!(!format!("{error} {error:?} {foreign:?}").contains("0123"));
     }
 
     #[test]

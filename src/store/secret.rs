@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::digest::{DigestKey, is_digest};
 use super::journal::Outcome;
 use super::plan::{Look, PlannedCall, WritePlan};
-use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, MASK, WHOLE_BODY, is_telling, keeps_secret, masked, secret_texts};
+use crate::error::{Error, ErrorKind, Result, is_telling};
+use crate::provider::{Call, MASK, WHOLE_BODY, keeps_secret, masked, secret_texts};
 
 /// A secret that a stored plan needs again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -84,6 +84,77 @@ async fn a_next_link_that_holds_the_key_shows_it_nowhere() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// Where an answer may repeat the credential beside its own message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_fails_shows_no_credential_wherever_it_is_repeated() {
+    const LONG: &str = "Hush-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789";
+    let cases: [(&str, fn() -> Reply, &str); 7] = [
+        (
+            "an id",
+            || Reply::json(500, json!({"message": "no"})).header("x-request-id", &format!("for-{LONG}")),
+            "for-***",
+        ),
+        ("a text", || Reply::text(200, "application/json", format!("{LONG} is wrong")), "it begins with `… is wrong`"),
+        (
+            "a text behind",
+            || Reply::text(200, "application/json", format!("the token is {LONG}")),
+            "it begins with `the token is …`",
+        ),
+        ("a type", || Reply::text(200, &format!("image/{LONG}"), "x"), "answered with `image/***`"),
+        (
+            "a path",
+            || Reply::empty(302).header("location", &format!("/v2/{LONG}/x?y={LONG}")),
+            "redirects to `/v2/…/x`",
+        ),
+        (
+            "a host",
+            || Reply::empty(302).header("location", &format!("https://{LONG}.example/x")),
+            "redirects to `https://….example/x`",
+        ),
+        (
+            "a link",
+            || {
+                let link = format!("https://{LONG}.example/x");
+                Reply::json(200, json!({"items": widgets(1), "links": {"next": link}}))
+            },
+            "it leads to another origin, `https://….example`",
+        ),
+    ];
+    for (place, reply, said) in cases {
+        let server = Server::start(move |_| reply()).await;
+        let documents = shop(&server, Paging::NextUrl, "type: bearer\ncredentialsenvvar: ACME_KEY");
+        let env = Env::empty().with("ACME_KEY", LONG);
+        let error = Db::with(documents, |builder| builder.env(env))
+            .set("retries", "0")
+            .error("SELECT id FROM acme.shop.widgets")
+            .await;
+        let text = format!("{error} {:?} {error:?}", error.hint_text());
+        assert!(text.contains(said), "{place}: {text}");
+        assert!(!text.to_lowercase().contains("hush") && !text.contains("0123456789-"), "{place}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_next_link_with_the_token_in_its_path_shows_it_nowhere() {
+    let server = Server::start(|seen: &Seen| {
+        if seen.path == "/widgets" {
+            let next = format!("/{}/widgets?cursor=2", spellings()[1]);
+            return Reply::json(200, json!({"items": widgets(2), "links": {"next": next}}));
+        }
+        Reply::json(500, json!({"message": "no"}))
+    })
+    .await;
+    let documents = shop(&server, Paging::NextUrl, "type: bearer\ncredentialsenvvar: ACME_KEY");
+    let home = Home::new();
+    let mut command = home.command(&["-v", "--providers"]);
+    command.arg(documents.path()).env("ACME_KEY", TOKEN);
+    let done = command.args(["-c", "SET retries = 0; SELECT id FROM acme.shop.widgets"]).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("/***/widgets?cursor=2") && said.contains("/…/widgets"), "{said}");
+    assert_hidden(&said);
+    assert_eq!(server.paths()[1], format!("/{}/widgets", spellings()[1]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_a_read_gives_is_in_no_error() {
     let server = Server::start(|seen: &Seen| {
