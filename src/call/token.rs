@@ -13,8 +13,44 @@ pub(super) fn leads_on(token: &Value) -> bool {
     }
 }
 
+/// What an answer's flag says of further rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    Yes,
+    No,
+    /// Nothing.
+    Unsaid,
+    /// Something that is neither yes nor no.
+    Unread,
+}
+
+/// Reads a flag: some APIs write it as a text or a number.
+pub(super) fn says_more(flag: Option<&Value>) -> More {
+    match flag {
+        None | Some(Value::Null) => More::Unsaid,
+        Some(Value::Bool(true)) => More::Yes,
+        Some(Value::Bool(false)) => More::No,
+        Some(Value::Number(number)) => {
+            if number.as_f64() == Some(0.0) {
+                More::No
+            } else {
+                More::Yes
+            }
+        }
+        Some(Value::String(text)) => match text.trim().to_ascii_lowercase().as_str() {
+            "" => More::Unsaid,
+            "true" | "yes" | "y" | "1" => More::Yes,
+            "false" | "no" | "n" | "0" => More::No,
+            _ => More::Unread,
+        },
+        Some(Value::Array(_) | Value::Object(_)) => More::Unread,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -29,5 +65,26 @@ mod tests {
             assert!(!leads_on(&end), "{end}");
         }
         assert!(leads_on(&Value::from("abc")) && leads_on(&Value::from(7)));
+    }
+    #[test]
+    fn flags_of_all_forms() {
+        for (flag, said) in [
+            (json!(true), More::Yes),
+            (json!("True"), More::Yes),
+            (json!("1"), More::Yes),
+            (json!(1), More::Yes),
+            (json!(12), More::Yes),
+            (json!(false), More::No),
+            (json!("false"), More::No),
+            (json!(0), More::No),
+            (json!(0.0), More::No),
+            (json!(null), More::Unsaid),
+            (json!(""), More::Unsaid),
+            (json!("perhaps"), More::Unread),
+            (json!({"more": true}), More::Unread),
+        ] {
+            assert_eq!(says_more(Some(&flag)), said, "{flag}");
+        }
+        assert_eq!(says_more(None), More::Unsaid);
     }
 }

@@ -4,6 +4,7 @@
 
 mod ends;
 mod lies;
+mod places;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Ask, Current, Kind, Length, Pager, Stage};
-use crate::call::link_header::next_of_link_header;
+use crate::call::link_header::{Next, next_of_link_header};
 use crate::call::page::Head;
-use crate::call::token::leads_on;
+use crate::call::token::{More, leads_on, says_more};
 use crate::error::{Error, ErrorKind, Result};
-use crate::http::{Authorizer, HeaderMap, Url};
+use crate::http::{Authorizer, HeaderMap, HeaderValue, Url};
 use crate::provider::{ItemShape, PageKind, TokenPlace, TokenSource};
 use crate::report::Verdict;
-use crate::rows::ItemsFound;
 
 /// Pages in a row without a new row that end a scan of which the last page is not known.
 const STALE_PAGES: u32 = 2;
@@ -25,9 +24,7 @@ const VAIN_PAGES: u32 = 3;
 /// What a page says of the list, now that all of its rows are counted.
 pub(super) struct Said {
     pub(super) rows: u64,
-    pub(super) items: ItemsFound,
     pub(super) head: Head,
-    pub(super) status: u16,
     pub(super) fingerprint: Option<u64>,
 }
 
@@ -39,6 +36,8 @@ enum Place {
     Unsaid,
     /// There is one, at a place that no request could go to.
     Nowhere,
+    /// What is said of it cannot be read.
+    Unread,
     /// What the API calls it, which must not come twice, and what asks for it.
     At(String, Ask),
 }
@@ -108,10 +107,18 @@ impl Pager {
                 return Ok(());
             }
             let text = "the API gives the same rows for every page, so reading them would never end";
+            let hint = match &self.plan.method.pagination.kind {
+                PageKind::Offset { .. } => "the provider document declares an offset that the API does not follow",
+                PageKind::Cursor { .. } => "the provider document declares a cursor that the API does not follow",
+                PageKind::NextUrl { .. } | PageKind::LinkHeader => {
+                    "the API's links lead to nothing new: its fault, or the document's"
+                }
+                _ => "the provider document declares page numbers that the API does not follow",
+            };
             return Err(Error::new(ErrorKind::Api, text)
                 .with("method", self.plan.method.name.clone())
                 .with("page", number.to_string())
-                .hint("the provider document declares page numbers that the API does not follow"));
+                .hint(hint));
         };
         if repeats {
             self.moved.get_or_insert_with(|| format!("page {number} holds the rows of page {}", number - 1));
@@ -143,10 +150,6 @@ impl Pager {
             self.stage = Stage::Done;
             return Ok(());
         }
-        let items_missing = matches!(said.items, ItemsFound::Absent);
-        if items_missing && self.plan.method.response.items == ItemShape::List && said.status != 204 {
-            self.unproved = Some(format!("the answer holds nothing at `{}`", self.plan.method.response.item_path));
-        }
         let method = Arc::clone(&self.plan.method);
         match &method.pagination.kind {
             PageKind::Single => self.stage = Stage::Done,
@@ -172,6 +175,7 @@ impl Pager {
                     Place::End => None,
                     Place::Unsaid => Some("the API says that there is more, but not where"),
                     Place::Nowhere => Some("the API says that there is more, in a form that leads nowhere"),
+                    Place::Unread => Some("what the API says of the next page cannot be read"),
                 };
                 self.stage = Stage::Done;
                 if let Some(doubt) = doubt {
@@ -187,16 +191,23 @@ impl Pager {
         let captured = head.captured(self.plan.captures.token);
         let link = match &self.plan.method.pagination.kind {
             PageKind::Cursor { from, parameter, more } => {
+                let more = says_more(more.as_ref().and_then(|_| head.captured(self.plan.captures.more)));
+                if more == More::No {
+                    return Ok(Place::End);
+                }
                 let token = match from {
                     TokenSource::Body(_) => captured.cloned(),
-                    TokenSource::Header(name) => token_in(&head.headers, name),
+                    TokenSource::Header(name) => match head.headers.get(name).map(text_of) {
+                        Some(None) => return Ok(Place::Unread),
+                        told => told.flatten().map(Value::from),
+                    },
                 };
-                let flag = more.as_ref().and_then(|_| head.captured(self.plan.captures.more));
-                return Ok(match token.filter(|token| flag != Some(&Value::Bool(false)) && leads_on(token)) {
-                    None if flag == Some(&Value::Bool(true)) => Place::Unsaid,
-                    None => Place::End,
-                    Some(token) if token.is_object() => Place::Nowhere,
-                    Some(token) => Place::At(crate::bind::literal_text(&token), self.behind(parameter, token)),
+                return Ok(match (token.filter(leads_on), more) {
+                    (Some(token), _) if token.is_object() => Place::Nowhere,
+                    (Some(token), _) => Place::At(crate::bind::literal_text(&token), self.behind(parameter, token)),
+                    (None, More::Yes) => Place::Unsaid,
+                    (None, More::Unread) => Place::Unread,
+                    (None, More::Unsaid | More::No) => Place::End,
                 });
             }
             PageKind::NextUrl { .. } => match captured.filter(|link| leads_on(link)) {
@@ -204,7 +215,11 @@ impl Pager {
                 Some(Value::String(link)) => Some(link.clone()),
                 Some(_) => return Ok(Place::Nowhere),
             },
-            PageKind::LinkHeader => link_in(&head.headers).filter(|link| !link.is_empty()),
+            PageKind::LinkHeader => match link_in(&head.headers) {
+                Next::None => None,
+                Next::At(link) => Some(link).filter(|link| !link.is_empty()),
+                Next::Unread => return Ok(Place::Unread),
+            },
             _ => None,
         };
         let Some(link) = link else { return Ok(Place::End) };
@@ -308,7 +323,8 @@ impl Pager {
         }
         Err(Error::new(ErrorKind::Api, "the API gave the same place in its list twice, so reading it would never end")
             .with("method", self.plan.method.name.clone())
-            .with("page", number.to_string()))
+            .with("page", number.to_string())
+            .hint("the API does not go on from there: its fault, or the document sends that place under a wrong name"))
     }
 }
 
@@ -318,12 +334,28 @@ fn hash_of(token: &str) -> u64 {
     hasher.finish()
 }
 
-/// The token that a header holds.
-fn token_in(headers: &HeaderMap, name: &str) -> Option<Value> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(Value::from)
+/// The text of a header: UTF-8, whatever of it is beyond ASCII.
+fn text_of(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
 }
 
-/// The next page's place in a `Link` header (RFC 8288 §3).
-fn link_in(headers: &HeaderMap) -> Option<String> {
-    headers.get_all("link").iter().filter_map(|value| value.to_str().ok()).find_map(next_of_link_header)
+/// The next page's place in the `Link` headers (RFC 8288 §3).
+fn link_in(headers: &HeaderMap) -> Next {
+    let mut unread = false;
+    for value in headers.get_all("link") {
+        let next = match text_of(value) {
+            Some(text) => next_of_link_header(text),
+            // The rest of it may show that it is none.
+            None => match next_of_link_header(&String::from_utf8_lossy(value.as_bytes())) {
+                Next::At(_) => Next::Unread,
+                other => other,
+            },
+        };
+        match next {
+            Next::At(link) => return Next::At(link),
+            Next::Unread => unread = true,
+            Next::None => {}
+        }
+    }
+    if unread { Next::Unread } else { Next::None }
 }

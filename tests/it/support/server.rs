@@ -172,7 +172,7 @@ impl Seen {
 /// What the server does with a request.
 pub(crate) struct Reply {
     status: u16,
-    headers: Vec<(String, String)>,
+    headers: Vec<(String, Vec<u8>)>,
     content: Content,
     gates: Vec<Gate>,
 }
@@ -224,7 +224,12 @@ impl Reply {
     }
 
     /// Adds a header.
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(self, name: &str, value: &str) -> Self {
+        self.header_bytes(name, value.as_bytes())
+    }
+
+    /// Adds a header of any bytes.
+    pub(crate) fn header_bytes(mut self, name: &str, value: &[u8]) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
@@ -407,7 +412,7 @@ async fn answer(
     }
     let mut response = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
-        response = response.header(name, value);
+        response = response.header(name, value.as_slice());
     }
     let pieces: Pieces = match reply.content {
         Content::Never => std::future::pending::<Pieces>().await,
