@@ -38,6 +38,7 @@ pub use grant::Grant;
 pub use ledger::{Ledger, LedgerKey, Outcome, Permit, Published, Rate};
 pub use live::{LiveOptions, LiveTransport};
 pub use origin::{is_loopback, origin, origin_of_text};
+pub(crate) use retry::{asked_pause, passes};
 pub use scrub::Scrubber;
 pub use signing::{HmacSigning, PlaceLocation, PlacedValue, SignatureEncoding, SignatureHash};
 pub use tape::{Label, Tape};

@@ -251,8 +251,13 @@ fn explain_no_answer(error: reqwest::Error, place: &Place) -> Error {
         explain_no_connection(&error, place).retryable()
     } else if error.is_timeout() {
         network("timed out waiting for the answer")
+    } else if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse_too_large) {
+        Error::new(ErrorKind::Decode, "the answer has more headers than are read").with("host", &place.host).hint(
+            "no more than 100 headers are read, and no more than 400 KB of them: whatever adds them must add fewer",
+        )
     } else if find::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
         network("the answer is not HTTP")
+            .hint("is the address right? something else than a web server, or a broken one, answers there")
     } else {
         network("the connection was closed before the answer")
     };

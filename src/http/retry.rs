@@ -55,6 +55,13 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     Some(until(httpdate::parse_http_date(text).ok()?, headers, now))
 }
 
+/// The pause that an answer names in `Retry-After`: in seconds, or as a date beside its own.
+pub(crate) fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
+    let now = date_of(headers);
+    let is_number = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse::<f64>().is_ok();
+    if is_number || now.is_some() { retry_after(headers, now.unwrap_or(UNIX_EPOCH)) } else { None }
+}
+
 /// What an answer says is left of a limit, until it is reset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Left {
@@ -121,8 +128,11 @@ fn seconds_of(seconds: f64) -> Option<Duration> {
 
 /// The time from the answer to `then`, by the server's own clock where the answer has a `Date`: ours may be wrong.
 fn until(then: SystemTime, headers: &HeaderMap, now: SystemTime) -> Duration {
-    let date = headers.get(DATE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
-    then.duration_since(date.unwrap_or(now)).unwrap_or_default()
+    then.duration_since(date_of(headers).unwrap_or(now)).unwrap_or_default()
+}
+
+fn date_of(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
 }
 
 /// The error of a wait that is longer than allowed.

@@ -19,7 +19,7 @@ async fn a_404_is_no_row_for_a_key_and_an_error_elsewhere() {
     let error = fails(&mut session, "SELECT name FROM acme.shop.widgets WHERE id = 3").await;
     assert_eq!(
         told_of(&error, &server.url()),
-        "api: the API has no such object: 404 Not Found (method: get, request: GET SERVER/widgets/3, status: 404)"
+        "api: the API has no such object: 404 Not Found (method: get, request: GET SERVER/widgets/3, status: 404) | this is not how the API says that: is the base URL right? a proxy may have answered"
     );
     let error = fails(&mut session, "SELECT name FROM acme.shop.widgets").await;
     assert_eq!(
@@ -68,6 +68,57 @@ async fn a_pause_longer_than_allowed_fails_at_once_and_says_how_long() {
     let text = told_of(&error, &server.url());
     assert!(text.contains("1 h") || text.contains("3600 s") || text.contains("60 min"), "{text}");
     assert!(text.contains("max_wait"), "{text}");
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_for_longer_than_allowed_says_how_long() {
+    for (header, retries, said) in [
+        ("3600", "2", "the API asks to wait 3600 s: try again then, or `SET max_wait = '3600s'` waits for it"),
+        (
+            "Tue, 14 Nov 2023 23:13:20 GMT",
+            "2",
+            "the API asks to wait 3600 s: try again then, or `SET max_wait = '3600s'` waits for it",
+        ),
+        ("1", "0", "the API asks to wait 1 s: try again then"),
+    ] {
+        let server = Server::start(move |_| {
+            let reply = Reply::json(503, json!({"error": "maintenance"})).header("Retry-After", header);
+            reply.header("Date", "Tue, 14 Nov 2023 22:13:20 GMT")
+        })
+        .await;
+        let (mut session, _dir) = shop(&server.url(), &usual());
+        session.settings_mut().set("retries", retries).unwrap();
+        let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
+        assert_eq!((error.message(), error.hint_text()), ("the API answered 503: maintenance", Some(said)), "{header}");
+        assert_eq!(server.requests().len(), 1, "{header}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_that_holds_no_rows_and_leads_nowhere_is_named() {
+    for (status, said) in [(304, "the API answered 304: Not Modified"), (300, "the API answered 300: Multiple Choices")]
+    {
+        let server = Server::start(move |_| Reply::empty(status)).await;
+        let (mut session, _dir) = shop(&server.url(), &usual());
+        assert_eq!(fails(&mut session, "SELECT id FROM acme.shop.widgets").await.message(), said);
+    }
+    let server = Server::start(move |_| Reply::empty(302).header("location", "http://[")).await;
+    let (mut session, _dir) = shop(&server.url(), &usual());
+    let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
+    assert_eq!(error.message(), "the API redirects to what is not a URL, which is not followed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_headers_than_are_read_are_told_and_not_asked_for_again() {
+    let server = Server::start(|_| {
+        (0..200).fold(Reply::json(200, json!({"items": []})), |reply, n| reply.header(&format!("x-{n}"), "y"))
+    })
+    .await;
+    let (mut session, _dir) = shop(&server.url(), &usual());
+    let error = fails(&mut session, "SELECT id FROM acme.shop.widgets").await;
+    assert_eq!((error.kind(), error.message()), (ErrorKind::Decode, "the answer has more headers than are read"));
+    assert!(error.hint_text().is_some_and(|hint| hint.contains("100 headers")), "{error:?}");
     assert_eq!(server.requests().len(), 1);
 }
 
