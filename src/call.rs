@@ -11,6 +11,7 @@ mod answer;
 mod arrive;
 mod body;
 mod endpoint;
+mod found;
 mod hidden;
 mod kept;
 mod lengths;

@@ -1,10 +1,15 @@
 //! A good answer, no such object, or an error that says what the API said.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
+use super::endpoint::without_user;
 use super::request::shown_url;
 use crate::error::{Error, ErrorKind, Result, tidy};
-use crate::http::{Answer, Authorizer, HeaderMap, Request, StatusCode};
+use crate::http::{
+    Answer, Authorizer, HeaderMap, HeaderValue, Outgoing, Repeat, Request, StatusCode, Url, asked_pause, passes,
+};
 use crate::provider::{Auth, Method};
 use crate::rows::ItemPath;
 
@@ -27,12 +32,8 @@ pub(super) enum Verdict {
 /// # Errors
 /// `Auth` for 401 and 403, `RateLimited` for 429, `Api` for other bad statuses and redirects, `Decode` when a success is
 /// of a media type that cannot hold rows.
-pub(super) fn judge(
-    method: &Method,
-    request: &Request,
-    answer: &Answer,
-    authorizer: Option<&Authorizer>,
-) -> Result<Verdict> {
+pub(super) fn judge(method: &Method, outgoing: &Outgoing, answer: &Answer) -> Result<Verdict> {
+    let (request, authorizer) = (&outgoing.request, outgoing.authorizer.as_deref());
     let status = answer.status.as_u16();
     if answer.status.is_success() {
         if answer.body.is_empty() || status == 204 {
@@ -50,12 +51,12 @@ pub(super) fn judge(
         }
         return Ok(Verdict::Good);
     }
-    if answer.status.is_redirection() {
-        let target = answer.headers.get("location").and_then(|value| value.to_str().ok());
-        let target = target.and_then(|target| request.url.join(target).ok());
-        let target = target.map_or_else(|| "nowhere".to_owned(), |url| format!("to `{}`", shown_url(&url)));
+    if answer.status.is_redirection()
+        && let Some(location) = answer.headers.get("location")
+    {
+        let target = redirected_to(&request.url, location, authorizer);
         return Err(describe(
-            Error::new(ErrorKind::Api, format!("the API redirects {target}, which is not followed")),
+            Error::new(ErrorKind::Api, format!("the API redirects to {target}, which is not followed")),
             method,
             request,
             answer,
@@ -98,10 +99,48 @@ pub(super) fn judge(
         ),
     };
     let error = describe(error, method, request, answer);
-    if status == 404 && (said.is_some() || media_type(&answer.headers).contains("json")) {
-        return Ok(Verdict::NotFound(error));
+    match status {
+        404 if is_of_api(method, &answer.body) => Ok(Verdict::NotFound(error)),
+        404 => Err(error.hint("this is not how the API says that: is the base URL right? a proxy may have answered")),
+        429 => Err(error),
+        _ => Err(match asked_pause(&answer.headers) {
+            Some(pause) if passes(answer.status) => error.hint(waiting(pause, outgoing)),
+            _ => error,
+        }),
     }
-    Err(error)
+}
+
+/// Where a redirect leads, for people.
+fn redirected_to(from: &Url, location: &HeaderValue, authorizer: Option<&Authorizer>) -> String {
+    let said = String::from_utf8_lossy(location.as_bytes());
+    let concealed = authorizer.map_or_else(|| said.to_string(), |authorizer| authorizer.conceal(&said));
+    match from.join(&said) {
+        // A link is read with what it repeats of the credential, and shown without.
+        _ if concealed != said => {
+            format!("`{}`", tidy(without_user(&concealed).split(['?', '#']).next().unwrap_or_default()))
+        }
+        Ok(url) => format!("`{}`", shown_url(&url)),
+        Err(_) => "what is not a URL".to_owned(),
+    }
+}
+
+/// Whether the body of an error is of the API's own kind: JSON, with something wherever the document says that errors stand.
+fn is_of_api(method: &Method, body: &[u8]) -> bool {
+    let value: Option<Value> = serde_json::from_slice(body).ok();
+    let mut declared = [&method.error.message, &method.error.code].into_iter().flatten();
+    value
+        .is_some_and(|value| (value.is_object() || value.is_array()) && declared.all(|path| at(path, &value).is_some()))
+}
+
+/// What to do about a pause that an API asks for.
+fn waiting(pause: Duration, outgoing: &Outgoing) -> String {
+    let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
+    let asks = format!("the API asks to wait {seconds} s");
+    if pause > outgoing.max_wait && outgoing.repeat != Repeat::Unsafe {
+        format!("{asks}: try again then, or `SET max_wait = '{seconds}s'` waits for it")
+    } else {
+        format!("{asks}: try again then")
+    }
 }
 
 /// Whether an answer may hold rows, by what stands before its body.
@@ -137,10 +176,10 @@ pub(super) fn describe(error: Error, method: &Method, request: &Request, answer:
 
 const REQUEST_IDS: [&str; 5] = ["x-request-id", "request-id", "x-amzn-requestid", "x-correlation-id", "x-trace-id"];
 
-/// Leaves a credential that an answer repeats out of what stands in messages and in the journal.
-pub(super) fn conceal_ids(headers: &mut HeaderMap, authorizer: Option<&Authorizer>) {
+/// Leaves a credential that an answer repeats out of the headers that stand in messages and in the journal.
+pub(super) fn conceal_headers(headers: &mut HeaderMap, authorizer: Option<&Authorizer>) {
     let Some(authorizer) = authorizer else { return };
-    for name in REQUEST_IDS {
+    for name in REQUEST_IDS.into_iter().chain(["content-type"]) {
         let Some(value) = headers.get_mut(name) else { continue };
         let concealed = value.to_str().ok().map(|text| authorizer.conceal(text)).filter(|text| text.contains('…'));
         if let Some(Ok(concealed)) = concealed.map(|text| text.replace('…', "***").parse()) {
@@ -166,7 +205,7 @@ pub(super) fn message(method: &Method, body: &[u8], authorizer: Option<&Authoriz
         return None;
     }
     let value: Value = serde_json::from_slice(body).ok()?;
-    let declared = || method.error.message.as_deref().and_then(|path| at(path, &value));
+    let declared = || declared_error(method, &value);
     let code = method.error.code.as_deref().and_then(|path| at(path, &value));
     let text = per_field(&value).or_else(declared).or_else(|| usual(&value))?;
     let text = match code {
@@ -175,6 +214,11 @@ pub(super) fn message(method: &Method, body: &[u8], authorizer: Option<&Authoriz
     };
     let text = authorizer.map_or_else(|| text.clone(), |authorizer| authorizer.conceal(&text));
     Some(tidy(&text))
+}
+
+/// What stands where the document says that errors do.
+pub(super) fn declared_error(method: &Method, value: &Value) -> Option<String> {
+    method.error.message.as_deref().and_then(|path| at(path, value))
 }
 
 /// What a JSON answer of a host says that no document describes.

@@ -98,6 +98,7 @@ pub(super) async fn arrive(
         Arrived::Long(long) => &mut long.about,
     };
     (about.attempts, about.latency) = (taken.attempts, taken.latency);
+    answer::conceal_headers(&mut about.headers, outgoing.authorizer.as_deref());
     Ok(arrived)
 }
 

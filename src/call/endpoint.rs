@@ -453,7 +453,7 @@ impl Server {
 }
 
 /// The text of a URL without what stands before an `@`, which may be a password.
-fn without_user(text: &str) -> String {
+pub(super) fn without_user(text: &str) -> String {
     text.split_once("://").map_or_else(
         || text.to_owned(),
         |(scheme, rest)| format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span};
 use super::answer::{self, Verdict};
 use super::arrive::{self, Arrived, LongAnswer, Source};
 use super::endpoint::Server;
-use super::hidden::Hidden;
+use super::found::{self, Found};
 use super::read::{BoundCall, ReadContext};
 use super::request;
 use super::send::{locate, outgoing};
@@ -55,8 +55,9 @@ pub(super) struct Fetched {
     pub(super) page: Page,
     pub(super) headers: HeaderMap,
     pub(super) url: Url,
-    pub(super) status: u16,
     pub(super) not_found: Option<Error>,
+    /// Why what it held is not known to be what was asked for.
+    pub(super) doubt: Option<String>,
     /// Tells one answer from another, for lists of which nothing else does.
     pub(super) fingerprint: Option<u64>,
     /// Bytes of the body.
@@ -190,13 +191,6 @@ impl Outlet {
 impl PageRequest {
     /// Sends the request and decodes its answer.
     async fn fetch(&self, outlet: &Outlet) -> Result<Fetched> {
-        let hidden = || Hidden::of(&self.plan.method, &self.call.call, self.authorizer.as_deref());
-        let mut fetched = self.fetch_inside(outlet).await.map_err(|error| hidden().error(error))?;
-        fetched.not_found = fetched.not_found.map(|error| hidden().error(error));
-        Ok(fetched)
-    }
-
-    async fn fetch_inside(&self, outlet: &Outlet) -> Result<Fetched> {
         let Self { context, plan, call, server, .. } = self;
         let method = &plan.method;
         let (values, link) = match &self.ask {
@@ -217,22 +211,19 @@ impl PageRequest {
         };
         let (arrived, dated) = answer_once(context, plan, &outgoing, self.dated, &heads).await?;
         let mut size = 0;
-        let (page, fingerprint, answer, not_found) = match arrived {
-            Arrived::Whole(answer) => {
-                let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())?;
-                match verdict {
-                    Verdict::NotFound(error) => (nothing(), None, answer, Some(error)),
-                    Verdict::Empty => (nothing(), None, answer, None),
-                    Verdict::Good => {
-                        self.say_place(outlet, url, dated, || rows::outline(&answer.body, &plan.layout)).await;
-                        let page = arrive::decode(&plan.layout, &answer.body).await;
-                        let page = page.map_err(|error| self.undecodable(error, &outgoing, &answer))?;
-                        let fingerprint = self.compares_answers().then(|| arrive::fingerprint(&answer.body));
-                        size = answer.body.len();
-                        (page, fingerprint, answer, None)
-                    }
+        let (mut page, fingerprint, answer, not_found) = match arrived {
+            Arrived::Whole(answer) => match answer::judge(method, &outgoing, &answer)? {
+                Verdict::NotFound(error) => (nothing(), None, answer, Some(error)),
+                Verdict::Empty => (nothing(), None, answer, None),
+                Verdict::Good => {
+                    self.say_place(outlet, url, dated, || rows::outline(&answer.body, &plan.layout)).await;
+                    let page = arrive::decode(&plan.layout, &answer.body).await;
+                    let page = page.map_err(|error| self.undecodable(error, &outgoing, &answer))?;
+                    let fingerprint = self.compares_answers().then(|| arrive::fingerprint(&answer.body));
+                    size = answer.body.len();
+                    (page, fingerprint, answer, None)
                 }
-            }
+            },
             Arrived::Long(long) => {
                 let (page, fingerprint, answer);
                 (page, fingerprint, size, answer) = self.decode_long(*long, dated, &outgoing, outlet).await?;
@@ -245,9 +236,19 @@ impl PageRequest {
                 return Err(answer::refused(method, &outgoing.request, &answer, outgoing.authorizer.as_deref()));
             }
         }
-        let Answer { status, headers, .. } = answer;
+        let authorizer = outgoing.authorizer.as_deref();
+        let found = match not_found {
+            None => found::look(plan, &call.call, &answer, &mut page, authorizer),
+            Some(_) => Found::Wanted,
+        };
+        let doubt = match found {
+            Found::Wanted => None,
+            Found::Unproved(reason) => Some(reason),
+            Found::Refused => return Err(answer::refused(method, &outgoing.request, &answer, authorizer)),
+        };
+        let Answer { headers, .. } = answer;
         let url = outgoing.request.url;
-        Ok(Fetched { page, headers, url, status: status.as_u16(), not_found, fingerprint, size, dated })
+        Ok(Fetched { page, headers, url, not_found, doubt, fingerprint, size, dated })
     }
 
     /// Gives the rows of a long answer away as they are decoded, to its end.

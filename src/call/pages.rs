@@ -316,8 +316,8 @@ impl Pager {
         self.rows += rows.rows;
         for misfit in &rows.misfits {
             let column = self.plan.layout.columns().get(misfit.column).map_or("", |column| column.field.name());
-            let hidden = Hidden::of(&self.plan.method, &self.call.call, self.authorizer.as_deref());
-            self.context.report.add_misfits(&self.plan.table, column, misfit.count, &hidden.example(misfit));
+            let example = self.hidden().example(misfit);
+            self.context.report.add_misfits(&self.plan.table, column, misfit.count, &example);
         }
         let knew_all = self.seen_keys.knows_all();
         let twice = self.seen_keys.take_in(&rows.batches, &self.plan.keys);
@@ -358,16 +358,19 @@ impl Pager {
             self.stage = Stage::Done;
             return Ok(Vec::new());
         }
-        let Fetched { page, headers, url, status, fingerprint, size, dated, .. } = fetched;
+        let Fetched { page, headers, url, doubt, fingerprint, size, dated, .. } = fetched;
         self.longest = self.longest.max(size);
         self.note_age(dated, number);
-        let Page { batches, rows, captures, misfits, items } = page;
+        if let Some(doubt) = doubt {
+            self.unproved = Some(if number > 1 { format!("page {number}: {doubt}") } else { doubt });
+        }
+        let Page { batches, rows, captures, misfits, .. } = page;
         let rest = Rows { batches, rows, misfits };
         let before = self.rows;
         let duplicates = current.duplicates + self.take_in(&rest);
         let rows = current.rows + rows;
         let head = Head { headers, url, captures, dated: Some(dated) };
-        let said = Said { rows, items, head, status, fingerprint };
+        let said = Said { rows, head, fingerprint };
         self.context.report.add_page();
         self.totals(&said, first);
         if first && !self.own_page {
@@ -404,6 +407,10 @@ impl Pager {
             batch.slice(here, batch.num_rows() - here)
         });
         behind.filter(|batch| batch.num_rows() > 0).map(visible).collect()
+    }
+
+    fn hidden(&self) -> Hidden<'_> {
+        Hidden::of(&self.plan.method, &self.call.call, self.authorizer.as_deref())
     }
 
     fn credential(&self) -> &str {

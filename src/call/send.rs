@@ -101,7 +101,7 @@ fn repeat(method: &Method, call: &Call) -> Repeat {
 pub(super) async fn send(context: &ReadContext, method: &Method, outgoing: &Outgoing) -> Result<Answer> {
     let fetched = context.client.fetch(outgoing, &context.report, &context.budget).await;
     let mut answer = fetched.map_err(|error| locate(error, method, &outgoing.request))?;
-    answer::conceal_ids(&mut answer.headers, outgoing.authorizer.as_deref());
+    answer::conceal_headers(&mut answer.headers, outgoing.authorizer.as_deref());
     Ok(answer)
 }
 
@@ -135,7 +135,7 @@ pub async fn send_call(
     let asked = Asked { call, page: 1, values: &[], link: None, server: &server };
     let outgoing = outgoing(context, method, &asked, request, authorizer);
     let answer = send(context, method, &outgoing).await?;
-    let verdict = answer::judge(method, &outgoing.request, &answer, outgoing.authorizer.as_deref())
+    let verdict = answer::judge(method, &outgoing, &answer)
         .map_err(|error| doubtful(error, method, answer.status, answer.in_doubt))?;
     let request_id = answer::request_id(&answer.headers);
     let status = answer.status.as_u16();

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::Value;
 
+use super::found::Identity;
 use crate::bind::Table;
 use crate::config::{SchemaMode, Settings, Timestamps};
 use crate::error::{Result, fold_name};
 use crate::provider::{
-    Call, Column, ItemShape, Location, Method, PageKind, PageSize, TokenPlace, TokenSource, ValueType,
+    Call, Column, ItemShape, Location, Method, PageKind, PageSize, Parameter, TokenPlace, TokenSource, ValueType,
     tells_secret_field,
 };
 use crate::rows::{self, ItemPath, Kind, Layout, Wanted};
@@ -38,6 +39,8 @@ pub struct ReadPlan {
     pub(super) keys: Vec<usize>,
     /// Whether 404 means that there is no such row.
     pub(super) identity: bool,
+    /// What tells that one row, where it is known.
+    pub(super) object: Option<Identity>,
     /// Said by a reader that has all it asked for: what it does not read is then not left out.
     satisfied: AtomicBool,
     /// Whether the rows of a call were not known to be all.
@@ -88,6 +91,8 @@ pub struct PlanOptions<'a> {
     pub settings: &'a Settings,
     /// See [`ReadPlan::restricted`].
     pub restricted: Option<Vec<String>>,
+    /// Parameters whose values rows must hold to pass.
+    pub compared: &'a [String],
 }
 
 /// The Arrow kind of a value type.
@@ -184,7 +189,7 @@ impl ReadPlan {
             ItemShape::Map => rows::Shape::Map,
             ItemShape::Scalar => rows::Shape::Scalar,
         };
-        let row_keys = method.response.columns.iter().map(|column| column.name.clone()).collect();
+        let row_keys = method.response.columns.iter().map(|column| top_level(column).to_owned()).collect();
         let layout = Layout::new(ItemPath::parse(&method.response.item_path)?, shape, columns)?
             .with_captures(paths)
             .with_strict(options.settings.schema == SchemaMode::Strict)
@@ -200,7 +205,8 @@ impl ReadPlan {
             layout: Arc::new(layout),
             captures,
             keys,
-            identity: is_detail(method),
+            identity: detail_parameter(method).is_some(),
+            object: identity_of(table, method, options.compared),
             satisfied: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
             skip: wants.skip,
@@ -351,23 +357,43 @@ fn fields(method: &Method, columns: &[Wanted]) -> Option<(TokenPlace, Value)> {
             names.push(name);
         }
     }
-    let top_level =
-        |column: &'_ Column| column.source.as_ref().and_then(|path| path.first()).unwrap_or(&column.name).clone();
-    let all: Vec<String> = method.response.columns.iter().map(top_level).collect();
+    let all: Vec<&str> = method.response.columns.iter().map(top_level).collect();
     let may_ask = |name: &str| projection.columns.as_ref().is_none_or(|known| known.iter().any(|known| known == name));
     if names.is_empty() {
         // Rows are counted: any field will do.
-        names.extend(all.iter().map(String::as_str).find(|name| may_ask(name)));
+        names.extend(all.iter().copied().find(|name| may_ask(name)));
     }
-    let fewer = all.iter().any(|name| !names.contains(&name.as_str()));
+    let fewer = all.iter().any(|name| !names.contains(name));
     let sayable = names.iter().all(|name| may_ask(name) && !name.contains(projection.delimiter.as_str()));
     (fewer && sayable && !names.is_empty())
         .then(|| (projection.place.clone(), Value::from(names.join(&projection.delimiter))))
 }
 
-/// Whether the method answers one object that its path identifies.
-fn is_detail(method: &Method) -> bool {
+/// The field of an item in which a column's value stands.
+pub(super) fn top_level(column: &Column) -> &str {
+    column.source.as_ref().and_then(|path| path.first()).unwrap_or(&column.name)
+}
+
+/// The parameter that tells the one object which the method answers: the last step of its path.
+fn detail_parameter(method: &Method) -> Option<&Parameter> {
     let last = method.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let in_path = method.parameters.iter().any(|p| p.location == Location::Path && last == format!("{{{}}}", p.wire));
-    in_path && method.response.items == ItemShape::Object
+    let in_path = |p: &&Parameter| p.location == Location::Path && last == format!("{{{}}}", p.wire);
+    method.parameters.iter().find(in_path).filter(|_| method.response.items == ItemShape::Object)
+}
+
+/// The field that says which object an answer is, where the document says so or rows are `compared` with what the parameter
+/// was given.
+fn identity_of(table: &Table, method: &Method, compared: &[String]) -> Option<Identity> {
+    let parameter = detail_parameter(method)?;
+    let keys = table.resource.keys.as_ref()?;
+    let column = keys.columns.get(&parameter.name)?;
+    let field = method.response.columns.iter().find(|known| &known.name == column)?;
+    let compared = compared.contains(&parameter.name);
+    (compared || keys.declared).then(|| Identity {
+        parameter: parameter.name.clone(),
+        column: column.clone(),
+        source: field.source.clone().unwrap_or_else(|| vec![column.clone()]),
+        compared,
+        secret: field.secret || parameter.secret || tells_secret_field(column),
+    })
 }

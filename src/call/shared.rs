@@ -14,6 +14,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::answer;
 use super::arrive::{Arrived, Heads, arrive, most_held};
 use super::kept::Owner;
 use super::read::ReadContext;
@@ -253,7 +254,8 @@ async fn kept_or_sent(
     Ok((arrived, dated))
 }
 
-/// Whether an answer is worth keeping: a success, also by the document's own rule, and JSON to its end.
+/// Whether an answer is worth keeping: a success, also by the document's own rule, JSON to its end, and without a text where
+/// errors stand.
 fn is_good(method: &Method, answer: &Answer) -> bool {
     let body = &answer.body;
     let says_so = |rule: &SuccessRule| {
@@ -261,9 +263,14 @@ fn is_good(method: &Method, answer: &Answer) -> bool {
         let said = value.as_ref().zip(ItemPath::parse(&rule.path).ok()).map(|(value, path)| path.select(value));
         said.is_some_and(|said| said.first().is_none_or(|said| **said == rule.equals))
     };
+    let tells_error = || {
+        let value: Option<Value> = serde_json::from_slice(body).ok();
+        value.is_some_and(|value| answer::declared_error(method, &value).is_some())
+    };
     answer.status.is_success()
         && (body.is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok())
         && method.success.as_ref().is_none_or(says_so)
+        && !(method.error.message.is_some() && tells_error())
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ pub(super) async fn download(
         first.repeat = Repeat::Unsafe;
     }
     let Followed { outgoing, mut response, attempts, led } = follow(context, method, first).await?;
-    answer::conceal_ids(&mut response.headers, outgoing.authorizer.as_deref());
+    answer::conceal_headers(&mut response.headers, outgoing.authorizer.as_deref());
     let status = response.status;
     let request_id = answer::request_id(&response.headers);
     let arrived = match refusal(method, &outgoing, response, attempts).await {
@@ -295,7 +295,7 @@ async fn refusal(method: &Method, outgoing: &Outgoing, response: Response, attem
     let answer = read_told(response, attempts).await.map_err(|error| locate(error, method, &outgoing.request))?;
     let (request, authorizer) = (&outgoing.request, outgoing.authorizer.as_deref());
     if !status.is_success() {
-        return match answer::judge(method, request, &answer, authorizer)? {
+        return match answer::judge(method, outgoing, &answer)? {
             Verdict::NotFound(error) => Ok(Arriving::Missing(error)),
             Verdict::Good | Verdict::Empty => Err(Error::new(ErrorKind::Internal, "an answer is both good and bad")),
         };

@@ -316,6 +316,7 @@ impl ScanSpec {
 
     /// How the rows of each call are read. A limit counts only where every row is kept.
     pub(super) fn read_plan(&self, wants: Wants) -> Result<ReadPlan> {
+        let compared: Vec<String> = self.compared().map(|bound| bound.parameter.clone()).collect();
         ReadPlan::new(
             &self.table,
             &self.binding.method,
@@ -324,8 +325,14 @@ impl ScanSpec {
                 wants: Wants { limit: wants.limit.filter(|_| self.keeps_every_row()), ..wants },
                 settings: &self.settings,
                 restricted: self.restricted.clone(),
+                compared: &compared,
             },
         )
+    }
+
+    /// The bound columns whose values rows must hold to pass.
+    fn compared(&self) -> impl Iterator<Item = &BoundColumn> {
+        self.binding.bound.iter().filter(|bound| !bound.shadows && self.decoded.contains(&bound.column))
     }
 
     /// What is wanted of the rows in any case: all their fields where others read the same answers.
@@ -336,8 +343,7 @@ impl ScanSpec {
 
     /// Whether every row that comes passes.
     pub(super) fn keeps_every_row(&self) -> bool {
-        let compared = |bound: &BoundColumn| !bound.shadows && self.decoded.contains(&bound.column);
-        self.row_filter.is_none() && !self.binding.bound.iter().any(compared)
+        self.row_filter.is_none() && self.compared().next().is_none()
     }
 
     /// The calls of one set of outer values: one per tuple of constants. Outer values are in the order of the binding's

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
 
 mod answers;
+mod objects;
 mod speed;
 
 use std::fmt::Write;

@@ -88,7 +88,8 @@ async fn a_next_link_that_holds_the_key_shows_it_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_fails_shows_no_credential_wherever_it_is_repeated() {
     const LONG: &str = "Hush-0123456789-0123456789-0123456789-0123456789-0123456789-0123456789";
-    let cases: [(&str, fn() -> Reply, &str); 7] = [
+    type Case = (&'static str, fn() -> Reply, &'static str);
+    let cases: [Case; 7] = [
         (
             "an id",
             || Reply::json(500, json!({"message": "no"})).header("x-request-id", &format!("for-{LONG}")),
@@ -108,7 +109,7 @@ async fn a_read_that_fails_shows_no_credential_wherever_it_is_repeated() {
         ),
         (
             "a host",
-            || Reply::empty(302).header("location", &format!("https://{LONG}.example/x")),
+            || Reply::empty(302).header("location", &format!("https://me:mine@{LONG}.example/x")),
             "redirects to `https://….example/x`",
         ),
         (

@@ -100,7 +100,7 @@ async fn a_list_without_its_item_path_is_no_rows_and_unproved() {
     let answer = db(&server).rows("SELECT id FROM acme.shop.widgets").await;
     assert!(answer.rows.is_empty());
     assert_eq!(answer.verdict(), "unproved");
-    assert_eq!(answer.warnings(), ["the answer holds nothing at `$.items`"]);
+    assert_eq!(answer.warnings(), ["the answer holds nothing at `$.items`; it says: nothing here"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use crate::report::{Part, Verdict};
 impl Pager {
     /// A part could not be read: fails the statement, or goes on with a warning.
     pub(super) fn failure(&mut self, number: u64, error: Error) -> Result<()> {
+        let error = self.hidden().error(error);
         (self.leap, self.ahead) = (None, None);
         let part = self.part(Some(number));
         let always =
