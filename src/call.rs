@@ -26,13 +26,14 @@ mod shape;
 mod shared;
 mod tape;
 mod token;
+mod told;
 mod transfer;
 
 pub use endpoint::{EndpointOptions, Endpoints};
 pub use kept::KeptAnswers;
 pub use lengths::{Length, Lengths, known_length};
 pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls, stated_total};
-pub use request::describe_request;
+pub use request::{check_path, describe_request};
 pub use send::{Answered, Destination, ShownRequest, destination, send_call, show_request};
 pub use shape::{PlanOptions, ReadPlan, Wants, column_kind};
 pub use shared::SharedAnswers;

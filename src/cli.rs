@@ -37,6 +37,7 @@ mod secret;
 mod shell;
 mod source;
 mod start;
+mod stop;
 
 use meant::{Action, Meant, Notes};
 use message::Messages;
@@ -44,6 +45,7 @@ use outfile::Outfile;
 use run::{Ended, Runner};
 use screen::{ProgressLine, Screen};
 use script::Unrendered;
+use stop::{Stop, Stops};
 
 /// Bytes of stack of the thread that runs statements.
 const STACK: usize = 256 << 20;
@@ -63,12 +65,9 @@ pub fn main() -> ExitCode {
         Ended::Well | Ended::ReaderLeft => ExitCode::SUCCESS,
         Ended::Failed | Ended::FoundProblems => ExitCode::from(1),
         Ended::WrongUsage => ExitCode::from(2),
-        Ended::Interrupted => ExitCode::from(INTERRUPTED),
+        Ended::Interrupted(stop) => ExitCode::from(stop.exit_code()),
     }
 }
-
-/// What shells call a program's end by Ctrl-C: 128 and the number of the signal.
-const INTERRUPTED: u8 = 130;
 
 /// What the arguments' meaning depends on beside the arguments.
 #[derive(Debug, Clone, Default)]
@@ -189,11 +188,11 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
                     let running = progress::shown(runner.scripts(&scripts), &watch, &asking, &screen);
                     tokio::select! {
                         ended = running => ended,
-                        Ok(()) = interrupt => Ended::Interrupted,
+                        Ok(stop) = interrupt => Ended::Interrupted(stop),
                     }
                 });
-                if ended == Ended::Interrupted {
-                    runner.messages().interrupted(&engine);
+                if let Ended::Interrupted(stop) = ended {
+                    runner.messages().interrupted(stop, &engine);
                 }
                 ended
             }
@@ -230,16 +229,22 @@ fn run_meant(meant: Meant, here: &Surroundings) -> Ended {
     }
 }
 
-/// Told when Ctrl-C is pressed: what runs is dropped, and what that leaves is said. Pressed again it ends the program,
-/// whatever that is busy with.
+/// Told when the program is to stop: what runs is dropped, and what that leaves is said. Told again it ends, whatever it
+/// is busy with.
 #[expect(clippy::exit, clippy::disallowed_methods, reason = "who presses twice waits for nothing")]
-fn interrupt(runtime: &Runtime) -> oneshot::Receiver<()> {
+fn interrupt(runtime: &Runtime) -> oneshot::Receiver<Stop> {
     let (press, pressed) = oneshot::channel();
-    runtime.spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() && press.send(()).is_ok() && tokio::signal::ctrl_c().await.is_ok() {
-            std::process::exit(INTERRUPTED.into());
-        }
-    });
+    let _inside = runtime.enter();
+    if let Ok(mut stops) = Stops::listen() {
+        runtime.spawn(async move {
+            let Some(stop) = stops.next().await else { return };
+            if press.send(stop).is_ok()
+                && let Some(again) = stops.next().await
+            {
+                std::process::exit(again.exit_code().into());
+            }
+        });
+    }
     pressed
 }
 

@@ -94,4 +94,16 @@ pub trait Transport: fmt::Debug + Send + Sync {
     /// (name resolution, refused connection, TLS set-up). `InvalidArgument`, `NameNotFound`, `Auth` and `Unsupported`, before the
     /// first byte alone, when it cannot be sent at all: a file that is gone.
     async fn send(&self, request: Request) -> Result<Response>;
+
+    /// As [`Transport::send`], over a connection that no request went over before, or over HTTP/2: a server that closes a
+    /// connection after an answer cannot lose this request without a word. What is not safe to send twice goes this way,
+    /// and what is sent again because a connection broke.
+    ///
+    /// Unless a transport says otherwise, this is [`Transport::send`].
+    ///
+    /// # Errors
+    /// As [`Transport::send`].
+    async fn send_fresh(&self, request: Request) -> Result<Response> {
+        self.send(request).await
+    }
 }

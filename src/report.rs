@@ -9,12 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+mod fields;
 mod progress;
 mod transfer;
 
 pub use progress::{Awaited, Progress, Waits};
 pub use transfer::{Direction, Transfer, TransferCount};
 
+use fields::Fields;
 use transfer::Watched;
 
 /// Whether a part of an answer is whole; later variants are worse.
@@ -217,6 +219,7 @@ struct Listed {
     warnings: Vec<Warning>,
     transfer: Option<Watched>,
     awaited: Option<(Awaited, Instant)>,
+    fields: Vec<Fields>,
     worst: Option<Verdict>,
 }
 

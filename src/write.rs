@@ -20,7 +20,7 @@ mod restore;
 mod wait;
 
 pub use answers::{answers_batch, holds_none, rows_left, unanswered, with_nulls};
-pub use apply::{Applied, CallResult, Recorder, Summary, apply, failure, ids_of};
+pub use apply::{Applied, CallResult, Recorder, Summary, apply, failure, ids_of, unnoted_text};
 pub use compare::check_unchanged;
 pub use exec::sent_note;
 pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, check_budget, plan};

@@ -461,7 +461,8 @@ pub(super) fn without_user(text: &str) -> String {
 }
 
 fn parse_base_url(provider: &str, text: &str) -> Result<Url> {
-    let text_shown = without_user(text);
+    // What stands behind a `?` or `#` may be a secret as well.
+    let text_shown = without_user(text.split(['?', '#']).next().unwrap_or_default());
     let wrong = |why: &str| {
         Error::new(ErrorKind::InvalidArgument, format!("`{text_shown}` cannot be the base URL of `{provider}`: {why}"))
             .hint("give an origin or a URL, such as `https://api.example.com` or `http://127.0.0.1:4011`")
@@ -533,6 +534,10 @@ mod tests {
     fn base_urls_are_checked() {
         for bad in ["nonsense", "ftp://x", "http://example.com", "https://u@example.com", "https://example.com?x=1"] {
             assert_eq!(parse_base_url("p", bad).unwrap_err().kind(), ErrorKind::InvalidArgument, "{bad}");
+        }
+        for telling in ["http://127.0.0.1:1/?t=hush", "https://me:hush@example.com", "https://a.example/#hush"] {
+            let error = parse_base_url("p", telling).unwrap_err();
+            assert!(!format!("{error:?}").contains("hush"), "{error:?}");
         }
         assert!(parse_base_url("p", "http://127.0.0.1:4011").is_ok());
         assert!(parse_base_url("p", "https://example.com/v4").is_ok());

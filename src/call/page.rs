@@ -323,5 +323,6 @@ impl PageRequest {
 }
 
 fn nothing() -> Page {
-    Page { batches: Vec::new(), rows: 0, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::Absent }
+    let (batches, captures, misfits, held) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    Page { batches, rows: 0, captures, misfits, held, items: ItemsFound::Absent }
 }

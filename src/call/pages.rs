@@ -314,6 +314,10 @@ impl Pager {
     /// Counts rows; says how many of them came before.
     fn take_in(&mut self, rows: &Rows) -> u64 {
         self.rows += rows.rows;
+        if rows.rows > 0 {
+            let names = self.plan.layout.columns().iter().map(|column| column.field.name().as_str());
+            self.context.report.note_held(&self.plan.table, names.zip(rows.held.iter().copied()));
+        }
         for misfit in &rows.misfits {
             let column = self.plan.layout.columns().get(misfit.column).map_or("", |column| column.field.name());
             let example = self.hidden().example(misfit);
@@ -364,8 +368,8 @@ impl Pager {
         if let Some(doubt) = doubt {
             self.unproved = Some(if number > 1 { format!("page {number}: {doubt}") } else { doubt });
         }
-        let Page { batches, rows, captures, misfits, .. } = page;
-        let rest = Rows { batches, rows, misfits };
+        let Page { batches, rows, captures, misfits, held, .. } = page;
+        let rest = Rows { batches, rows, misfits, held };
         let before = self.rows;
         let duplicates = current.duplicates + self.take_in(&rest);
         let rows = current.rows + rows;

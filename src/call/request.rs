@@ -80,6 +80,14 @@ pub(super) fn build(
     Ok(Request { method: http_method, url, headers, body, timeout })
 }
 
+/// Refuses a call whose values would change the shape of its path, before calls beside it are sent.
+///
+/// # Errors
+/// As building the request.
+pub fn check_path(method: &Method, call: &Call) -> Result<()> {
+    fill_path(method, call).map(drop)
+}
+
 /// The call with three stars in the place of each secret.
 pub(super) fn hidden(method: &Method, call: &Call) -> Call {
     let mut shown = call.clone();

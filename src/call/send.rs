@@ -13,7 +13,7 @@ use super::kept::Changing;
 use super::read::ReadContext;
 use super::request::{self, HIDDEN, shown_url};
 use super::tape::Asked;
-use super::transfer;
+use super::{told, transfer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Published, Rate, Repeat, Request, StatusCode, origin};
 use crate::provider::{Call, Effect, Location, Method};
@@ -30,6 +30,8 @@ pub struct Answered {
     pub request_id: Option<String>,
     /// Set when the API has no such object (404 with its own kind of body).
     pub missing: Option<Error>,
+    /// Set when the call was done, and the second step that follows from its answer was not.
+    pub unfinished: Option<Error>,
     /// The credential of the call, which the answer may repeat.
     pub(super) authorizer: Option<Arc<Authorizer>>,
 }
@@ -139,17 +141,25 @@ pub async fn send_call(
         .map_err(|error| doubtful(error, method, answer.status, answer.in_doubt))?;
     let request_id = answer::request_id(&answer.headers);
     let status = answer.status.as_u16();
-    let answered =
-        |value, missing| Answered { status, value, request_id, missing, authorizer: outgoing.authorizer.clone() };
+    let answered = |value, missing| {
+        let authorizer = outgoing.authorizer.clone();
+        Answered { status, value, request_id, missing, unfinished: None, authorizer }
+    };
     match verdict {
         Verdict::NotFound(error) => Ok(answered(Value::Null, Some(error))),
         Verdict::Empty if !safe && method.success.is_some() => Err(unsaid(method, &outgoing.request, &answer)),
         Verdict::Empty => Ok(answered(Value::Null, None)),
         Verdict::Good => {
-            let value = body_value(&answer.body).map_err(|error| {
+            let undone = |error| {
                 let error = answer::describe(error, method, &outgoing.request, &answer);
                 doubtful(error, method, answer.status, answer.in_doubt)
-            })?;
+            };
+            let said = Said::of(&answer.body).map_err(undone)?;
+            let doubt = || told::doubt(method, &answer, &said, outgoing.authorizer.as_deref());
+            if let Some(error) = (!safe).then(doubt).flatten() {
+                return Err(undone(error));
+            }
+            let value = said.into_value();
             if let (Some(rule), Some(path)) = (&method.success, &success) {
                 match path.select(&value).first() {
                     Some(said) if **said != rule.equals => {
@@ -160,10 +170,13 @@ pub async fn send_call(
                     _ => {}
                 }
             }
-            if let (Some(step), [file, ..]) = (&method.upload, call.files.as_slice()) {
-                transfer::second_step(context, method, step, file, &value, &server).await?;
-            }
-            Ok(answered(value, None))
+            let unfinished = match (&method.upload, call.files.as_slice()) {
+                (Some(step), [file, ..]) => {
+                    transfer::second_step(context, method, step, file, &value, &server).await.err()
+                }
+                _ => None,
+            };
+            Ok(Answered { unfinished, ..answered(value, None) })
         }
     }
 }
@@ -188,22 +201,39 @@ fn unsaid(method: &Method, request: &Request, answer: &Answer) -> Error {
     answer::describe(error, method, request, answer).with("state", "unknown")
 }
 
-/// A body as JSON, and as text where it is none. What begins as JSON and is not whole is neither.
-fn body_value(body: &Bytes) -> Result<Value> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let error = match serde_json::from_slice(body) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
-        return Ok(Value::String(String::from_utf8_lossy(body).into_owned()));
+/// What a body says.
+#[derive(Debug)]
+pub(super) enum Said {
+    Json(Value),
+    /// No JSON.
+    Text(String),
+}
+
+impl Said {
+    /// A body as JSON, and as text where it is none. What begins as JSON and is not whole is neither.
+    fn of(body: &Bytes) -> Result<Self> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let error = match serde_json::from_slice(body) {
+            Ok(value) => return Ok(Self::Json(value)),
+            Err(error) => error,
+        };
+        if !body.trim_ascii_start().starts_with(b"{") && !body.trim_ascii_start().starts_with(b"[") {
+            return Ok(Self::Text(String::from_utf8_lossy(body).into_owned()));
+        }
+        // What serde says of it may repeat what stands there.
+        let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
+        Err(Error::new(ErrorKind::Decode, format!("the answer {what}"))
+            .with("line", error.line().to_string())
+            .with("column", error.column().to_string())
+            .hint("the connection may have been cut, or the API wrote too little"))
     }
-    // What serde says of it may repeat what stands there.
-    let what = if error.is_eof() { "ends too early" } else { "is not valid JSON" };
-    Err(Error::new(ErrorKind::Decode, format!("the answer {what}"))
-        .with("line", error.line().to_string())
-        .with("column", error.column().to_string())
-        .hint("the connection may have been cut, or the API wrote too little"))
+
+    fn into_value(self) -> Value {
+        match self {
+            Self::Json(value) => value,
+            Self::Text(text) => Value::String(text),
+        }
+    }
 }
 
 /// Where a call goes.
@@ -286,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_body_that_breaks_off_is_no_text() {
-        let value = |body: &'static [u8]| body_value(&Bytes::from_static(body));
+        let value = |body: &'static [u8]| Said::of(&Bytes::from_static(body)).map(Said::into_value);
         assert_eq!(value(b"\xef\xbb\xbf{\"id\": 1}").unwrap()["id"], 1);
         assert_eq!(value(b"OK").unwrap(), "OK");
         assert_eq!(value(b" {\"id\": 1").unwrap_err().message(), "the answer ends too early");

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, LOCATION, RANGE};
 use serde_json::{Value, json};
 
 use super::answer::{self, Verdict};
@@ -73,7 +73,8 @@ pub(super) async fn download(
         Ok(Arriving::Missing(error)) if led && method.effect != Effect::Read => Err(error.with("state", "unknown")),
         Ok(Arriving::Missing(error)) => {
             let (status, authorizer) = (status.as_u16(), outgoing.authorizer.clone());
-            return Ok(Answered { status, value: Value::Null, request_id, missing: Some(error), authorizer });
+            let (value, missing) = (Value::Null, Some(error));
+            return Ok(Answered { status, value, request_id, missing, unfinished: None, authorizer });
         }
         Ok(Arriving::Bytes(response)) => arrive(context, file, response).await,
         Err(error) => Err(error),
@@ -84,7 +85,8 @@ pub(super) async fn download(
         left_open(doubtful(error, method, status, false), method, led)
     })?;
     let value = json!({"file": written.path, "bytes": written.bytes, "sha256": written.sha256});
-    Ok(Answered { status: status.as_u16(), value, request_id, missing: None, authorizer: outgoing.authorizer })
+    let (status, authorizer) = (status.as_u16(), outgoing.authorizer);
+    Ok(Answered { status, value, request_id, missing: None, unfinished: None, authorizer })
 }
 
 /// Sends a file to the URL that `answer` names. It is not the API's: no credential goes there. The URL opens that place, so
@@ -289,6 +291,9 @@ async fn refusal(method: &Method, outgoing: &Outgoing, response: Response, attem
     let media = answer::media_type(&response.headers);
     // An API that says no with a 200 says it in JSON; a login page is HTML.
     let told = ["json", "html"].iter().any(|kind| media.contains(kind) && !declared.contains(kind));
+    if status == StatusCode::PARTIAL_CONTENT && !outgoing.request.headers.contains_key(RANGE) && !is_whole(&response) {
+        return Err(partial(method, outgoing, &response.headers));
+    }
     if status.is_success() && status != StatusCode::NO_CONTENT && !told {
         return Ok(Arriving::Bytes(response));
     }
@@ -313,6 +318,25 @@ async fn refusal(method: &Method, outgoing: &Outgoing, response: Response, attem
         Some(said) => error.with("said", said),
         None => error.hint("is the base URL right? a proxy or a login page may have answered"),
     })
+}
+
+/// Whether an answer of a part is all there is (RFC 9110 §14.4): `bytes 0-99/100`.
+fn is_whole(response: &Response) -> bool {
+    let range = response.headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let ends = range.and_then(|range| range.trim().strip_prefix("bytes 0-")?.split_once('/'));
+    let ends = ends.and_then(|(last, all)| Some((last.parse::<u64>().ok()?, all.parse::<u64>().ok()?)));
+    ends.is_some_and(|(last, all)| last.checked_add(1) == Some(all))
+}
+
+/// The error of an answer that holds a part of a file, where no part was asked for.
+fn partial(method: &Method, outgoing: &Outgoing, headers: &HeaderMap) -> Error {
+    let error =
+        Error::new(ErrorKind::Network, "the API answered with a part of the file, where all of it was asked for");
+    let error = locate(error, method, &outgoing.request).with("status", "206");
+    match headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok()) {
+        Some(range) => error.with("content-range", tidy(range)),
+        None => error,
+    }
 }
 
 /// The beginning of an answer that says something.

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use crate::cli::meant::Notes;
+use crate::cli::stop::Stop;
 use crate::engine::{Engine, PendingWrite};
 use crate::error::{Error, ErrorKind, Position};
 use crate::output::{display_width, visible};
@@ -94,8 +95,8 @@ impl Messages {
     }
 
     /// Says that Ctrl-C ended the program, and what that leaves undone.
-    pub(super) fn interrupted(&mut self, engine: &Engine) {
-        self.error(&Error::new(ErrorKind::Cancelled, "cancelled by Ctrl-C"), None);
+    pub(super) fn interrupted(&mut self, stop: Stop, engine: &Engine) {
+        self.error(&Error::new(ErrorKind::Cancelled, format!("cancelled by {}", stop.name())), None);
         self.unfinished(engine);
     }
 

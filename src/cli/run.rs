@@ -10,6 +10,7 @@ use crate::cli::meant::Writes;
 use crate::cli::message::Messages;
 use crate::cli::script::{Script, Scripts};
 use crate::cli::secret::supply;
+use crate::cli::stop::Stop;
 use crate::config::{Env, OnError};
 use crate::engine::{Engine, Found, PendingWrite, QueryResult, Session};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,8 +29,24 @@ pub(super) enum Ended {
     Failed,
     /// The arguments make no sense; the message is out.
     WrongUsage,
-    /// Ctrl-C was pressed.
-    Interrupted,
+    /// The program was told to stop.
+    Interrupted(Stop),
+}
+
+/// How the statements of a text went.
+struct Pieces {
+    ended: Ended,
+    /// How those before the one went that ended it.
+    before: Ended,
+    /// Those behind it.
+    rest: Vec<Piece>,
+}
+
+impl Pieces {
+    /// Of a text that ended where nothing more was to be run.
+    fn all(ended: Ended) -> Self {
+        Self { ended, before: ended, rest: Vec::new() }
+    }
 }
 
 /// A session with a place for rows and one for messages.
@@ -94,10 +111,21 @@ impl Runner {
     /// Runs all scripts in order, up to the first statement that fails, or past it where the session's settings say so.
     pub(super) async fn scripts(&mut self, scripts: &[Script]) -> Ended {
         let mut all = Ended::Well;
-        for script in scripts {
-            match self.script(script).await {
+        for (at, script) in scripts.iter().enumerate() {
+            let Pieces { ended, before, rest } = self.pieces(script).await;
+            match ended {
                 Ended::Well => {}
                 Ended::Failed if self.goes_on() => all = Ended::Failed,
+                Ended::ReaderLeft => {
+                    let before = if all == Ended::Failed { all } else { before };
+                    let later = scripts.iter().skip(at + 1).flat_map(|script| {
+                        sql::split(script.text()).into_iter().flatten().map(move |piece| (script, piece))
+                    });
+                    return match self.left(before, rest.into_iter().map(|piece| (script, piece)).chain(later)) {
+                        Ended::ReaderLeft if self.session.queued_writes() > 0 => self.end_of_texts(),
+                        ended => ended,
+                    };
+                }
                 ended => return ended,
             }
         }
@@ -122,19 +150,46 @@ impl Runner {
 
     /// Runs the statements of one text, as [`Runner::scripts`] does. Dropping the future cancels the statement that runs.
     pub(super) async fn script(&mut self, script: &Script) -> Ended {
+        let Pieces { ended, before, rest } = self.pieces(script).await;
+        match ended {
+            Ended::ReaderLeft => self.left(before, rest.into_iter().map(|piece| (script, piece))),
+            ended => ended,
+        }
+    }
+
+    /// Whoever read the rows is gone. What is left would run for nobody, and is not run; where that is more than something
+    /// to look at, it is said.
+    fn left<'s>(&mut self, before: Ended, rest: impl Iterator<Item = (&'s Script, Piece)>) -> Ended {
+        let mut rest = rest.filter(|(_, piece)| self.session.does_something(&piece.text));
+        let Some((script, first)) = rest.next() else {
+            return if before == Ended::Failed { before } else { Ended::ReaderLeft };
+        };
+        let statements = match rest.count() {
+            0 => "this statement was not run".to_owned(),
+            more => format!("this statement and {more} more were not run"),
+        };
+        let error = Error::new(ErrorKind::Partial, format!("whoever read the rows is gone, so {statements}"))
+            .hint("let the reader read to the end, or run what changes something by itself");
+        script.tell(&error.placed(first.start), &mut self.messages);
+        Ended::Failed
+    }
+
+    async fn pieces(&mut self, script: &Script) -> Pieces {
         let pieces = match sql::split(script.text()) {
             Ok(pieces) => pieces,
             Err(error) => {
                 self.session.failed(script.text());
                 script.tell(&error, &mut self.messages);
-                return Ended::Failed;
+                return Pieces::all(Ended::Failed);
             }
         };
         let mut all = Ended::Well;
-        for piece in &pieces {
+        for (at, piece) in pieces.iter().enumerate() {
             match self.statement(piece).await {
                 Ok(Ended::Well) => {}
-                Ok(ended) => return ended,
+                Ok(ended) => {
+                    return Pieces { ended, before: all, rest: pieces.into_iter().skip(at + 1).collect() };
+                }
                 Err(error) => {
                     self.session.failed(&piece.text);
                     // Of several statements, the place says which one it was.
@@ -142,12 +197,12 @@ impl Runner {
                     script.tell(&error, &mut self.messages);
                     all = Ended::Failed;
                     if !self.goes_on() {
-                        return all;
+                        return Pieces::all(all);
                     }
                 }
             }
         }
-        all
+        Pieces::all(all)
     }
 
     fn goes_on(&self) -> bool {

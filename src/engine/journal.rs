@@ -108,6 +108,10 @@ impl Recorder for JournalRecorder {
             },
             CallResult::Failed(error) => failed(OutcomeState::Failed, error),
             CallResult::Unknown(error) => failed(OutcomeState::Unknown, error),
+            CallResult::HalfDone(answered, error) => {
+                let ids = ids_of(&self.planned, index, answered);
+                Outcome { ids, ..failed(OutcomeState::Unknown, error) }
+            }
             CallResult::Untouched => Outcome {
                 state: OutcomeState::Unsent,
                 status: None,

@@ -37,6 +37,35 @@ impl Session {
         })
     }
 
+    /// Whether a statement does more than show something. One that cannot be read may.
+    pub(crate) fn does_something(&self, text: &str) -> bool {
+        use Statement::{
+            Begin, Deallocate, Describe, Explain, ExplainWrite, List, Prepare, Query, Reset, Rollback, Set, Show,
+            Template, Use,
+        };
+        let meant = sql::parse(text).ok().and_then(|statement| self.meant(statement).ok());
+        let shows = |statement: &Statement| {
+            matches!(
+                statement,
+                Query(_)
+                    | ExplainWrite(_)
+                    | Show(_)
+                    | List(_)
+                    | Template(_)
+                    | Describe(_)
+                    | Explain { .. }
+                    | Use(_)
+                    | Set { .. }
+                    | Reset(_)
+                    | Prepare { .. }
+                    | Deallocate(_)
+                    | Begin
+                    | Rollback
+            )
+        };
+        !meant.is_some_and(|meant| shows(&meant.statement))
+    }
+
     /// The texts of the prepared statements that a text runs.
     pub(crate) fn executed_texts(&self, text: &str) -> Vec<String> {
         let Ok(pieces) = sql::split(text) else { return Vec::new() };

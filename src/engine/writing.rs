@@ -336,7 +336,7 @@ impl Session {
         let recorder = recorder.as_ref().map(|recorder| recorder as &dyn Recorder);
         let done_before = |at: usize| matches!(states.get(at), Some(CallState::Done | CallState::Skipped));
         let clock = self.clock();
-        let Applied { mut results, unready } =
+        let Applied { mut results, unready, unnoted } =
             write::apply(&context, &clock, &planned, recorder, wanted, done_before).await;
         for (result, state) in results.iter_mut().zip(&states) {
             match state {
@@ -363,6 +363,12 @@ impl Session {
         }
         let error = failure(&results, unready, unfinished.as_deref());
         let mut error = error.map(|error| named_calls(error, &planned, &results));
+        if let Some(unnoted) = write::unnoted_text(&unnoted) {
+            match error.take() {
+                Some(known) => error = Some(known.with("not noted", unnoted)),
+                None => report.warn("journal", "what is done", unnoted),
+            }
+        }
         if error.is_none() {
             // All is noted as done: whatever happens while waiting, no call is sent again.
             let last = planned.ranges().last().map_or(0..0, |(calls, _)| calls);
@@ -526,7 +532,8 @@ fn unknown_before() -> Error {
 fn named_calls(error: Error, planned: &Planned, results: &[CallResult]) -> Error {
     const MOST: usize = 20;
     let calls = || results.iter().zip(&planned.plan.calls).enumerate();
-    let unknown = calls().filter(|(_, (result, _))| matches!(result, CallResult::Unknown(_)));
+    let is_unknown = |result: &CallResult| matches!(result, CallResult::Unknown(_) | CallResult::HalfDone(..));
+    let unknown = calls().filter(|(_, (result, _))| is_unknown(result));
     let unknown = unknown.map(|(at, (_, call))| format!("call {}: {}", at + 1, call.request));
     let failures = calls().filter_map(|(at, (result, call))| match result {
         CallResult::Failed(error) => Some(format!("call {}: {}: {}", at + 1, call.request, error.message())),

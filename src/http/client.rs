@@ -291,6 +291,7 @@ impl Client {
         let mut attempt: u32 = 1;
         // A token in the place of one that the API has refused: there is one, once.
         let mut newer: Option<Token> = None;
+        let mut is_broken = false;
         loop {
             budget.check(report)?;
             let token = match &newer {
@@ -313,7 +314,11 @@ impl Client {
             let under_way = report.under_way();
             let sent = self.clock.now();
             let elapsed = || self.clock.now().saturating_duration_since(sent);
-            let answered = self.transport.send(signed).await;
+            let answered = if is_broken || outgoing.repeat == Repeat::Unsafe {
+                self.transport.send_fresh(signed).await
+            } else {
+                self.transport.send(signed).await
+            };
             let outcome = match &answered {
                 Ok(Response { status, headers, .. }) => {
                     Outcome::Answered { status: *status, headers, latency: elapsed() }
@@ -377,6 +382,7 @@ impl Client {
             if !(may_repeat && failure.may_be_repeated(outgoing.repeat)) {
                 return Err(failure.into_error(outgoing.repeat, attempt));
             }
+            is_broken = true;
             *in_doubt |= outgoing.repeat == Repeat::Keyed && !failure.is_told();
             self.pause(back_off(attempt, self.clock.chance()).min(*max_wait), report).await;
             attempt += 1;

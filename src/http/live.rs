@@ -3,12 +3,13 @@
 //! One pooled client for the network, one without proxies for this machine. What `reqwest` reports is turned into
 //! errors that say which step failed, and whether the request can have reached the API.
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
 use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::{Either, select};
 use futures::stream;
+use http::Version;
 use http::header::CONTENT_LENGTH;
 use reqwest::redirect::Policy;
 use rustls::ClientConfig;
@@ -54,6 +56,9 @@ impl Default for LiveOptions {
 
 /// A [`Transport`] over HTTP/1.1 and HTTP/2 with TLS, gzip, pooled connections and the system's proxies.
 ///
+/// A connection of HTTP/1.1 that was used is not used again by [`Transport::send_fresh`]: a server may close it in the very
+/// moment in which the next request leaves, and then nobody knows what became of that.
+///
 /// Plain HTTP goes to this machine only, and never through a proxy. Redirects are answers. A request that an HTTP/2
 /// server refused unprocessed (RFC 9113 §8.7) may be sent again below; nothing else is.
 #[derive(Debug)]
@@ -62,8 +67,29 @@ pub struct LiveTransport {
     connect_timeout: Duration,
     clock: SharedClock,
     // Made when first needed: reading the system's certificates takes longer than a local answer.
-    network: OnceLock<reqwest::Client>,
-    loopback: OnceLock<reqwest::Client>,
+    tls: OnceLock<ClientConfig>,
+    network: Clients,
+    loopback: Clients,
+    /// Hosts that answered over HTTP/2.
+    multiplexing: Mutex<HashSet<String>>,
+}
+
+/// The ways to a host.
+#[derive(Debug, Default)]
+struct Clients {
+    /// Keeps connections for the next request.
+    keeping: OnceLock<reqwest::Client>,
+    /// Makes a connection for each request.
+    fresh: OnceLock<reqwest::Client>,
+}
+
+/// Which connection a request goes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connection {
+    /// Any.
+    Any,
+    /// One on which no request of HTTP/1.1 went before.
+    Fresh,
 }
 
 impl LiveTransport {
@@ -76,10 +102,11 @@ impl LiveTransport {
         let agent = HeaderValue::from_str(&user_agent).map_err(|error| {
             Error::new(ErrorKind::InvalidArgument, "the user agent holds characters a header cannot").caused_by(error)
         })?;
-        Ok(Self { agent, connect_timeout, clock, network: OnceLock::new(), loopback: OnceLock::new() })
+        let (tls, network, loopback) = (OnceLock::new(), Clients::default(), Clients::default());
+        Ok(Self { agent, connect_timeout, clock, tls, network, loopback, multiplexing: Mutex::default() })
     }
 
-    fn client(&self, url: &Url) -> Result<&reqwest::Client> {
+    fn client(&self, url: &Url, connection: Connection) -> Result<&reqwest::Client> {
         let builder = reqwest::Client::builder()
             .user_agent(self.agent.clone())
             .connect_timeout(self.connect_timeout)
@@ -88,14 +115,39 @@ impl LiveTransport {
             // A body that is read slowly must not keep the other answers of its HTTP/2 connection: each stream has a
             // window of its own, which is what bounds memory.
             .http2_initial_connection_window_size(CONNECTION_WINDOW);
-        let (client, builder) =
+        let (clients, builder) =
             if is_loopback(url) { (&self.loopback, builder.no_proxy()) } else { (&self.network, builder) };
+        let (client, builder) = if connection == Connection::Fresh && !self.multiplexing().contains(&host(url)) {
+            (&clients.fresh, builder.pool_max_idle_per_host(0))
+        } else {
+            (&clients.keeping, builder)
+        };
         if let Some(client) = client.get() {
             return Ok(client);
         }
-        let tls = tls().map_err(not_set_up)?;
-        let built = builder.tls_backend_preconfigured(tls).build().map_err(not_set_up)?;
+        // One for all, so that the next handshake with a host is a short one.
+        let tls = match self.tls.get() {
+            Some(tls) => tls,
+            None => {
+                let tls = tls().map_err(not_set_up)?;
+                self.tls.get_or_init(|| tls)
+            }
+        };
+        let built = builder.tls_backend_preconfigured(tls.clone()).build().map_err(not_set_up)?;
         Ok(client.get_or_init(|| built))
+    }
+
+    fn note_version(&self, host: &str, version: Version) {
+        let mut multiplexing = self.multiplexing();
+        if version != Version::HTTP_2 {
+            multiplexing.remove(host);
+        } else if !multiplexing.contains(host) {
+            multiplexing.insert(host.to_owned());
+        }
+    }
+
+    fn multiplexing(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.multiplexing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,10 +169,20 @@ fn not_set_up(error: impl StdError + Send + Sync + 'static) -> Error {
 #[async_trait]
 impl Transport for LiveTransport {
     async fn send(&self, request: Request) -> Result<Response> {
+        self.send_over(Connection::Any, request).await
+    }
+
+    async fn send_fresh(&self, request: Request) -> Result<Response> {
+        self.send_over(Connection::Fresh, request).await
+    }
+}
+
+impl LiveTransport {
+    async fn send_over(&self, connection: Connection, request: Request) -> Result<Response> {
         if !is_private(&request.url) {
             return Err(refuse_plain(&request.url));
         }
-        let client = self.client(&request.url)?;
+        let client = self.client(&request.url, connection)?;
         let place = Place { host: host(&request.url), secure: request.url.scheme() == "https" };
         let silence = request.timeout;
         let mut built = reqwest::Request::new(request.method, request.url);
@@ -142,6 +204,7 @@ impl Transport for LiveTransport {
             None => return Err(timed_out("timed out waiting for the answer", silence, &place)),
         };
         let (status, headers) = (answer.status(), answer.headers().clone());
+        self.note_version(&place.host, answer.version());
         let arriving = Arriving { answer, silence, place, clock: Arc::clone(&self.clock) };
         let body = stream::unfold(Some(arriving), |arriving| async move {
             let mut arriving = arriving?;

@@ -120,6 +120,7 @@ pub(crate) fn broken() -> Error {
 pub(crate) struct Scripted {
     replies: Mutex<VecDeque<Reply>>,
     sent: Mutex<Vec<Request>>,
+    fresh: Mutex<Vec<bool>>,
 }
 
 impl std::fmt::Debug for Scripted {
@@ -130,7 +131,12 @@ impl std::fmt::Debug for Scripted {
 
 impl Scripted {
     pub(crate) fn new(replies: impl IntoIterator<Item = Reply>) -> Arc<Self> {
-        Arc::new(Self { replies: Mutex::new(replies.into_iter().collect()), sent: Mutex::default() })
+        Arc::new(Self { replies: Mutex::new(replies.into_iter().collect()), ..Self::default() })
+    }
+
+    /// Which of the requests asked for a connection that was not used.
+    pub(crate) fn fresh(&self) -> Vec<bool> {
+        self.fresh.lock().unwrap().clone()
     }
 
     /// The requests as they arrived.
@@ -142,6 +148,18 @@ impl Scripted {
 #[async_trait]
 impl Transport for Scripted {
     async fn send(&self, request: Request) -> Result<Response> {
+        self.fresh.lock().unwrap().push(false);
+        self.answer(request).await
+    }
+
+    async fn send_fresh(&self, request: Request) -> Result<Response> {
+        self.fresh.lock().unwrap().push(true);
+        self.answer(request).await
+    }
+}
+
+impl Scripted {
+    async fn answer(&self, request: Request) -> Result<Response> {
         self.sent.lock().unwrap().push(request);
         let reply = self.replies.lock().unwrap().pop_front();
         match reply.expect("a request for which there is no reply") {

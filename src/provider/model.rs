@@ -430,6 +430,15 @@ pub struct Column {
     pub source: Option<Vec<String>>,
 }
 
+impl Column {
+    /// Its value in an item; `None` where that is null as well.
+    pub fn value_in<'a>(&self, item: &'a Value) -> Option<&'a Value> {
+        let own = std::slice::from_ref(&self.name);
+        let mut keys = self.source.as_deref().unwrap_or(own).iter();
+        keys.try_fold(item, |value, key| value.get(key)).filter(|value| !value.is_null())
+    }
+}
+
 /// How pages follow one another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pagination {

@@ -38,6 +38,8 @@ pub struct Page {
     pub captures: Vec<Option<serde_json::Value>>,
     /// The columns with values that did not fit, by column.
     pub misfits: Vec<Misfit>,
+    /// As in [`Rows`].
+    pub held: Vec<bool>,
     /// What stood where the items were expected.
     pub items: ItemsFound,
 }
@@ -51,6 +53,8 @@ pub struct Rows {
     pub rows: u64,
     /// The columns with values among these rows that did not fit, by column.
     pub misfits: Vec<Misfit>,
+    /// Of each column, whether one of these rows said anything of it, were it `null`.
+    pub held: Vec<bool>,
 }
 
 /// Values of one column that did not fit, and became NULL. As an error's source, the one that was refused.

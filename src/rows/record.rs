@@ -147,8 +147,10 @@ impl<'a> Walk<'a, '_> {
             state.builders = layout.columns.iter().map(|column| ColumnBuilder::new(column, rows)).collect();
         }
         state.rows += 1;
-        for (index, (builder, slot)) in state.builders.iter_mut().zip(&mut self.slots).enumerate() {
+        let columns = state.builders.iter_mut().zip(&mut self.slots).zip(&mut state.held);
+        for (index, ((builder, slot), held)) in columns.enumerate() {
             let token = std::mem::replace(slot, Token::Absent);
+            *held |= !matches!(token, Token::Absent);
             if let Err(reason) = builder.append(token, layout.utc, &mut state.scratch) {
                 let column = &layout.columns[index];
                 let misfit = state.misfits[index].get_or_insert_with(|| Misfit {

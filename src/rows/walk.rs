@@ -42,6 +42,7 @@ pub(super) struct State {
     pub(super) rows: u64,
     captures: Vec<Option<serde_json::Value>>,
     pub(super) misfits: Vec<Option<Misfit>>,
+    pub(super) held: Vec<bool>,
     found: ItemsFound,
     /// Whether a value that holds no items stood at the items path.
     unusable: bool,
@@ -92,6 +93,7 @@ impl State {
             rows: 0,
             captures: vec![None; layout.captures.len()],
             misfits: vec![None; layout.columns.len()],
+            held: vec![false; layout.columns.len()],
             found: ItemsFound::Absent,
             unusable: false,
             scratch: String::new(),
@@ -132,12 +134,13 @@ impl State {
     pub(super) fn take(&mut self) -> Rows {
         let batches = std::mem::take(&mut self.batches);
         let misfits = self.misfits.iter_mut().filter_map(Option::take).collect();
-        Rows { rows: batches.iter().map(|batch| batch.num_rows() as u64).sum(), batches, misfits }
+        let held = self.held.clone();
+        Rows { rows: batches.iter().map(|batch| batch.num_rows() as u64).sum(), batches, misfits, held }
     }
 
     pub(super) fn into_page(mut self) -> Page {
-        let Rows { batches, rows, misfits } = self.take();
-        Page { batches, rows, captures: self.captures, misfits, items: self.found }
+        let Rows { batches, rows, misfits, held } = self.take();
+        Page { batches, rows, captures: self.captures, misfits, held, items: self.found }
     }
 
     /// The first byte that may still be needed of what was read up to `at`.

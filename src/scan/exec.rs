@@ -28,7 +28,7 @@ use super::joining::{BindJoinType, JoinParts, joined_rows};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
 use super::wanted::Wanted;
-use crate::call::{BoundCall, Pace, Wants, read_calls};
+use crate::call::{BoundCall, Pace, Wants, check_path, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{Part, Verdict};
 
@@ -321,6 +321,9 @@ pub(super) fn constant_rows(
     fetch: Option<usize>,
 ) -> Result<impl Stream<Item = Result<RecordBatch>> + Send + 'static> {
     let calls = spec.calls(&[], 0)?;
+    for (bound, _) in &calls {
+        check_path(&spec.binding.method, &bound.call)?;
+    }
     if calls.is_empty() {
         let part =
             Part { table: spec.table.id(), part: String::new(), verdict: Verdict::Complete, reason: String::new() };

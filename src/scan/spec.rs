@@ -43,6 +43,8 @@ pub struct ScanSpec {
     pub conjuncts: Vec<(String, ConjunctFate)>,
     /// The predicate that rows must pass, over `needed`.
     row_filter: Option<Arc<dyn PhysicalExpr>>,
+    /// The columns that it reads.
+    tested: Vec<usize>,
     /// Columns of the table that the filter or the output reads, by index.
     needed: Vec<usize>,
     /// Positions in `needed` that come out.
@@ -104,14 +106,10 @@ impl ScanSpec {
             .filter(|(_, fate)| !matches!(fate, ConjunctFate::Sent))
             .map(|(expr, _)| expr)
             .collect();
-        let mut needed: Vec<usize> = projection.to_vec();
-        for expr in &checked {
-            for column in expr.column_refs() {
-                if let Some(at) = table.columns.iter().position(|known| known.name == column.name) {
-                    needed.push(at);
-                }
-            }
-        }
+        let read = checked.iter().flat_map(|expr| expr.column_refs());
+        let tested: Vec<usize> =
+            read.filter_map(|column| table.columns.iter().position(|known| known.name == column.name)).collect();
+        let mut needed: Vec<usize> = projection.iter().chain(&tested).copied().collect();
         needed.sort_unstable();
         needed.dedup();
         let answered = |column: usize| {
@@ -168,6 +166,7 @@ impl ScanSpec {
             schema,
             conjuncts,
             row_filter,
+            tested,
             needed,
             output,
             decoded,
@@ -477,6 +476,7 @@ impl ScanSpec {
             shown.push(real);
             tested.push(stands);
         }
+        report.note_tested(&self.table.id(), self.tested.iter().map(|at| self.table.columns[*at].name.as_str()));
         self.warn_of_absent(values, report);
         self.warn_of_fields_only(report);
         self.warn_of_shadows(rows, values, report);

@@ -156,8 +156,7 @@ impl Row<'_> {
         let value = match (method.response.items, column.source.as_deref()) {
             (ItemShape::Map, _) if column.name == "key" && self.key.is_some() => self.key.as_ref(),
             (ItemShape::Scalar, _) if column.name == "value" => self.item,
-            (_, None) => self.item?.get(&column.name),
-            (_, Some(source)) => source.iter().try_fold(self.item?, |value, key| value.get(key)),
+            _ => column.value_in(self.item?),
         };
         value.filter(|value| !value.is_null())
     }

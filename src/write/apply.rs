@@ -1,5 +1,6 @@
 //! A plan's calls → the API, in order, a few side by side, each noted before and after.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +11,13 @@ use serde_json::Value;
 
 use super::plan::Planned;
 use super::poll::wait_for;
+use crate::bind::literal_text;
 use crate::call::{Answered, ReadContext, send_call};
 use crate::clock::SharedClock;
 use crate::config::{OnMissing, OnRowError};
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Method, Poll, Resource, ValueFrom};
+use crate::rows::ItemPath;
 use crate::sql::Verb;
 use crate::store::without_secrets;
 
@@ -31,10 +35,22 @@ pub enum CallResult {
     Failed(Error),
     /// It was sent, and nobody knows whether the API did it.
     Unknown(Error),
+    /// The API did its first step, and the second was not done: what there is of it is no more known.
+    HalfDone(Answered, Error),
     /// It was not sent.
     Untouched,
     /// It was done before, when the statement ran first.
     DoneBefore,
+}
+
+impl CallResult {
+    /// Why it is not done, where an answer or the lack of one says so.
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Failed(error) | Self::Unknown(error) | Self::HalfDone(_, error) => Some(error),
+            Self::Done(_) | Self::Gone | Self::Untouched | Self::DoneBefore => None,
+        }
+    }
 }
 
 /// Where it is noted what is about to be sent, and what became of it.
@@ -61,6 +77,8 @@ pub struct Applied {
     /// Why calls were not sent, where none of the results says so: what the statement before theirs started did not become
     /// ready, or what was done could not be noted.
     pub unready: Option<Error>,
+    /// The calls of which it could not be noted what became of them, by number from 1.
+    pub unnoted: Vec<usize>,
 }
 
 /// Sends the calls of `planned` for which `wanted` says so, and no statement's before all calls of the statements before it
@@ -76,7 +94,7 @@ pub async fn apply(
     done_before: impl Fn(usize) -> bool,
 ) -> Applied {
     let stop = AtomicBool::new(false);
-    let unnoted: Mutex<Option<Error>> = Mutex::new(None);
+    let unnoted: Mutex<Vec<(usize, Error)>> = Mutex::default();
     let one = |index: usize| {
         let (stop, unnoted, wanted) = (&stop, &unnoted, wanted(index));
         async move {
@@ -99,9 +117,7 @@ pub async fn apply(
                 return CallResult::Untouched;
             }
             let result = send(context, planned, index).await;
-            if matches!(result, CallResult::Failed(_) | CallResult::Unknown(_))
-                && context.settings.on_row_error == OnRowError::Stop
-            {
+            if result.error().is_some() && context.settings.on_row_error == OnRowError::Stop {
                 stop.store(true, Ordering::SeqCst);
             }
             if let Some(recorder) = recorder
@@ -110,7 +126,7 @@ pub async fn apply(
                 // It is done all the same; but no further call goes out that could not be noted.
                 stop.store(true, Ordering::SeqCst);
                 context.report.warn("journal", "journal", error.message().to_owned());
-                *unnoted.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                unnoted.lock().unwrap_or_else(PoisonError::into_inner).push((index + 1, error));
             }
             result
         }
@@ -135,11 +151,13 @@ pub async fn apply(
             results.push(result);
         }
     }
-    let is_told = results.iter().any(|result| matches!(result, CallResult::Failed(_) | CallResult::Unknown(_)));
+    let is_told = results.iter().any(|result| result.error().is_some());
     let is_left = (0..).zip(&results).any(|(at, result)| matches!(result, CallResult::Untouched) && wanted(at));
-    let unnoted = unnoted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let unready = unready.or(unnoted.filter(|_| is_left && !is_told));
-    Applied { results, unready }
+    let mut unnoted = unnoted.into_inner().unwrap_or_else(PoisonError::into_inner);
+    unnoted.sort_by_key(|(call, _)| *call);
+    let why = || unnoted.last().map(|(_, error)| error.clone());
+    let unready = unready.or_else(|| why().filter(|_| is_left && !is_told));
+    Applied { results, unready, unnoted: unnoted.into_iter().map(|(call, _)| call).collect() }
 }
 
 async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> CallResult {
@@ -159,12 +177,24 @@ async fn send(context: &Arc<ReadContext>, planned: &Planned, index: usize) -> Ca
                 error
             })
         }
-        Ok(answered) => CallResult::Done(answered),
+        Ok(mut answered) => match answered.unfinished.take() {
+            Some(error) => {
+                let error = without_secrets(naming_made(error, &ids_of(planned, index, &answered)), step);
+                CallResult::HalfDone(answered, error)
+            }
+            None => CallResult::Done(answered),
+        },
         Err(error) if error.context_value("state") == Some("unknown") => {
             CallResult::Unknown(without_secrets(error, step))
         }
         Err(error) => CallResult::Failed(without_secrets(error, step)),
     }
+}
+
+/// An error of what was begun: what there is of it.
+fn naming_made(error: Error, ids: &BTreeMap<String, Value>) -> Error {
+    let said: Vec<String> = ids.iter().map(|(name, value)| format!("{name} = {}", literal_text(value))).collect();
+    if said.is_empty() { error } else { error.with("made", said.join(", ")) }
 }
 
 /// How many calls came to what, and which.
@@ -188,7 +218,7 @@ impl Summary {
             let list = match result {
                 CallResult::Done(_) | CallResult::Gone | CallResult::DoneBefore => &mut summary.done,
                 CallResult::Failed(_) => &mut summary.failed,
-                CallResult::Unknown(_) => &mut summary.unknown,
+                CallResult::Unknown(_) | CallResult::HalfDone(..) => &mut summary.unknown,
                 CallResult::Untouched => &mut summary.untouched,
             };
             list.push(at + 1);
@@ -218,6 +248,16 @@ impl Summary {
     }
 }
 
+/// `calls 12-15: the journal does not say what became of them, and calls them unknown`; nothing where all are noted.
+pub fn unnoted_text(calls: &[usize]) -> Option<String> {
+    let which = match calls {
+        [] => return None,
+        [one] => format!("call {one}"),
+        several => format!("calls {}", ranges(several)),
+    };
+    Some(format!("{which}: the journal could not be told what became of that, and calls it unknown"))
+}
+
 /// `1-3, 5, 7-8`.
 fn ranges(numbers: &[usize]) -> String {
     let mut said: Vec<(usize, usize)> = Vec::new();
@@ -237,16 +277,17 @@ pub fn failure(results: &[CallResult], unready: Option<Error>, statement: Option
     if summary.is_whole() {
         return unready;
     }
-    let first = || {
-        results.iter().find_map(|result| match result {
-            CallResult::Failed(error) | CallResult::Unknown(error) => Some(error.clone()),
-            _ => None,
-        })
-    };
+    let first = || results.iter().find_map(CallResult::error).cloned();
     let error = unready.or_else(first).unwrap_or_else(|| Error::new(ErrorKind::Partial, "not every call was sent"));
     let error =
         if results.len() > 1 || !summary.unknown.is_empty() { error.with("calls", summary.text()) } else { error };
     let hint = match statement {
+        Some(id) if !summary.unknown.is_empty() && summary.failed.is_empty() && summary.untouched.is_empty() => {
+            format!(
+                "nobody knows whether the API acted on what is unknown: look, then `RESUME '{id}'` on a terminal, which asks \
+                 what became of it, or `FORGET '{id}'`: nothing else is left to do"
+            )
+        }
         Some(id) if !summary.unknown.is_empty() => {
             format!("nobody knows whether the API acted on what is unknown: look, then `RESUME '{id}'` for the rest")
         }
@@ -257,21 +298,37 @@ pub fn failure(results: &[CallResult], unready: Option<Error>, statement: Option
     Some(error.hint(said))
 }
 
-/// The identity of what a call made or changed, for the journal: the values of the resource's keys in the answer.
-pub fn ids_of(planned: &Planned, index: usize, answered: &Answered) -> std::collections::BTreeMap<String, Value> {
+/// The identity of what a call made or changed, for the journal: the values of the resource's keys in the answer, without
+/// the credential.
+pub fn ids_of(planned: &Planned, index: usize, answered: &Answered) -> BTreeMap<String, Value> {
     let mut ids = planned.plan.calls.get(index).map(|call| call.identity.clone()).unwrap_or_default();
     let Some((part, keys)) = planned.part_of(index).and_then(|part| Some((part, part.resource.keys.as_ref()?))) else {
         return ids;
     };
     let item = super::answers::item_of(&part.method, &answered.value);
     for (parameter, column) in &keys.columns {
-        if let Some(value) =
-            item.and_then(|item| item.get(column)).filter(|value| !value.is_null() && !value.is_object())
-        {
-            ids.insert(parameter.clone(), value.clone());
-        }
+        let path = waited_by(&part.method, &part.resource, parameter);
+        let waited = || path.and_then(|path| path.select(&answered.value).into_iter().next());
+        match item.and_then(|item| item.get(column)).or_else(waited) {
+            Some(Value::String(text)) => ids.insert(parameter.clone(), Value::String(answered.conceal(text))),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => ids.insert(parameter.clone(), value.clone()),
+            _ => None,
+        };
     }
     ids
+}
+
+/// Where the answer of a method holds what identifies the object that is waited for: it is the object that the call made.
+fn waited_by(method: &Method, resource: &Resource, parameter: &str) -> Option<ItemPath> {
+    let rule = method.waiting.as_ref()?;
+    let is_own = match &rule.poll {
+        Poll::Method { resource: asked, .. } => asked.as_ref().is_none_or(|asked| *asked == resource.name),
+        Poll::Path(_) => false,
+    };
+    match rule.with.get(parameter) {
+        Some(ValueFrom::Answer(path)) if is_own => ItemPath::parse(path).ok(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -289,5 +346,11 @@ mod tests {
         let error = failure(&results, None, Some("s1")).unwrap();
         assert_eq!(error.kind(), ErrorKind::Api);
         assert!(error.hint_text().unwrap().contains("RESUME 's1'"));
+        let unknown = || CallResult::Unknown(Error::new(ErrorKind::Network, "gone"));
+        let hint = |results: &[CallResult]| failure(results, None, Some("s1")).unwrap().hint_text().unwrap().to_owned();
+        assert!(hint(&[CallResult::DoneBefore, unknown()]).contains("`FORGET 's1'`: nothing else is left"));
+        assert!(hint(&[unknown(), CallResult::Untouched]).ends_with("`RESUME 's1'` for the rest"));
+        assert_eq!(unnoted_text(&[]), None);
+        assert!(unnoted_text(&[12, 13, 15]).unwrap().starts_with("calls 12-13, 15: "));
     }
 }

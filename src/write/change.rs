@@ -8,7 +8,9 @@ use sqlparser::ast::{self, Ident};
 
 use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
 use super::listed;
-use super::plan::{Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call};
+use super::plan::{
+    Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call, unheld_field,
+};
 use crate::bind::{ColumnRole, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{Call, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field};
@@ -130,7 +132,7 @@ impl SetValues {
             return Ok(Self { constants: None, expressions });
         }
         let rows = context.source.rows(select(items(&expressions, "set"), None)?).await?.rows;
-        check_whole(context)?;
+        check_whole(context, &rows)?;
         match rows.into_iter().next() {
             Some(values) => Ok(Self { constants: Some(values), expressions }),
             None => Err(Error::new(ErrorKind::Internal, "the values of SET could not be evaluated")),
@@ -310,7 +312,12 @@ async fn by_rows(
     let query = select(projection, Some((statement, selection)))?;
     let text = query.to_string();
     let SourceRows { names: headings, rows } = context.source.rows(query).await?;
-    check_whole(context)?;
+    check_whole(context, &rows)?;
+    // What WHERE says of it may have been decided elsewhere than on the rows.
+    let reads = looked.iter().take(read).map(|look| table.columns[*look].name.as_str());
+    if let Some(field) = reads.into_iter().find(|name| !rows.is_empty() && context.report.is_unheld(&id, name)) {
+        return Err(unheld_field(&id, field));
+    }
 
     let mut steps: Vec<PlannedCall> = Vec::with_capacity(rows.len());
     let mut seen: HashMap<String, usize> = HashMap::new();

@@ -61,7 +61,7 @@ async fn check_look(
     only: Option<&BTreeSet<Vec<String>>>,
 ) -> Result<()> {
     let rows = context.source.rows(parse_query(&look.select)?).await?;
-    check_whole(context)?;
+    check_whole(context, &rows.rows)?;
     let keys: Vec<&str> = look.keys.iter().map(String::as_str).collect();
     let is_meant = |row: &Row| {
         only.is_none_or(|only| {

@@ -24,7 +24,7 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Insert) -> Result
         Some(rows) => rows,
         None => {
             let rows = context.source.rows(*statement.source).await?.rows;
-            check_whole(context)?;
+            check_whole(context, &rows)?;
             rows
         }
     };

@@ -40,7 +40,7 @@ pub(super) async fn plan(
     let query = values_of(subquery, &parameter.name)?;
     let text = query.to_string();
     let rows = context.source.rows(query).await?;
-    check_whole(context)?;
+    check_whole(context, &rows.rows)?;
 
     let placement = place(&method, names)?;
     let mut steps = Vec::with_capacity(rows.rows.len());

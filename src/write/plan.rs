@@ -447,7 +447,7 @@ pub(super) fn choose<T>(
 ///
 /// # Errors
 /// `Partial` with the reason.
-pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
+pub(super) fn check_whole(context: &PlanContext<'_>, rows: &[Vec<Value>]) -> Result<()> {
     let seen = context.report.snapshot(context.clock.now());
     let refuse = |why: String| -> Result<()> {
         Err(Error::new(ErrorKind::Partial, format!("nothing was written: {why}"))
@@ -474,5 +474,16 @@ pub(super) fn check_whole(context: &PlanContext<'_>) -> Result<()> {
     if seen.misfits > 0 {
         return refuse(format!("{} of the values it reads did not fit their columns", seen.misfits));
     }
-    Ok(())
+    // Where no row is chosen, nothing is written.
+    let unheld = if rows.is_empty() { None } else { context.report.tested_unheld() };
+    unheld.map_or(Ok(()), |(table, field)| Err(unheld_field(&table, &field)))
+}
+
+/// The error of a write to rows that were chosen, or changed, by a field that none of them holds.
+pub(super) fn unheld_field(table: &str, field: &str) -> Error {
+    let message = format!(
+        "nothing was written: it reads `{field}`, and no row that `{table}` answered says anything of it, be it `null`"
+    );
+    Error::new(ErrorKind::Partial, message)
+        .hint("an API that leaves a field out may mean NULL, or may not tell it: look with SELECT, and name the objects by their key")
 }

@@ -138,6 +138,9 @@ impl Waiter<'_> {
                     }
                 }
                 Ok(answered) => {
+                    if let Err(error) = wait.check_same(&object.question, &answered.value) {
+                        break Ended::Broken(error);
+                    }
                     let (seen, said) = wait.read(&answered.value);
                     state = said.map(|said| answered.conceal(&said));
                     let reason = wait.reason(&answered.value).map(|reason| answered.conceal(&reason));

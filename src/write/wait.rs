@@ -11,7 +11,7 @@ use super::plan::{Part, PlanContext, find};
 use crate::bind::{coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{
-    Call, Effect, Gone, ItemShape, Keys, Location, Method, PageKind, Pagination, Parameter, Poll, Resource,
+    Call, Column, Effect, Gone, ItemShape, Keys, Location, Method, PageKind, Pagination, Parameter, Poll, Resource,
     ResponseShape, Style, ValueFrom, ValueType, Waiting,
 };
 use crate::rows::ItemPath;
@@ -39,6 +39,8 @@ pub struct Wait {
     keys: Option<Keys>,
     /// Whether the polled item can stand where the item of the call's answer stands.
     same_item: bool,
+    /// Parameters of the question that identify one object, and the fields of its answer that hold them as well.
+    identity: Vec<(Parameter, Column)>,
     /// How long until it is asked for the first time, and again.
     pub(super) interval: Duration,
     /// How long it is asked.
@@ -120,8 +122,8 @@ impl Wait {
             None => return Ok(None),
         };
         let own = &part.resource;
-        let (poll, resource) = match &rule.poll {
-            Poll::Path(path) => (Arc::new(get(method, path)), own.name.clone()),
+        let (poll, resource, identity) = match &rule.poll {
+            Poll::Path(path) => (Arc::new(get(method, path)), own.name.clone(), Vec::new()),
             Poll::Method { resource, method: name } => {
                 let asked = match (resource, first) {
                     (Some(resource), Some(step)) => sibling(context, &step.call, resource).await?,
@@ -130,7 +132,7 @@ impl Wait {
                 let Some(poll) = asked.method(name) else {
                     return Err(Error::new(ErrorKind::Provider, format!("`{}` has no method `{name}`", asked.id)));
                 };
-                (Arc::clone(poll), asked.name.clone())
+                (Arc::clone(poll), asked.name.clone(), identity(&asked, poll))
             }
         };
         let is_own = !matches!(&rule.poll, Poll::Method { resource: Some(other), .. } if *other != own.name);
@@ -162,6 +164,7 @@ impl Wait {
             poll,
             resource,
             same_item,
+            identity,
         }))
     }
 
@@ -241,6 +244,26 @@ impl Wait {
         item_of(method, answer)?.get(column).filter(|value| !value.is_null()).cloned()
     }
 
+    /// Refuses an answer about another object than was asked about.
+    ///
+    /// # Errors
+    /// `Api`, which names both.
+    pub(super) fn check_same(&self, question: &Call, answer: &Value) -> Result<()> {
+        let Some(item) = item_of(&self.poll, answer) else { return Ok(()) };
+        for (parameter, column) in &self.identity {
+            let (Some(wanted), Some(found)) = (question.arguments.get(&parameter.name), column.value_in(item)) else {
+                continue;
+            };
+            let (wanted, found) = (literal_text(wanted), literal_text(found));
+            if !wanted.eq_ignore_ascii_case(&found) {
+                let name = &column.name;
+                let message = format!("asked about `{name}` = `{wanted}`, the API answered about `{found}`");
+                return Err(Error::new(ErrorKind::Api, message).with("method", self.poll.name.clone()));
+            }
+        }
+        Ok(())
+    }
+
     /// What an answer says, and the state that it names.
     pub(super) fn read(&self, answer: &Value) -> (Seen, Option<String>) {
         let Some(path) = &self.status else { return (Seen::Pending, Some("there".to_owned())) };
@@ -279,6 +302,20 @@ impl Wait {
             *place = item.clone();
         }
     }
+}
+
+/// What identifies the one object that a method gives, by the keys that the document declares.
+fn identity(asked: &Resource, poll: &Method) -> Vec<(Parameter, Column)> {
+    let keys = asked.keys.as_ref().filter(|keys| keys.declared && poll.response.items == ItemShape::Object);
+    // What follows the key in a path is something of the object, and its fields are its own.
+    let ends_in = |name: &str| poll.path.trim_end_matches('/').ends_with(&format!("{{{name}}}"));
+    let Some(keys) = keys.filter(|keys| keys.columns.keys().any(|name| ends_in(name))) else { return Vec::new() };
+    let both = |(name, column): (&String, &String)| {
+        let parameter = poll.parameters.iter().find(|p| p.name == *name && p.location == Location::Path)?;
+        let column = poll.response.columns.iter().find(|known| known.name == *column)?;
+        Some((parameter.clone(), column.clone()))
+    };
+    keys.columns.iter().filter_map(both).collect()
 }
 
 /// The value of a parameter or field of a call.

@@ -562,3 +562,21 @@ fn a_statement_to_fill_in_comes_ready_to_be_pasted() {
     let ran = home.run(&["-q", "-o", "csv", "-c", "SHOW INSERT /*+ REQUIRED */ INTO linode.images.images"]);
     assert!(ran.out.starts_with("insert_statement\n\"INSERT INTO"), "{}", ran.out);
 }
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_told_to_stop_leaves_no_half_written_file() {
+    let server = Server::start(|_| Reply::hang()).await;
+    let home = Home::new();
+    let url = format!("linode={}", server.url());
+    let text = "SELECT id FROM linode.images.images";
+    let mut command = home.command(&["--base-url", &url, "-o", "csv", "--outfile", "rows.csv", "-c", text]);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    server.received(1).await;
+    assert!(std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let ran = tokio::task::spawn_blocking(move || Ran::from(child.wait_with_output().unwrap())).await.unwrap();
+    assert_eq!(ran.code, Some(143), "{ran:?}");
+    assert!(ran.err.contains("cancelled by SIGTERM"), "{}", ran.err);
+    let names = fs::read_dir(home.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.into_iter().any(|name| name.contains("rows.csv")));
+}

@@ -255,3 +255,58 @@ fn a_long_chain_of_operators_ends_no_program() {
     home.write("rows.sql", &format!("SELECT count(*) AS n FROM (VALUES {rows})"));
     assert_eq!(home.run(&["-o", "csv", "-q", "rows.sql"]).out, "n\n6000\n");
 }
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn statements_after_the_reader_left_are_not_run_and_that_is_said() {
+    use crate::support::server::{Reply, Server};
+    const READ: &str = "SELECT id FROM linode.images.images WHERE label = 'a'";
+    const WRITE: &str = "INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'hush')";
+    let server = Server::start(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(
+            200,
+            serde_json::json!({"data": [{"id": "private/1", "label": "a"}], "page": 1, "pages": 1, "results": 1}),
+        ),
+        _ => Reply::json(200, serde_json::json!({"id": "private/2"})),
+    })
+    .await;
+    let url = format!("linode={}", server.url());
+    let run = async |more: &[&str]| {
+        let arguments: Vec<String> =
+            ["-q", "-o", "csv", "--yes", "--base-url", &url].iter().chain(more).map(ToString::to_string).collect();
+        tokio::task::spawn_blocking(move || {
+            let home = Home::new();
+            home.write("s.sql", &format!("{READ};\n{WRITE};\nSELECT 1;\n{WRITE};\n"));
+            let mut command = home.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+            Ran::unread(command.env("LINODE_TOKEN", "linode-token"))
+        })
+        .await
+        .unwrap()
+    };
+    // What only shows something would have shown it to nobody.
+    for more in [&["-c", READ][..], &["-c", READ, "-c", "SELECT 1; SET retries = 1; SHOW ALL"]] {
+        let ran = run(more).await;
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{more:?}");
+    }
+    for (more, place, said) in [
+        (&["-c", READ, "-c", WRITE][..], "-c", "so this statement was not run"),
+        (
+            &["-c", READ, "-c", "SELECT 1", "-c", WRITE, "-c", "SELECT 2", "-c", WRITE],
+            "-c",
+            "this statement and 1 more were not run",
+        ),
+        (&["s.sql"], "s.sql:2:1", "this statement and 1 more were not run"),
+        (&["-c", READ, "-c", "COPY (SELECT 1) TO 'x.csv'"], "-c", "so this statement was not run"),
+        (&["-c", &format!("BEGIN; {WRITE}"), "-c", &format!("{READ}; COMMIT")], "-c", "so this statement was not run"),
+        (&["-c", &format!("BEGIN; {WRITE}; {READ}")], "", "1 write was queued, and nothing was sent"),
+        (&["--set", "on_error=continue", "-c", &format!("SELECT nosuch; {READ}")], "", "nosuch"),
+    ] {
+        let ran = run(more).await;
+        assert_eq!(ran.code, Some(1), "{more:?}: {ran:?}");
+        assert!(ran.err.contains(said) && ran.err.contains(place), "{more:?}: {}", ran.err);
+    }
+    assert!(server.requests().iter().all(|seen| seen.method == "GET"));
+    // What was under way when the reader left is done.
+    let ran = run(&["-c", &format!("{WRITE} RETURNING id")]).await;
+    assert_eq!((ran.code, server.requests().last().unwrap().method.as_str()), (Some(0), "POST"), "{ran:?}");
+}

@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
 
 pub(crate) mod browser;
+pub(crate) mod closing;
 pub(crate) mod documents;
 pub(crate) mod program;
 pub(crate) mod query;

@@ -212,7 +212,10 @@ async fn objects_are_waited_for_side_by_side() {
     let held = both.clone();
     let server = Server::start(move |seen| match seen.method.as_str() {
         "POST" => Reply::json(200, json!({"id": format!("private/{}", seen.json()["disk_id"]), "status": "creating"})),
-        _ => image("available").gated(&held),
+        _ => {
+            let id = format!("private/{}", seen.path.rsplit("%2F").next().unwrap());
+            Reply::json(200, json!({"id": id, "status": "available"})).gated(&held)
+        }
     })
     .await;
     let mut db = db(&server);

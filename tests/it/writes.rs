@@ -4,6 +4,7 @@
 
 mod answers;
 mod bodies;
+mod connections;
 mod crash;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -341,15 +342,16 @@ async fn a_plan_sends_nothing_and_is_applied_once_as_it_was_shown() {
 async fn what_stopped_half_way_is_resumed_and_the_unknown_is_named() {
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    // The second breaks off when the third is there.
-    let gate = Gate::new();
+    // The second breaks off when the third is there, which is refused when the second is.
+    let (second, third) = (Gate::new(), Gate::new());
     let server = Server::start(move |seen| {
         if seen.json()["label"] == "v3" && counted.fetch_add(1, Ordering::SeqCst) == 0 {
-            gate.open();
-            return Reply::json(422, json!({"errors": [{"reason": "label is bad"}]}));
+            third.open();
+            return Reply::json(422, json!({"errors": [{"reason": "label is bad"}]})).gated(&second);
         }
         if seen.json()["label"] == "v2" {
-            return Reply::drop_connection().gated(&gate);
+            second.open();
+            return Reply::drop_connection().gated(&third);
         }
         Reply::json(200, json!({"id": 1}))
     })

@@ -70,6 +70,7 @@ impl Pager {
             page.rows += rows.rows;
             page.batches.splice(0..0, rows.batches);
             page.misfits.extend(rows.misfits);
+            page.held.iter_mut().zip(rows.held).for_each(|(held, before)| *held |= before);
         }
         let keys = &self.plan.keys;
         let known = |key: Option<u64>| key.is_none_or(|key| self.seen_keys.contains(key));

@@ -39,6 +39,7 @@ struct Ran {
     report: QueryReport,
     slept: Vec<Duration>,
     sent: Vec<Request>,
+    fresh: Vec<bool>,
 }
 
 async fn run(outgoing: &Outgoing, replies: Vec<Reply>) -> Ran {
@@ -55,7 +56,8 @@ async fn run_with(outgoing: &Outgoing, replies: Vec<Reply>, max_calls: u64) -> R
     );
     let report = Report::new(clock.now());
     let result = client.fetch(outgoing, &report, &CallBudget { max_calls }).await;
-    Ran { result, report: report.snapshot(clock.now()), slept: clock.slept(), sent: transport.sent() }
+    let (report, slept) = (report.snapshot(clock.now()), clock.slept());
+    Ran { result, report, slept, sent: transport.sent(), fresh: transport.fresh() }
 }
 
 fn unreached() -> Error {
@@ -71,6 +73,19 @@ async fn a_plain_answer_is_given_as_it_is() {
     assert_eq!(answer.headers["x-id"], "7");
     assert_eq!((ran.report.calls, ran.report.retries, ran.report.bytes), (1, 0, 5));
     assert_eq!(ran.report.waited, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn what_may_not_be_lost_and_what_broke_goes_over_connections_that_were_not_used() {
+    let closed = || Reply::Fails(Error::new(ErrorKind::Network, "the connection was closed before the answer"));
+    let cut = || Reply::Answer(200, Vec::new(), vec![Ok("["), Err(broken())]);
+    let fresh = async |repeat, replies| run(&outgoing(repeat), replies).await.fresh;
+    assert_eq!(fresh(Repeat::Unsafe, vec![answer(429, &[]), answer(200, &[])]).await, [true, true]);
+    for repeat in [Repeat::Safe, Repeat::Keyed] {
+        assert_eq!(fresh(repeat, vec![answer(503, &[]), answer(200, &[])]).await, [false, false]);
+        assert_eq!(fresh(repeat, vec![closed(), answer(503, &[]), answer(200, &[])]).await, [false, true, true]);
+        assert_eq!(fresh(repeat, vec![cut(), answer(200, &[])]).await, [false, true]);
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,63 @@ async fn unpacks_gzip() {
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Network, false), "{error:?}");
 }
 
+/// Answers requests and leaves every connection open; gives for each request which connection it came over, from 1.
+async fn serve_for_ever() -> (SocketAddr, Arc<Mutex<Vec<usize>>>) {
+    let (listener, address) = listen().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let asked = Arc::clone(&seen);
+    tokio::spawn(async move {
+        for number in 1.. {
+            let (mut stream, _) = accept(&listener).await;
+            let asked = Arc::clone(&asked);
+            tokio::spawn(async move {
+                loop {
+                    asked.lock().unwrap().push(number);
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+                    let mut more = [0; 4096];
+                    if stream.read(&mut more).await.unwrap_or_default() == 0 {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test]
+async fn a_connection_that_was_used_takes_nothing_that_may_not_be_lost() {
+    let (address, seen) = serve_for_ever().await;
+    let live = live();
+    let asked = || request(format!("http://{address}/"));
+    // The first one opens it, and it is there for the second.
+    for _ in 0..2 {
+        assert_eq!(read(live.send(asked()).await.unwrap()).await.unwrap(), b"ok");
+        settle().await;
+    }
+    for _ in 0..2 {
+        assert_eq!(read(live.send_fresh(asked()).await.unwrap()).await.unwrap(), b"ok");
+        settle().await;
+    }
+    assert_eq!(read(live.send(asked()).await.unwrap()).await.unwrap(), b"ok");
+    assert_eq!(*seen.lock().unwrap(), [1, 1, 2, 3, 1]);
+}
+
+#[tokio::test]
+async fn a_host_of_http_2_keeps_its_connection_for_everything() {
+    let live = live();
+    let (https, plain) = (Url::parse("https://api.example/").unwrap(), Url::parse("https://old.example/").unwrap());
+    let is_same = |url: &Url| {
+        std::ptr::eq(live.client(url, Connection::Fresh).unwrap(), live.client(url, Connection::Any).unwrap())
+    };
+    assert!(!is_same(&https));
+    live.note_version("api.example", Version::HTTP_2);
+    live.note_version("old.example", Version::HTTP_11);
+    assert_eq!((is_same(&https), is_same(&plain)), (true, false));
+    live.note_version("api.example", Version::HTTP_11);
+    assert!(!is_same(&https), "another machine behind the same name");
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer() {
     let (address, _) = serve("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;

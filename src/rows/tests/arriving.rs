@@ -50,7 +50,8 @@ fn an_item_that_is_cut_waits_for_its_rest() {
         decoder.push(piece.as_bytes()).unwrap();
         decoder.read_on().unwrap();
         let Rows { batches, rows, .. } = decoder.take();
-        let page = Page { batches, rows, captures: Vec::new(), misfits: Vec::new(), items: ItemsFound::List };
+        let (captures, misfits, held) = (Vec::new(), Vec::new(), Vec::new());
+        let page = Page { batches, rows, captures, misfits, held, items: ItemsFound::List };
         assert_eq!(show(&page), ids, "{piece}");
     }
     let error = decoder.finish().unwrap_err();

@@ -276,6 +276,7 @@ async fn path_values_cannot_change_the_path() {
     for bad in ["", ".", ".."] {
         for sql in [
             format!("SELECT * FROM acme.depot.files WHERE dir = 'd' AND file = '{bad}'"),
+            format!("SELECT * FROM acme.depot.files WHERE dir = 'd' AND file IN ('good', '{bad}')"),
             format!("SELECT * FROM acme.depot.files(dir => '{bad}', file => 'f')"),
             format!("SELECT f.* FROM acme.depot.files f JOIN (VALUES ('{bad}')) v(k) ON f.file = v.k WHERE dir = 'd'"),
         ] {

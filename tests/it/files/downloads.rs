@@ -174,3 +174,30 @@ async fn a_change_that_leads_elsewhere_is_unknown_whatever_is_found_there() {
     assert_eq!(error.context_value("state"), None, "{error}");
     assert!(names(dir.path()).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_of_the_file_is_not_the_file() {
+    let part = |range: Option<&'static str>| {
+        let reply = Reply::text(206, "application/octet-stream", "abc");
+        range.map_or_else(
+            || Reply::text(206, "application/octet-stream", "abc"),
+            |range| reply.header("content-range", range),
+        )
+    };
+    let dir = TempDir::new().unwrap();
+    let path = at(&dir, "a.img");
+    for range in [Some("bytes 0-2/10"), Some("bytes 3-5/6"), Some("bytes 0-2/*"), Some("pages 1"), None] {
+        let server = Server::start(move |_| part(range)).await;
+        for method in ["fetch", "pack"] {
+            let error = depot(&server).error(&format!("EXEC depot.store.blobs.{method} @id = '1' INTO '{path}'")).await;
+            assert_eq!(error.kind(), ErrorKind::Network, "{range:?}: {error}");
+            assert!(error.message().contains("a part of the file"), "{range:?}: {error}");
+            assert_eq!(error.context_value("content-range"), range, "{error}");
+            assert_eq!(error.context_value("state"), (method == "pack").then_some("unknown"), "{error}");
+        }
+        assert_eq!(names(dir.path()), Vec::<String>::new(), "{range:?}");
+    }
+    let server = Server::start(move |_| part(Some("bytes 0-2/3"))).await;
+    let answer = depot(&server).rows(&format!("EXEC depot.store.blobs.fetch @id = '1' INTO '{path}'")).await;
+    assert_eq!(answer.rows[0][2], ABC, "a part that is all there is");
+}

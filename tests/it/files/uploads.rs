@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::{at, depot, depot_documents, line, only};
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
+use crate::support::shipped::builder;
 
 fn blob(_: &Seen) -> Reply {
     Reply::json(200, json!({"id": "b1", "size": 3}))
@@ -270,6 +271,28 @@ async fn bytes_that_were_sent_and_not_answered_are_unknown_and_a_429_is_sent_aga
     let answer = depot(&busy).rows(&text).await;
     assert_eq!(busy.requests().iter().map(body).collect::<Vec<_>>(), ["abc", "abc"]);
     assert_eq!(answer.report.transfer.unwrap().bytes, 3, "each time it counts from nought");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_first_step_made_is_named_when_the_second_fails() {
+    let store = Server::start(|_| Reply::empty(403)).await;
+    let url = store.url();
+    let made = move |_: &Seen| {
+        let image = json!({"id": "private/9", "label": "x", "status": "pending_upload"});
+        Reply::json(200, json!({"image": image, "upload_to": format!("{url}/put?key=s3cret")}))
+    };
+    let server = Server::start(made).await;
+    let (state, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let path = file(&dir, "d.img", b"abc");
+    let mut db = Db::of(builder(&server).state_dir(state.path()));
+    let error =
+        db.error(&format!("EXEC linode.images.images.upload @label = 'x', @region = 'us-east' FROM '{path}'")).await;
+    assert!(error.message().starts_with("`post_upload_image` was done, but `d.img` was not uploaded"), "{error}");
+    assert_eq!(error.context_value("made"), Some("imageId = private/9"), "{error:?}");
+    assert_eq!(error.context_value("state"), Some("unknown"), "{error:?}");
+    let journal = db.rows("SHOW JOURNAL").await;
+    assert_eq!((journal.column(7), journal.column(9)), (vec!["unknown"], vec![r#"{"imageId":"private/9"}"#]));
+    assert_eq!((server.requests().len(), store.requests().len()), (1, 1));
 }
 
 fn blob_reply() -> Reply {

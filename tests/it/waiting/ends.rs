@@ -39,9 +39,9 @@ async fn a_time_out_says_in_which_state_each_object_was() {
 
     let server = Server::start(|seen| match (seen.method.as_str(), seen.path.as_str()) {
         ("POST", _) => Reply::json(200, json!({"id": format!("private/{}", seen.json()["disk_id"])})),
-        (_, "/v4/images/private%2F2") => image("available"),
+        (_, "/v4/images/private%2F2") => Reply::json(200, json!({"id": "private/2", "status": "available"})),
         (_, "/v4/images/private%2F3") => Reply::json(200, json!({"id": "private/3"})),
-        _ => image("creating"),
+        _ => Reply::json(200, json!({"id": "private/1", "status": "creating"})),
     })
     .await;
     let mut several = db(&server).set("await_timeout", "12s");
@@ -159,4 +159,26 @@ async fn the_journal_has_all_of_it_before_the_first_question() {
     let error = session.sql(&format!("RESUME '{id}'")).await.unwrap_err();
     assert!(error.message().contains("has ended"), "{error}");
     assert_eq!(asked(&server).iter().filter(|line| line.starts_with("POST")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_object_is_not_the_one_that_is_waited_for() {
+    let other = json!({"id": "private/16", "label": "other", "status": "available"});
+    let server = answering(|| image("creating"), &[(200, other)]).await;
+    let mut db_ = db(&server);
+    let mut result = db_.start(&format!("{INSERT} RETURNING id, label, status")).await.unwrap();
+    // The write is done, and the row is what its own answer said.
+    assert_eq!(crate::support::query::next_texts(&mut result).await, [["private/15", "gold", "creating"]]);
+    let error = result.read_all().await.unwrap_err();
+    assert_eq!(error.message(), "asked about `id` = `private/15`, the API answered about `private/16`");
+    assert_eq!((error.kind(), error.context_value("write")), (ErrorKind::Api, Some("done")), "{error}");
+    assert_eq!(asked(&server).len(), 2);
+
+    let action = |id: u64, status: &str| json!({"action": {"id": id, "status": status, "type": "transfer"}});
+    let server = answering(move || Reply::json(201, action(5, "in-progress")), &[(200, action(6, "completed"))]).await;
+    let text = "EXEC /*+ AWAIT */ digitalocean.compute.image_actions.image_actions_post @image_id = 7, @type = 'transfer', @region = 'nyc3'";
+    let mut db = db(&server);
+    let mut result = db.start(text).await.unwrap();
+    let error = result.read_all().await.unwrap_err();
+    assert_eq!(error.message(), "asked about `id` = `5`, the API answered about `6`");
 }

@@ -58,11 +58,115 @@ async fn a_write_whose_answer_breaks_off_is_unknown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_any_column_is_warned_of() {
-    let server = Server::start(|_| Reply::json(200, json!({"errors": [{"reason": "oh no"}]}))).await;
-    let text = "INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'a') RETURNING id, errors";
+    let server = Server::start(|_| Reply::json(202, json!({"queued": true}))).await;
+    let text = "INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'a') RETURNING id, queued";
     let answer = db(&server).rows(text).await;
-    assert_eq!(answer.rows, [[NULL, r#"[{"reason":"oh no"}]"#]]);
+    assert_eq!(answer.rows, [[NULL, "true"]]);
     assert_eq!(answer.warned(), ["absent"]);
+}
+
+/// The one call of `text` against an API that answers so: its message and state, and what the journal says of it.
+async fn told(text: &str, reply: impl Fn() -> Reply + Send + Sync + 'static) -> (Option<String>, String) {
+    let server = Server::start(move |_| reply()).await;
+    let dir = TempDir::new().unwrap();
+    let mut db = journaled(&server, &dir);
+    let error = match db.start(text).await {
+        Ok(mut result) => result.read_all().await.err(),
+        Err(error) => Some(error),
+    };
+    assert_eq!(server.requests().len(), 1, "{text}");
+    let state = error.as_ref().map(|error| error.context_value("state"));
+    assert!(matches!(state, None | Some(Some("unknown"))), "{error:?}");
+    let noted = db.rows("SHOW JOURNAL").await.column(7)[0].to_owned();
+    (error.map(|error| error.message().to_owned()), noted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_success_that_says_something_else_leaves_open_whether_it_was_done() {
+    const INSERT: &str = "INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'a')";
+    const DELETE: &str = "DELETE FROM linode.images.images WHERE id = 'private/1'";
+    const DROPLET: &str = "DELETE FROM digitalocean.compute.images WHERE image_id = 1";
+    const RENAME: &str = "REPLACE digitalocean.compute.ssh_keys SET name = 'x' WHERE ssh_key_identifier = '5'";
+    let json = "application/json";
+    for (text, media, body, said) in [
+        (INSERT, json, r#"{"errors":[{"reason":"nope"}]}"#, "the API answered 200 with an error: nope"),
+        (
+            INSERT,
+            json,
+            r#"{"errors":[{"reason":"nope","field":"label"}]}"#,
+            "the API answered 200 with an error: label: nope",
+        ),
+        (INSERT, json, "<html>login", "the answer is no JSON: `<html>login`"),
+        (
+            INSERT,
+            "text/plain",
+            "Service temporarily unavailable",
+            "the answer is no JSON: `Service temporarily unavailable`",
+        ),
+        (INSERT, json, "[]", "the answer is `[]`, where the document says an object"),
+        (INSERT, json, "null", "the answer is `null`, where the document says an object"),
+        (INSERT, json, "\"linode-token\"", "the answer is `\"…\"`, where the document says an object"),
+        // Of what it answers to this, the document names no field.
+        (DELETE, json, r#"{"errors":[{"reason":"nope"}]}"#, "the API answered 200 with an error: nope"),
+        (DELETE, "text/plain", "down", "the answer is no JSON: `down`"),
+        (
+            DROPLET,
+            json,
+            r#"{"id":"server_error","message":"boom"}"#,
+            "the API answered 200 with an error: boom (server_error)",
+        ),
+        (
+            RENAME,
+            json,
+            r#"{"id":"not_found","message":"gone"}"#,
+            "the API answered 200 with an error: gone (not_found)",
+        ),
+    ] {
+        let found = told(text, move || Reply::text(200, media, body)).await;
+        assert_eq!(found, (Some(said.to_owned()), "unknown".to_owned()), "{text} {body}");
+    }
+    for (text, media, body) in [
+        (INSERT, json, ""),
+        (INSERT, json, "{}"),
+        (INSERT, json, r#"{"id":"private/1","errors":[{"reason":"a note of what it was"}]}"#),
+        (DELETE, json, "{}"),
+        (DELETE, json, "[]"),
+        (DELETE, json, "null"),
+        (DROPLET, json, r#"{"message":"it is on its way"}"#),
+        (DROPLET, "text/plain", "OK"),
+        (RENAME, json, r#"{"ssh_key":{"id":5,"name":"x"},"message":"renamed"}"#),
+    ] {
+        let found = told(text, move || Reply::text(200, media, body)).await;
+        assert_eq!(found, (None, "done".to_owned()), "{text} {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_after_one_that_was_answered_with_an_error_are_not_sent() {
+    let server = Server::start(|seen| match seen.json()["label"].as_str() {
+        Some("l3") => Reply::json(200, json!({"errors": [{"reason": "nope"}]})),
+        Some(label) => Reply::json(200, image(&format!("private/{label}"), label)),
+        None => Reply::empty(400),
+    })
+    .await;
+    let values: Vec<String> = (1..=40).map(|n| format!("({n}, 'l{n}')")).collect();
+    let text = format!("INSERT INTO linode.images.images (disk_id, label) VALUES {}", values.join(", "));
+    let error = db(&server).error(&text).await;
+    assert!(error.context_value("calls").unwrap().contains("1 unknown (call 3)"), "{error}");
+    assert!(server.requests().len() < 40, "{}", server.requests().len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_in_place_of_an_id_is_in_no_journal() {
+    let server = Server::start(|_| Reply::json(200, image("linode-token", "a"))).await;
+    let dir = TempDir::new().unwrap();
+    let mut db = journaled(&server, &dir);
+    db.rows("INSERT INTO linode.images.images (disk_id, label) VALUES (1, 'a')").await;
+    assert_eq!(db.rows("SHOW JOURNAL").await.column(9), [r#"{"imageId":"…"}"#]);
+    for entry in std::fs::read_dir(dir.path().join("journal")).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        assert!(!text.contains("linode-token"), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

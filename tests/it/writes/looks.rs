@@ -346,3 +346,34 @@ async fn part_of_what_a_query_named_is_resumed() {
     assert_eq!(paths.iter().filter(|path| *path == "DELETE /links/3").count(), 1, "{paths:?}");
     assert_eq!(paths.len(), 3, "{paths:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_say_nothing_of_what_where_reads_are_not_written() {
+    let bare = [json!({"id": 1, "name": "a"}), json!({"id": 2, "name": "b"})];
+    let mut acme = acme(&bare, gone).await;
+    for text in [
+        "DELETE FROM acme.shop.clusters WHERE note IS NULL",
+        "DELETE FROM acme.shop.clusters WHERE name = 'a' AND note IS DISTINCT FROM 'keep'",
+        "DELETE FROM acme.shop.clusters WHERE name = 'a' OR note IN (SELECT 'x') OR note IS NULL",
+        "UPDATE acme.shop.clusters SET name = coalesce(note, 'none') WHERE name = 'a'",
+        "DELETE FROM acme.shop.links WHERE link_id IN (SELECT id FROM acme.shop.clusters WHERE note IS NULL)",
+        "INSERT INTO acme.shop.forms (label) SELECT name FROM acme.shop.clusters WHERE note IS NULL",
+    ] {
+        let error = acme.error(text).await;
+        assert_eq!(error.kind(), ErrorKind::Partial, "{text}: {error}");
+        let said =
+            "nothing was written: it reads `note`, and no row that `acme.shop.clusters` answered says anything of it";
+        assert!(error.message().starts_with(said), "{text}: {error}");
+    }
+    assert_eq!(acme.changes(), []);
+    // Where no row is meant, there is nothing to be wrong about, and a field that is only written need not be there.
+    acme.good("DELETE FROM acme.shop.clusters WHERE note = 'old'").await;
+    acme.good("UPDATE acme.shop.clusters SET note = 'n' WHERE name = 'a'").await;
+    assert_eq!(acme.changes(), [pair("PATCH /clusters/1", r#"{"note":"n"}"#)]);
+    // One row that tells it shows that the API does, and that it leaves out what is not set.
+    acme.set(1, "note", json!("keep"));
+    acme.good("DELETE FROM acme.shop.clusters WHERE note IS DISTINCT FROM 'keep'").await;
+    acme.set(1, "note", Value::Null);
+    acme.good("DELETE FROM acme.shop.clusters WHERE note IS NULL AND name = 'b'").await;
+    assert_eq!(acme.changes()[1..], [pair("DELETE /clusters/1", ""), pair("DELETE /clusters/2", "")]);
+}

@@ -1,0 +1,105 @@
+//! Whether a success that answers a change is one: what its method answers, and not an error or somebody else's page.
+//!
+//! *Invariants*: where the document's `success` rule speaks, it alone counts; an answer that holds a field of its method's
+//! own is the API's; a success without a body says that it was done.
+
+use serde_json::Value;
+
+use super::answer::{self, message};
+use super::send::Said;
+use crate::error::{Error, ErrorKind, tidy};
+use crate::http::{Answer, Authorizer};
+use crate::provider::{Column, ItemShape, Method, ResponseShape, is_json};
+use crate::rows::ItemPath;
+
+/// How much of an answer that is none is shown, in characters.
+const SHOWN: usize = 60;
+
+/// Where APIs put errors, and hardly anything else, that no document describes.
+const USUAL: [&str; 7] = [
+    "$.error.message",
+    "$.errors[*].message",
+    "$.errors[*].reason",
+    "$.errors[*].detail",
+    "$.error_description",
+    "$.error",
+    "$.errors[*]",
+];
+
+/// Why an answer to a change does not say that it was done; `None` where it does.
+pub(super) fn doubt(method: &Method, answer: &Answer, said: &Said, authorizer: Option<&Authorizer>) -> Option<Error> {
+    if method.success.is_some() {
+        return None;
+    }
+    let shown = |text: &str| {
+        let text = authorizer.map_or_else(|| text.to_owned(), |authorizer| authorizer.conceal(text));
+        let tidied = tidy(&text);
+        match tidied.char_indices().nth(SHOWN) {
+            Some((end, _)) => format!("`{}…`", &tidied[..end]),
+            None => format!("`{tidied}`"),
+        }
+    };
+    let value = match said {
+        Said::Text(text) if expects_json(method, answer) => {
+            return Some(Error::new(ErrorKind::Decode, format!("the answer is no JSON: {}", shown(text))));
+        }
+        Said::Text(_) => return None,
+        Said::Json(value) => value,
+    };
+    if expects_object(method) && !value.is_object() {
+        let message = format!("the answer is {}, where the document says an object", shown(&value.to_string()));
+        return Some(Error::new(ErrorKind::Decode, message));
+    }
+    if holds_error(method, value) && !holds_field(method, value) {
+        let text = message(method, &answer.body, authorizer).unwrap_or_else(|| "it gives no reason".to_owned());
+        let status = answer.status.as_u16();
+        return Some(Error::new(ErrorKind::Api, format!("the API answered {status} with an error: {text}")));
+    }
+    None
+}
+
+/// Whether an answer that is no JSON is none of the API's.
+fn expects_json(method: &Method, answer: &Answer) -> bool {
+    let ResponseShape { media_type, items, .. } = &method.response;
+    let claimed = is_json(&answer::media_type(&answer.headers));
+    let is_open = *items == ItemShape::Empty || matches!(media_type.as_str(), "" | "*/*" | "application/*");
+    if is_open { claimed } else { is_json(media_type) }
+}
+
+/// Whether the document names fields of the answer. Where it names none, `null` and `[]` say as little as `{}`.
+fn expects_object(method: &Method) -> bool {
+    let shape = &method.response;
+    let is_inside = shape.item_path != "$";
+    is_json(&shape.media_type)
+        && !shape.columns.is_empty()
+        && (is_inside || matches!(shape.items, ItemShape::Object | ItemShape::Map))
+}
+
+/// Whether there is text where errors have theirs. Where no field of a good answer is known, all that the document says of
+/// an error must be there.
+fn holds_error(method: &Method, value: &Value) -> bool {
+    let holds = |path: &str| {
+        let found = ItemPath::parse(path);
+        found
+            .is_ok_and(|path| path.select(value).into_iter().any(|value| value.as_str().is_some_and(|s| !s.is_empty())))
+    };
+    let Some(declared) = &method.error.message else { return USUAL.into_iter().any(holds) };
+    let is_known = !method.response.columns.is_empty();
+    holds(declared) && (is_known || method.error.code.as_deref().is_none_or(holds))
+}
+
+/// Whether the answer has a field that its method's answers have, other than one where errors have their code.
+fn holds_field(method: &Method, value: &Value) -> bool {
+    let shape = &method.response;
+    let Ok(path) = ItemPath::parse(&shape.item_path) else { return true };
+    let code = method.error.code.as_deref().and_then(|code| code.strip_prefix("$."));
+    let is_code = |column: &Column| shape.item_path == "$" && code == Some(column.name.as_str());
+    let is_own = |item: &Value| shape.columns.iter().any(|column| !is_code(column) && column.value_in(item).is_some());
+    path.select(value).into_iter().any(|found| match (found, shape.items) {
+        (Value::Array(items), _) => items.is_empty() || items.iter().any(is_own),
+        (Value::Object(items), ItemShape::Map) => items.is_empty() || items.values().any(is_own),
+        (Value::Null | Value::Object(_), ItemShape::Scalar) => false,
+        (_, ItemShape::Scalar) => true,
+        (item, _) => is_own(item),
+    })
+}
