@@ -63,6 +63,7 @@ async fn no_call_goes_out_that_could_not_be_noted() {
 
     // The rest is sent when there is room again; of what could not be noted nobody knows.
     let unknown = sent - noted("outcome");
+    assert_eq!(said.contains("not noted: call"), unknown > 0, "{said}");
     let id = said.split("RESUME '").nth(1).unwrap().split('\'').next().unwrap();
     let (good, _, resumed) = program(&server, &state, &["--yes", "-c", &format!("RESUME '{id}'")]).await;
     assert_eq!(good, unknown == 0, "{resumed}");
