@@ -9,14 +9,14 @@ use super::answer::{self, message};
 use super::send::Said;
 use crate::error::{Error, ErrorKind, tidy};
 use crate::http::{Answer, Authorizer};
-use crate::provider::{Column, ItemShape, Method, ResponseShape, is_json};
+use crate::provider::{Column, ItemShape, Method, ResponseShape, is_json, tells_secret_field};
 use crate::rows::ItemPath;
 
 /// How much of an answer that is none is shown, in characters.
 const SHOWN: usize = 60;
 
 /// Where APIs put errors, and hardly anything else, that no document describes.
-const USUAL: [&str; 7] = [
+const USUAL: [&str; 8] = [
     "$.error.message",
     "$.errors[*].message",
     "$.errors[*].reason",
@@ -24,31 +24,35 @@ const USUAL: [&str; 7] = [
     "$.error_description",
     "$.error",
     "$.errors[*]",
+    "$.errors[*][*]",
 ];
+
+/// What is `false` beside an error, in answers that no document describes.
+const FLAGS: [&str; 2] = ["success", "ok"];
 
 /// Why an answer to a change does not say that it was done; `None` where it does.
 pub(super) fn doubt(method: &Method, answer: &Answer, said: &Said, authorizer: Option<&Authorizer>) -> Option<Error> {
     if method.success.is_some() {
         return None;
     }
-    let shown = |text: &str| {
-        let text = authorizer.map_or_else(|| text.to_owned(), |authorizer| authorizer.conceal(text));
-        let tidied = tidy(&text);
-        match tidied.char_indices().nth(SHOWN) {
-            Some((end, _)) => format!("`{}…`", &tidied[..end]),
-            None => format!("`{tidied}`"),
-        }
-    };
     let value = match said {
         Said::Text(text) if expects_json(method, answer) => {
-            return Some(Error::new(ErrorKind::Decode, format!("the answer is no JSON: {}", shown(text))));
+            let message = format!("the answer is {}, and no JSON", quoted(method, text, authorizer));
+            return Some(Error::new(ErrorKind::Decode, message));
         }
         Said::Text(_) => return None,
         Said::Json(value) => value,
     };
-    if expects_object(method) && !value.is_object() {
-        let message = format!("the answer is {}, where the document says an object", shown(&value.to_string()));
-        return Some(Error::new(ErrorKind::Decode, message));
+    let is_list = value.as_array().is_some_and(|items| {
+        method.response.items == ItemShape::List || !items.is_empty() && holds_field(method, &items[0])
+    });
+    if expects_object(method) && !value.is_object() && !is_list {
+        let what = match value {
+            Value::String(text) => quoted(method, text, authorizer),
+            Value::Array(_) => "a list".to_owned(),
+            other => format!("`{other}`"),
+        };
+        return Some(Error::new(ErrorKind::Decode, format!("the answer is {what}, where the document says an object")));
     }
     if holds_error(method, value) && !holds_field(method, value) {
         let text = message(method, &answer.body, authorizer).unwrap_or_else(|| "it gives no reason".to_owned());
@@ -56,6 +60,18 @@ pub(super) fn doubt(method: &Method, answer: &Answer, said: &Said, authorizer: O
         return Some(Error::new(ErrorKind::Api, format!("the API answered {status} with an error: {text}")));
     }
     None
+}
+
+/// The beginning of a text that an API answered, unless its answers hold secrets.
+fn quoted(method: &Method, text: &str, authorizer: Option<&Authorizer>) -> String {
+    if method.response.columns.iter().any(|column| column.secret || tells_secret_field(&column.name)) {
+        return "a text".to_owned();
+    }
+    let text = tidy(&authorizer.map_or_else(|| text.to_owned(), |authorizer| authorizer.conceal(text)));
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("the text `{}…`", &text[..end]),
+        None => format!("the text `{text}`"),
+    }
 }
 
 /// Whether an answer that is no JSON is none of the API's.
@@ -83,7 +99,9 @@ fn holds_error(method: &Method, value: &Value) -> bool {
         found
             .is_ok_and(|path| path.select(value).into_iter().any(|value| value.as_str().is_some_and(|s| !s.is_empty())))
     };
-    let Some(declared) = &method.error.message else { return USUAL.into_iter().any(holds) };
+    let Some(declared) = &method.error.message else {
+        return USUAL.into_iter().any(holds) || FLAGS.iter().any(|flag| value.get(flag) == Some(&Value::Bool(false)));
+    };
     let is_known = !method.response.columns.is_empty();
     holds(declared) && (is_known || method.error.code.as_deref().is_none_or(holds))
 }

@@ -96,19 +96,19 @@ async fn a_success_that_says_something_else_leaves_open_whether_it_was_done() {
             r#"{"errors":[{"reason":"nope","field":"label"}]}"#,
             "the API answered 200 with an error: label: nope",
         ),
-        (INSERT, json, "<html>login", "the answer is no JSON: `<html>login`"),
+        (INSERT, json, "<html>login", "the answer is the text `<html>login`, and no JSON"),
         (
             INSERT,
             "text/plain",
             "Service temporarily unavailable",
-            "the answer is no JSON: `Service temporarily unavailable`",
+            "the answer is the text `Service temporarily unavailable`, and no JSON",
         ),
-        (INSERT, json, "[]", "the answer is `[]`, where the document says an object"),
+        (INSERT, json, "[]", "the answer is a list, where the document says an object"),
         (INSERT, json, "null", "the answer is `null`, where the document says an object"),
-        (INSERT, json, "\"linode-token\"", "the answer is `\"…\"`, where the document says an object"),
+        (INSERT, json, "\"linode-token\"", "the answer is the text `…`, where the document says an object"),
         // Of what it answers to this, the document names no field.
         (DELETE, json, r#"{"errors":[{"reason":"nope"}]}"#, "the API answered 200 with an error: nope"),
-        (DELETE, "text/plain", "down", "the answer is no JSON: `down`"),
+        (DELETE, "text/plain", "down", "the answer is the text `down`, and no JSON"),
         (
             DROPLET,
             json,
@@ -128,6 +128,8 @@ async fn a_success_that_says_something_else_leaves_open_whether_it_was_done() {
     for (text, media, body) in [
         (INSERT, json, ""),
         (INSERT, json, "{}"),
+        // One object in a list is the object all the same.
+        (INSERT, json, r#"[{"id":"private/1","label":"a"}]"#),
         (INSERT, json, r#"{"id":"private/1","errors":[{"reason":"a note of what it was"}]}"#),
         (DELETE, json, "{}"),
         (DELETE, json, "[]"),
@@ -139,6 +141,37 @@ async fn a_success_that_says_something_else_leaves_open_whether_it_was_done() {
         let found = told(text, move || Reply::text(200, media, body)).await;
         assert_eq!(found, (None, "done".to_owned()), "{text} {body}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_document_describes_is_an_error_where_it_looks_like_nothing_else() {
+    // The document says where no error has its words.
+    for (body, said) in [
+        (json!({"error": {"message": "no room"}}), Some("no room")),
+        (json!({"errors": {"label": ["is taken"]}}), Some("label: is taken")),
+        (json!({"error": "no room"}), Some("no room")),
+        (json!({"success": false, "message": "no room"}), Some("no room")),
+        (json!({"ok": false}), Some("it gives no reason")),
+        (json!({"size": 3, "error": "was there before"}), None),
+        (json!({"message": "queued"}), None),
+        (json!({"success": true}), None),
+    ] {
+        let answer = body.clone();
+        let mut acme = super::looks::acme(&[], move |_| Reply::json(200, answer.clone())).await;
+        let text = "INSERT INTO acme.shop.tickets (label) VALUES ('a')";
+        match said {
+            Some(said) => {
+                let error = acme.error(text).await;
+                assert_eq!(error.message(), format!("the API answered 200 with an error: {said}"), "{body}");
+                assert_eq!(error.context_value("state"), Some("unknown"), "{body}");
+            }
+            None => acme.good(text).await,
+        }
+    }
+    // Where answers hold secrets, no text of them is shown.
+    let mut acme = super::looks::acme(&[], |_| Reply::text(200, "text/plain", "hush-1")).await;
+    let error = acme.error("INSERT INTO acme.shop.tickets (label) VALUES ('a')").await;
+    assert_eq!(error.message(), "the answer is a text, and no JSON");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,11 @@ paths:
       requestBody: {required: true, content: {application/x-www-form-urlencoded: {schema: {
         type: object, required: [label], properties: {label: {type: string}, size: {type: integer}, paid: {type: boolean}}}}}}
       responses: {'204': {description: made}}
+  /tickets:
+    post:
+      requestBody: {content: {application/json: {schema: {type: object, properties: {label: {type: string}}}}}}
+      responses: {'200': {description: made, content: {application/json: {schema: {
+        type: object, properties: {size: {type: integer}, token: {type: string}}}}}}}
 components:
   schemas:
     cluster:
@@ -95,6 +100,14 @@ components:
       sqlVerbs:
         select: []
         insert: [{$ref: '#/components/x-stackQL-resources/forms/methods/make'}]
+    tickets:
+      id: acme.shop.tickets
+      name: tickets
+      methods:
+        make: {operation: {$ref: '#/paths/~1tickets/post'}, response: {openAPIDocKey: '200'}}
+      sqlVerbs:
+        select: []
+        insert: [{$ref: '#/components/x-stackQL-resources/tickets/methods/make'}]
 ";
 
 /// An API of clusters, and where its answers come from.
