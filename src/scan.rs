@@ -19,6 +19,7 @@ mod join;
 mod joining;
 mod listing;
 mod literal;
+mod not_in;
 mod predicate;
 mod push;
 mod spec;
@@ -33,6 +34,7 @@ pub use explained::{Expected, ExplainedLimit, ExplainedPredicate, ExplainedScan}
 pub use foreign::{SkyOptions, report_of};
 pub use join::{BindJoinPlanner, SkyQueryPlanner};
 pub use literal::LiteralCoercion;
+pub use not_in::NotIn;
 pub use spec::ScanSpec;
 pub use table::{RestTable, ScanCore, StatementContext};
 pub use target::{WriteTarget, conjuncts};

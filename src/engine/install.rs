@@ -6,9 +6,10 @@ use datafusion::catalog::{CatalogProviderList, MemoryCatalogProviderList};
 use datafusion::execution::session_state::SessionStateBuilder;
 
 use super::Engine;
+use super::session::add_rules;
 use crate::error::Result;
-use crate::functions::{self, JsonTableRelations, JsonTables};
-use crate::scan::{CatalogList, LiteralCoercion, SkyOptions, SkyQueryPlanner, from_datafusion};
+use crate::functions::{self, JsonTableRelations};
+use crate::scan::{CatalogList, SkyOptions, SkyQueryPlanner, from_datafusion};
 
 /// Puts the tables of `engine` into a `DataFusion` session: its providers as catalogues beside those that are there, the
 /// planner that makes calls of joins, the functions, and the settings of calls as `skyql.…`.
@@ -44,9 +45,7 @@ pub fn install(mut builder: SessionStateBuilder, engine: &Engine) -> Result<Sess
         builder.catalog_list().take().unwrap_or_else(|| Arc::new(MemoryCatalogProviderList::new()));
     let catalogs = CatalogList::new(Arc::clone(core), core.settings.clone(), before);
     let mut analyzer = builder.analyzer().take().unwrap_or_default();
-    // Before types are coerced: afterwards a literal's own spelling is gone.
-    analyzer.rules.insert(0, Arc::new(LiteralCoercion));
-    analyzer.rules.insert(0, Arc::new(JsonTables));
+    add_rules(&mut analyzer.rules);
     builder.relation_planners().get_or_insert_default().push(Arc::new(JsonTableRelations));
     let mut config = builder.config().take().unwrap_or_default();
     config.options_mut().extensions.insert(SkyOptions::new(core.settings.clone()));

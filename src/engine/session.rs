@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
-use datafusion::optimizer::Analyzer;
+use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use sqlparser::ast;
 use tracing::Instrument;
@@ -29,7 +29,7 @@ use crate::functions::{JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
 use crate::report::Report;
-use crate::scan::{CatalogList, LiteralCoercion, SkyQueryPlanner, from_datafusion};
+use crate::scan::{CatalogList, LiteralCoercion, NotIn, SkyQueryPlanner, from_datafusion};
 use crate::sql::{self, Param, Prepared, Statement};
 
 /// Settings, views and the last report of one user.
@@ -368,11 +368,16 @@ fn parse_one_with(text: &str, parse: impl FnOnce(&str) -> Result<Statement>) -> 
     parse(&piece.in_place())
 }
 
+/// Puts our rules before others: once types are coerced, a literal's own spelling is gone.
+pub(super) fn add_rules(rules: &mut Vec<Arc<dyn AnalyzerRule + Send + Sync>>) {
+    let ours: [Arc<dyn AnalyzerRule + Send + Sync>; 3] =
+        [Arc::new(JsonTables), Arc::new(LiteralCoercion), Arc::new(NotIn)];
+    rules.splice(0..0, ours);
+}
+
 pub(super) fn session_state(config: SessionConfig, catalogs: Arc<CatalogList>) -> SessionState {
     let mut rules = Analyzer::new().rules;
-    // Before types are coerced: afterwards a literal's own spelling is gone.
-    rules.insert(0, Arc::new(LiteralCoercion));
-    rules.insert(0, Arc::new(JsonTables));
+    add_rules(&mut rules);
     SessionStateBuilder::new()
         .with_default_features()
         .with_config(config)
