@@ -181,8 +181,8 @@ impl EngineBuilder {
     /// Puts the engine together.
     ///
     /// # Errors
-    /// `InvalidArgument` for a base URL, setting, directory or record that cannot be used; `Network` when the HTTP client
-    /// cannot be set up.
+    /// `InvalidArgument` for a base URL, setting, directory or record that cannot be used; `NameNotFound` for a base URL or an
+    /// allowed origin of a provider that is not there; `Network` when the HTTP client cannot be set up.
     pub fn build(mut self) -> Result<Engine> {
         let tape = match self.tape.take() {
             Some(TapeChoice::Record(path)) => Some(Arc::new(Tape::record(&path)?)),
@@ -214,20 +214,23 @@ impl EngineBuilder {
         let registry = Arc::new(registry);
 
         let mut base_urls = BTreeMap::new();
-        let mut allowed_origins = BTreeMap::new();
+        let mut allowed_origins: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut variables = BTreeMap::new();
         for (name, provider) in config.provider {
-            let name = name.to_lowercase();
             // The sandbox goes before the file, which may name the real API.
             if let Some(url) = provider.base_url.filter(|_| self.sandbox.is_none()) {
-                base_urls.insert(name.clone(), url);
+                base_urls.insert(known_provider(&registry, &name, "base_url")?, url);
             }
-            allowed_origins.insert(name.clone(), provider.allow_origin);
-            variables.insert(name, provider.env);
+            if !provider.allow_origin.is_empty() {
+                allowed_origins.insert(known_provider(&registry, &name, "allow_origin")?, provider.allow_origin);
+            }
+            variables.insert(name.to_lowercase(), provider.env);
         }
-        base_urls.extend(self.base_urls);
+        for (name, url) in self.base_urls {
+            base_urls.insert(known_provider(&registry, &name, "base URL")?, url);
+        }
         for (name, origins) in self.allowed_origins {
-            allowed_origins.entry(name).or_insert_with(Vec::new).extend(origins);
+            allowed_origins.entry(known_provider(&registry, &name, "allowed origin")?).or_default().extend(origins);
         }
         let mut env = self.env.unwrap_or_default();
         let sandboxes = Sandboxes::new(Arc::clone(&clock), self.sandbox.clone().unwrap_or_default());
@@ -259,6 +262,13 @@ impl EngineBuilder {
             local_files: self.local_files,
         })
     }
+}
+
+/// The name in small letters of a provider that a setting is for. For a name that is mistyped the setting would be lost, and
+/// requests would go where they were not meant to.
+fn known_provider(registry: &Registry, name: &str, setting: &'static str) -> Result<String> {
+    let spelled = registry.spelled_provider(name).map_err(|error| error.with("setting", setting))?;
+    Ok(spelled.to_lowercase())
 }
 
 fn check_dir(dir: &Path) -> Result<()> {

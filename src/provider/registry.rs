@@ -123,6 +123,14 @@ impl Registry {
         names
     }
 
+    /// The name of a provider as it is spelled, by its name in SQL or by its directory's. Its document is not parsed.
+    ///
+    /// # Errors
+    /// `NameNotFound` with the nearest names.
+    pub fn spelled_provider(&self, name: &str) -> Result<String> {
+        self.candidate(name).map(|found| self.name(found).to_owned())
+    }
+
     /// A provider by its name in SQL, or by its directory's.
     ///
     /// # Errors

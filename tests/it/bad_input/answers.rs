@@ -379,6 +379,24 @@ async fn a_document_may_not_send_anything_over_plain_http_but_to_this_machine() 
         told(&error),
         "invalid_argument: `http://example.com` cannot be the base URL of `linode`: plain HTTP is for this machine only | give an origin or a URL, such as `https://api.example.com` or `http://127.0.0.1:4011`"
     );
+    // Requests would go where the mistyped setting should have kept them from.
+    let dir = tempfile::tempdir().unwrap();
+    let file = |text: &str| {
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        skyql::ConfigFile::read(&path).unwrap()
+    };
+    for (builder, setting) in [
+        (builder().base_url("lindoe", "http://127.0.0.1:1"), "base URL"),
+        (builder().allow_origin("lindoe", "http://127.0.0.1:1"), "allowed origin"),
+        (builder().config_file(file("[provider.lindoe]\nbase_url = 'http://127.0.0.1:1'")), "base_url"),
+        (builder().config_file(file("[provider.lindoe]\nallow_origin = ['http://127.0.0.1:1']")), "allow_origin"),
+    ] {
+        let error = builder.build().unwrap_err();
+        let said = format!("name_not_found: no provider `lindoe` (setting: {setting}) | did you mean `linode`?");
+        assert_eq!(told(&error), said);
+    }
+    assert!(builder().config_file(file("[provider.acme]\nenv = {TOKEN = 'OTHER'}")).build().is_ok());
     for bad in ["example.com", "ftp://example.com", "https://user:hush-pw@example.com", "https://example.com?x=1"] {
         let error = builder().base_url("linode", bad).build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{bad}");
