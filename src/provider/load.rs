@@ -145,13 +145,15 @@ fn own<'d>(node: &'d Node, key: &str) -> Option<&'d Node> {
 }
 
 /// Puts the texts of a resource's `describe` in place of those that its methods' columns and parameters have from their
-/// schemas, which may serve other resources too. What a method says of its own parameters is nearer.
+/// schemas, which may serve other resources too. What a method says of its own parameters is nearer; so is what the document
+/// says of a parameter that is another thing than the column of its name.
 fn describe(texts: Option<&Node>, said_by_method: &Node, method: &mut Method) {
     let Some(texts) = texts else { return };
     let text_of = |name: &str| texts.get(name).map(|text| one_line(Some(text)));
     for parameter in &mut method.parameters {
         let nearer = said_by_method.at(&["parameters", &parameter.wire, "description"]);
-        if let (Some(text), None) = (text_of(&parameter.name), nearer) {
+        let is_another = parameter.column == Some(false) && !parameter.description.is_empty();
+        if let (Some(text), None, false) = (text_of(&parameter.name), nearer, is_another) {
             parameter.description = text;
         }
     }
