@@ -338,8 +338,12 @@ impl Pager {
         let Current { number, kind, .. } = *current;
         let first = kind == Kind::First;
         if let Some(leap) = self.leap.take() {
-            let Some(landed) = self.landed(leap, fetched) else {
-                self.retreat();
+            let behind_the_end = leap.is_behind_the_end();
+            let landed = if behind_the_end { self.found_behind(leap, fetched) } else { self.landed(leap, fetched) };
+            let Some(landed) = landed else {
+                if !behind_the_end {
+                    self.retreat();
+                }
                 return Ok(Vec::new());
             };
             fetched = landed;
@@ -386,6 +390,8 @@ impl Pager {
         let batches = self.wanted(before, rest.batches);
         if first && self.leaps {
             self.leap(rows, fingerprint);
+        } else if first {
+            self.look_behind(rows, fingerprint);
         }
         self.expect_pages();
         Ok(batches)

@@ -275,6 +275,14 @@ impl ReadPlan {
         self.page_size(false).or_else(|| self.method.pagination.size.as_ref()?.default)
     }
 
+    /// Whether a first page of so many rows may not be the only one: it is as long as was asked for, or nobody knows how long
+    /// pages are.
+    pub(super) fn is_full_page(&self, call: &Call, rows: u64) -> bool {
+        let size = self.method.pagination.size.as_ref();
+        let given = size.and_then(|size| self.given(call, &size.parameter)).and_then(Value::as_u64);
+        given.or_else(|| self.asked_page_size()).is_none_or(|size| rows >= size)
+    }
+
     /// Whether something tells one row from another.
     pub fn knows_keys(&self) -> bool {
         !self.keys.is_empty()
@@ -341,10 +349,16 @@ impl ReadPlan {
     }
 
     fn gives(&self, call: &Call, place: &TokenPlace) -> bool {
-        call.arguments.keys().chain(call.body.keys()).any(|name| {
+        self.given(call, place).is_some()
+    }
+
+    /// What the user says there.
+    fn given<'c>(&self, call: &'c Call, place: &TokenPlace) -> Option<&'c Value> {
+        let is_there = |name: &String| {
             let parameter = self.method.parameters.iter().find(|p| &p.name == name);
             parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
-        })
+        };
+        call.arguments.iter().chain(&call.body).find(|(name, _)| is_there(name)).map(|(_, value)| value)
     }
 }
 

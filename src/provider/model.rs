@@ -453,12 +453,21 @@ pub struct Pagination {
     /// Whether the stated number of rows is that of the rows that reading all pages gives: then they need not be read to
     /// be counted.
     pub exact: bool,
+    /// Whether only a name in the answer's schema says that the stated number of rows is that of all.
+    pub total_is_guessed: bool,
 }
 
 impl Pagination {
     /// One answer, of which nothing says that it is all.
     pub fn unknown() -> Self {
-        Self { kind: PageKind::Unknown, size: None, total: None, declared: false, exact: false }
+        Self {
+            kind: PageKind::Unknown,
+            size: None,
+            total: None,
+            declared: false,
+            exact: false,
+            total_is_guessed: false,
+        }
     }
 }
 

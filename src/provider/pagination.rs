@@ -85,7 +85,7 @@ pub(super) fn pagination<'d>(
 ) -> Result<Pagination> {
     let at_method = declared.is_some_and(|declared| declared.at_method);
     if !facts.response.many && !at_method {
-        return Ok(Pagination { kind: PageKind::Single, size: None, total: None, declared: false, exact: false });
+        return Ok(Pagination { kind: PageKind::Single, ..Pagination::unknown() });
     }
     let node = declared.map(|declared| declared.node);
     let kind = match declared {
@@ -101,7 +101,9 @@ pub(super) fn pagination<'d>(
     };
     let counted = pushdown.and_then(counted_total);
     let total = merge_totals(total.as_ref(), counted.as_ref());
+    let is_said = total.as_ref().and_then(Total::rows_path).is_some();
     let total = merge_totals(total.as_ref(), infer_total(facts).as_ref());
+    let total_is_guessed = !is_said && total.as_ref().and_then(Total::rows_path).is_some();
     let kind = kind.or_else(|| infer_kind(facts, total.as_ref())).unwrap_or(
         if matches!(facts.response.shape.items, ItemShape::List | ItemShape::Map | ItemShape::Scalar) {
             PageKind::Unknown
@@ -110,7 +112,7 @@ pub(super) fn pagination<'d>(
         },
     );
     if kind == PageKind::Single {
-        return Ok(Pagination { kind, size: None, total: None, declared: is_declared, exact: false });
+        return Ok(Pagination { kind, declared: is_declared, ..Pagination::unknown() });
     }
     let size = match declared.filter(|declared| declared.node.get("pageSize").is_some()) {
         Some(declared) => Some(declared_size(facts, declared)?),
@@ -120,7 +122,7 @@ pub(super) fn pagination<'d>(
     };
     let exact = node.and_then(|node| node.at(&["total", "exact"])).and_then(Node::scalar_text);
     let exact = exact.as_deref() == Some("true");
-    Ok(Pagination { kind, size, total, declared: is_declared, exact })
+    Ok(Pagination { kind, size, total, declared: is_declared, exact, total_is_guessed })
 }
 
 /// The way of paging a document declares; `None` when it declares none.

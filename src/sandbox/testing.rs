@@ -119,7 +119,7 @@ pub(super) fn method(path: &str) -> Method {
             columns: Vec::new(),
             success_status: None,
         },
-        pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true, exact: false },
+        pagination: Pagination { kind: PageKind::Single, declared: true, ..Pagination::unknown() },
         effect: Effect::Read,
         partial: false,
         auth: Auth::None,

@@ -369,7 +369,7 @@ fn get(method: &Method, path: &str) -> Method {
             columns: Vec::new(),
             success_status: None,
         },
-        pagination: Pagination { kind: PageKind::Single, size: None, total: None, declared: true, exact: false },
+        pagination: Pagination { kind: PageKind::Single, declared: true, ..Pagination::unknown() },
         effect: Effect::Read,
         idempotency_key: None,
         upload: None,

@@ -10,7 +10,16 @@ impl Pager {
     /// A part could not be read: fails the statement, or goes on with a warning.
     pub(super) fn failure(&mut self, number: u64, error: Error) -> Result<()> {
         let error = self.hidden().error(error);
-        (self.leap, self.ahead) = (None, None);
+        self.ahead = None;
+        if self.leap.take().is_some_and(|leap| leap.is_behind_the_end()) && error.kind() == ErrorKind::Api {
+            // Some APIs refuse a page behind the last one.
+            self.unproved = Some(format!(
+                "the total may be that of the first page alone, and the page behind it could not be read: {}",
+                error.message()
+            ));
+            self.stage = Stage::Done;
+            return Ok(());
+        }
         let part = self.part(Some(number));
         let always =
             matches!(error.kind(), ErrorKind::Budget | ErrorKind::Cancelled | ErrorKind::Internal | ErrorKind::Auth);
@@ -69,7 +78,8 @@ impl Pager {
             self.verdict_said = true;
             return;
         }
-        if self.not_found {
+        // A reader that wanted no more than it has misses nothing of the rest.
+        if self.not_found || self.plan.is_satisfied() && self.has_enough() {
             self.say(Verdict::Complete, String::new());
             return;
         }
@@ -91,6 +101,10 @@ impl Pager {
         if self.plan.trial {
             // Its reader says what it means.
             self.verdict_said = true;
+            return;
+        }
+        if self.plan.is_satisfied() {
+            self.conclude();
             return;
         }
         match self.moved.take() {
@@ -131,9 +145,6 @@ impl Drop for Pager {
     fn drop(&mut self) {
         let untouched = matches!(self.stage, Stage::First) && self.started.is_none();
         if !untouched && !self.failed && !self.plan.trial {
-            if self.plan.is_satisfied() {
-                self.conclude();
-            }
             self.stop();
         }
     }

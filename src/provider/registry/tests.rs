@@ -295,6 +295,7 @@ fn facts_of_linode() {
         total: Some(both.clone()),
         declared: false,
         exact: false,
+        total_is_guessed: false,
     };
     assert_eq!(list.pagination, paging);
     let columns: Vec<&str> = list.response.columns.iter().map(|column| column.name.as_str()).collect();

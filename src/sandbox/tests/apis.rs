@@ -36,6 +36,7 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
             total,
             declared: true,
             exact: false,
+            total_is_guessed: false,
         };
         method.parameters.extend([
             parameter("page", Location::Query, ValueType::Integer),

@@ -19,6 +19,7 @@ pub(super) fn pagination(kind: PageKind) -> Pagination {
         total: None,
         declared: true,
         exact: false,
+        total_is_guessed: false,
     }
 }
 

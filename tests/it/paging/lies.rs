@@ -182,3 +182,53 @@ async fn where_all_rows_are_wanted_the_second_page_is_asked_for_before_the_reade
         assert_eq!(server.requests().len() - before, 1, "{paging:?}: a LIMIT needs no second page");
     }
 }
+
+/// A number called `total` that no document calls one, of which every page states its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_that_only_its_name_makes_one_is_not_believed_at_the_end_of_a_full_page() {
+    // What is said of a page, and how many rows and calls there are then.
+    for (count, states_page, clamps, rows, calls, verdict) in [
+        (35, true, false, 35, 5, "complete"),
+        (10, true, false, 10, 2, "complete"),
+        // A page that is not full is the last one.
+        (7, true, false, 7, 1, "complete"),
+        // A total that says more than a page holds is one.
+        (35, false, false, 35, 4, "complete"),
+        // An API that gives its last page again has no other.
+        (10, true, true, 10, 2, "complete"),
+    ] {
+        let server = Server::start(move |seen| {
+            let all = widgets(count);
+            let last = all.len().div_ceil(10).max(1);
+            let page = if clamps { page_of(seen).min(last) } else { page_of(seen) };
+            let here: Vec<&Value> = all.iter().skip((page - 1) * 10).take(10).collect();
+            let total = if states_page { here.len() } else { all.len() };
+            Reply::json(200, json!({"total": total, "items": here}))
+        })
+        .await;
+        let text = widgets_service_with(
+            &server.url(),
+            &["page", "per_page"],
+            "kind: page\npage: {key: page, location: query, first: 1}\npageSize: {key: per_page, max: 10, default: 10}\n",
+            "$.items",
+        );
+        let text = text.replacen("properties: {items:", "properties: {total: {type: integer}, items:", 1);
+        let mut db = Db::new(provider_dir("acme", "v1", &[("shop", &text)], "type: null_auth"));
+        let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+        let what = format!("{count} rows, of a page {states_page}, clamps {clamps}");
+        assert_eq!(answer.ids(), ids(rows), "{what}");
+        assert_eq!((answer.verdict(), server.requests().len()), (verdict, calls), "{what}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_behind_the_end_that_is_refused_leaves_the_list_unproved() {
+    let server = Server::start(|seen| match page_of(seen) {
+        1 => Reply::json(200, json!({"total": 20, "items": widgets(20)})),
+        _ => Reply::json(400, json!({"error": "no such page"})),
+    })
+    .await;
+    let mut db = telling_db(&server, &["page", "per_page"], "total: {type: integer}");
+    let answer = db.rows("SELECT id FROM acme.shop.widgets").await;
+    assert_eq!((answer.ids(), answer.verdict()), (ids(20), "unproved"));
+}
