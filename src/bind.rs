@@ -14,6 +14,7 @@ mod order;
 mod table;
 mod tuples;
 
+pub(crate) use choose::compared_with_field;
 pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind, check_server_value, forms_host};
 pub use coerce::{coerce, literal_text};
 pub use direct::bind_direct;

@@ -9,7 +9,7 @@ use super::coerce::{coerce, literal_text};
 use super::table::{ColumnRole, Table};
 use super::tuples::{Predicate, alternatives, product};
 use crate::error::{Error, ErrorKind, Result, did_you_mean, fold_name};
-use crate::provider::{Location, Method, Parameter};
+use crate::provider::{Location, Method, Parameter, ValueType};
 
 /// Where a bound value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,9 @@ pub struct Binding {
     /// Columns with a bound value that other methods would take as a parameter of another meaning, and this one does not:
     /// the value is compared with the field.
     pub fields_only: Vec<usize>,
+    /// Columns that are compared as fields, though they are parameters too, of which the document does not say that they mean
+    /// the same.
+    pub unstated: Vec<usize>,
 }
 
 impl Binding {
@@ -145,6 +148,7 @@ pub fn bind(
     }
 
     check_parameter_uses(table, conjuncts, &chosen.uses, &taken)?;
+    let compared = compared_as_fields(table, conjuncts, chosen, &taken)?;
     let used: HashSet<usize> =
         chosen.uses.iter().filter(|bound| bound.supplied == Supplied::Constant).map(|bound| bound.column).collect();
     // Typed first: `5`, `5.0` and `'5'` are one value of a whole-number parameter.
@@ -163,8 +167,77 @@ pub fn bind(
         fixed,
         tuples,
         fates,
-        fields_only: chosen.ignored.clone(),
+        fields_only: chosen.ignored.iter().copied().chain(compared.fields_only).collect(),
+        unstated: compared.unstated,
     })
+}
+
+/// Columns of which a parameter has the name, and that are compared with something that is no value for it.
+#[derive(Default)]
+struct Compared {
+    /// Of another meaning than the parameter, which the method does not take.
+    fields_only: Vec<usize>,
+    /// Of which nobody says what they mean.
+    unstated: Vec<usize>,
+}
+
+/// What predicates that bind nothing compare.
+///
+/// # Errors
+/// `InvalidArgument` for a name that is another thing as a field: `=` would be about the parameter, and the opposite of that
+/// cannot be asked of the API.
+fn compared_as_fields(
+    table: &Table,
+    conjuncts: &[Predicate],
+    chosen: &Candidate<'_>,
+    taken: &HashSet<String>,
+) -> Result<Compared> {
+    let mut columns = BTreeSet::new();
+    for conjunct in conjuncts {
+        collect_compared(conjunct, &mut columns);
+    }
+    let mut compared = Compared::default();
+    for column in columns {
+        let known = &table.columns[column];
+        let has_value = chosen.uses.iter().any(|bound| bound.column == column) || chosen.ignored.contains(&column);
+        if has_value || taken.contains(&fold_name(&known.name)) {
+            continue;
+        }
+        let is_parameter = chosen.method.parameters.iter().any(|parameter| parameter.name == known.name);
+        match known.role {
+            ColumnRole::Different if is_parameter => return Err(compared_with_field(table, column)),
+            ColumnRole::Different => compared.fields_only.push(column),
+            ColumnRole::Unstated if is_parameter => compared.unstated.push(column),
+            _ => {}
+        }
+    }
+    Ok(compared)
+}
+
+/// The error for a name that is compared with something that its parameter cannot be given, and that is another thing as a
+/// field.
+pub(crate) fn compared_with_field(table: &Table, column: usize) -> Error {
+    let known = &table.columns[column];
+    let name = &known.name;
+    let field = match known.ty {
+        ValueType::Object => format!("{name} ->> '…'"),
+        _ => format!("lower({name})"),
+    };
+    let message = format!("`{name}` is a parameter of `{}`, and the field of that name is another thing", table.id());
+    Error::new(ErrorKind::InvalidArgument, message).hint(format!(
+        "the parameter takes values by `{name} = …` and `{name} IN (…)` alone; for the field, put it in an expression, as in \
+         `{field} <> …`"
+    ))
+}
+
+fn collect_compared(predicate: &Predicate, into: &mut BTreeSet<usize>) {
+    match predicate {
+        Predicate::Equals { column, .. } | Predicate::In { column, .. } => {
+            into.insert(*column);
+        }
+        Predicate::And(all) | Predicate::Or(all) => all.iter().for_each(|part| collect_compared(part, into)),
+        Predicate::Other { compared, .. } => into.extend(compared),
+    }
 }
 
 /// The predicate with the literals of bound columns in their parameters' types.
@@ -192,7 +265,7 @@ fn typed_literals(table: &Table, predicate: &Predicate, chosen: &Candidate<'_>) 
         Predicate::Or(any) => {
             Predicate::Or(any.iter().map(|p| typed_literals(table, p, chosen)).collect::<Result<_>>()?)
         }
-        Predicate::Other { columns } => Predicate::Other { columns: columns.clone() },
+        other @ Predicate::Other { .. } => other.clone(),
     })
 }
 
@@ -384,7 +457,7 @@ fn collect_columns(predicate: &Predicate, into: &mut BTreeSet<usize>) {
             into.insert(*column);
         }
         Predicate::And(all) | Predicate::Or(all) => all.iter().for_each(|part| collect_columns(part, into)),
-        Predicate::Other { columns } => into.extend(columns),
+        Predicate::Other { columns, .. } => into.extend(columns),
     }
 }
 

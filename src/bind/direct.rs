@@ -112,8 +112,8 @@ mod tests {
         assert!(said(&Predicate::Or(vec![eq(0), eq(0)])));
         assert!(said(&Predicate::Or(vec![Predicate::And(vec![eq(0), eq(1)]), Predicate::And(vec![eq(1), eq(0)])])));
         assert!(!said(&eq(2)));
-        assert!(!said(&Predicate::Other { columns: vec![0] }));
-        assert!(!said(&Predicate::And(vec![eq(0), Predicate::Other { columns: vec![0] }])));
+        assert!(!said(&Predicate::Other { columns: vec![0], compared: Vec::new() }));
+        assert!(!said(&Predicate::And(vec![eq(0), Predicate::Other { columns: vec![0], compared: Vec::new() }])));
         let partly = Predicate::Or(vec![Predicate::And(vec![eq(0), eq(1)]), eq(0)]);
         assert!(!said(&partly));
         assert!(!said(&Predicate::And(vec![partly, eq(1)])));

@@ -31,6 +31,8 @@ pub enum Predicate {
     Other {
         /// The columns it reads.
         columns: Vec<usize>,
+        /// Those of them that stand by themselves on a side of a comparison, such as `<>`.
+        compared: Vec<usize>,
     },
 }
 
@@ -179,7 +181,7 @@ mod tests {
     fn or_binds_only_what_every_branch_binds() {
         let left = Predicate::And(vec![eq(0, json!(1)), eq(1, json!(2))]);
         assert_eq!(tuples(&[Predicate::Or(vec![left.clone(), eq(0, json!(1))])]), [vec![(0, json!(1))]]);
-        let unbound = Predicate::Other { columns: vec![20] };
+        let unbound = Predicate::Other { columns: vec![20], compared: Vec::new() };
         assert_eq!(tuples(&[Predicate::Or(vec![left, unbound])]), [Vec::new()]);
     }
 

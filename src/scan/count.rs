@@ -56,6 +56,11 @@ pub(super) fn total_tells(spec: &ScanSpec) -> bool {
         && spec.read_plan(Wants::default()).is_ok_and(whole)
 }
 
+/// The smallest page there is: only its total is wanted.
+pub(super) fn count_wants(wants: Wants) -> Wants {
+    Wants { limit: Some(1), total: true, ..wants }
+}
+
 /// One row: the number of rows that the scan's constants ask for.
 pub(super) fn counted_rows(
     core: &Arc<ScanCore>,
@@ -75,9 +80,7 @@ pub(super) fn counted_rows(
 }
 
 async fn count(core: &Arc<ScanCore>, spec: &Arc<ScanSpec>, statement: &Arc<StatementContext>) -> Result<u64> {
-    // The smallest page there is: only its total is wanted.
-    let wants = Wants { limit: Some(1), total: true, ..spec.wants(statement) };
-    let plan = Arc::new(spec.read_plan(wants)?);
+    let plan = Arc::new(spec.read_plan(count_wants(spec.wants(statement)))?);
     let context = core.read_context(statement);
     let calls = spec.calls(&[], 0)?;
     let totals = calls.into_iter().map(|(bound, _)| stated_total(Arc::clone(&context), Arc::clone(&plan), bound));

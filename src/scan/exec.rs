@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::border::to_datafusion;
 use super::count::counted_rows;
-use super::explained::{Asked, Expected, ExplainedScan, constant_rows as constant_list_rows, explained};
+use super::explained::{Asked, ExplainedScan, constant_rows as constant_list_rows, explained};
 use super::first::first_rows;
 use super::foreign::ForeignStatement;
 use super::joining::{BindJoinType, JoinParts, joined_rows};
@@ -39,7 +39,9 @@ pub(super) struct Outer {
     /// The values for the binding's `Outer` columns, in that order.
     pub(super) keys: Vec<Arc<dyn PhysicalExpr>>,
     pub(super) join_type: BindJoinType,
-    /// What a pair of rows must pass besides, over the joined columns.
+    /// The input's columns, then the scan's.
+    pub(super) pairs: SchemaRef,
+    /// What a pair of rows must pass besides, over those.
     pub(super) residual: Option<Arc<dyn PhysicalExpr>>,
     /// The scan that lists the same rows, where one call per key is not the only way.
     pub(super) list: Option<Arc<ScanSpec>>,
@@ -79,7 +81,7 @@ impl CallExec {
         Self { counts: true, ..Self::assemble(core, spec, None, None, schema) }
     }
 
-    /// Calls made for the rows of another input. `schema` is the input's columns, then the scan's.
+    /// Calls made for the rows of another input. `schema` is the input's columns, then the scan's where they come out.
     pub(super) fn from_rows(core: Arc<ScanCore>, spec: Arc<ScanSpec>, outer: Outer, schema: SchemaRef) -> Self {
         Self::assemble(core, spec, Some(outer), None, schema)
     }
@@ -125,12 +127,8 @@ impl CallExec {
     /// What EXPLAIN says of it: the method, the request, the calls, what is sent, what is checked, how pages follow.
     pub fn explained(&self, statement: &StatementContext) -> ExplainedScan {
         let other = self.outer.as_ref().map(|outer| (&outer.input, outer.list.as_deref()));
-        let asked = Asked { other, fetch: self.fetch, wanted: &self.wanted };
-        let mut said = explained(&self.core, statement, &self.spec, &asked);
-        if self.counts {
-            said.calls = Expected { min: said.calls.min, likely: said.sets, max: None };
-        }
-        said
+        let asked = Asked { other, fetch: self.fetch, wanted: &self.wanted, counts: self.counts };
+        explained(&self.core, statement, &self.spec, &asked)
     }
 
     /// The rows it likely gives, where lists that were read before tell.
@@ -261,6 +259,7 @@ impl ExecutionPlan for CallExec {
                     statement: Arc::clone(&statement),
                     keys: outer.keys.clone(),
                     join_type: outer.join_type,
+                    pairs: Arc::clone(&outer.pairs),
                     residual: outer.residual.clone(),
                     schema: Arc::clone(&schema),
                     fetch: self.fetch,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use datafusion::physical_plan::ExecutionPlan;
 use serde::Serialize;
 
+use super::count::count_wants;
 use super::exec::CallExec;
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
@@ -162,6 +163,8 @@ pub(super) struct Asked<'a> {
     pub(super) fetch: Option<usize>,
     /// Which rows.
     pub(super) wanted: &'a Wanted,
+    /// Whether only their number.
+    pub(super) counts: bool,
 }
 
 /// What there is to say of an operator.
@@ -174,7 +177,8 @@ pub(super) fn explained(
     let Asked { other, wanted, .. } = *asked;
     let spec = wanted.spec().unwrap_or(spec);
     let method = &spec.binding.method;
-    let wants = wanted.wants(asked.fetch, spec.wants(statement));
+    let wants = spec.wants(statement);
+    let wants = if asked.counts { count_wants(wants) } else { wanted.wants(asked.fetch, wants) };
     let plan = spec.read_plan(wants).ok();
     let example = || spec.calls(&[], 0).ok()?.into_iter().next();
     let request = match other {
@@ -182,11 +186,15 @@ pub(super) fn explained(
         Some(_) => None,
     };
     let calls = match other {
+        None if asked.counts => {
+            let sets = spec.binding.tuples.len() as u64;
+            Expected { min: sets, likely: Some(sets), max: None }
+        }
         None => constant_calls(core, statement, spec, plan.as_ref(), asked),
         Some((input, list)) => {
             let per_key = spec.binding.tuples.len() as u64;
             let by_key = expected_rows(core, statement, input).map(|rows| rows.saturating_mul(per_key));
-            let all = Asked { other: None, fetch: None, wanted: &Wanted::All };
+            let all = Asked { other: None, fetch: None, wanted: &Wanted::All, counts: false };
             let listed = list.and_then(|list| constant_calls(core, statement, list, None, &all).likely);
             Expected { min: 0, likely: by_key.map(|n| listed.map_or(n, |listed| n.min(listed))), max: None }
         }

@@ -2,7 +2,8 @@
 //!
 //! Every surface form (JOIN … ON, comma join, `IN (SELECT …)`) reaches the planner as an equi-join, so one rewrite, done
 //! after all optimiser rules, serves them all: a maximal tree of inner joins is flattened, relations that can be read
-//! from constants come first, and each one that cannot is bound from columns that are already there.
+//! from constants come first, and each one that cannot, or that says more of a row when it is asked by its key, is bound from
+//! columns that are already there. What is kept whatever the other side has is in `exists`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality, Result, internal_err};
-use datafusion::datasource::source_as_provider;
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::utils::conjunction;
@@ -27,9 +27,12 @@ use futures::future::{BoxFuture, ready};
 
 use super::border::to_datafusion;
 use super::exec::{CallExec, Outer};
+use super::exists::{bind_exists, bind_scalar, with_keys, with_keys_below};
 use super::foreign;
 use super::joining::BindJoinType;
+use super::leaf::{BoundBy, Leaf, without_alias};
 use super::predicate::never_holds;
+use super::recursion::with_alike_terms;
 use super::table::{RestTable, StatementContext};
 use super::wanted::{WantedRows, behind_wanted, first_wanted, total_wanted};
 use crate::bind::{ColumnRole, Supplied};
@@ -147,21 +150,22 @@ fn planned(
             }
         })
         .collect::<Result<Vec<_>>>()?;
-    let schema = Arc::new(join.schema.as_arrow().clone());
+    let schema = Arc::new(join.columns().as_arrow().clone());
     let residual = join
         .residual
         .as_ref()
-        .map(|expr| planner.create_physical_expr(expr, &join.schema, session, planning))
+        .map(|expr| planner.create_physical_expr(expr, &join.pairs, session, planning))
         .transpose()?;
     let list = join.or_listed.then(|| table.spec(&join.filters, &join.projection, &[]).map(Arc::new));
     let list = list.transpose().map_err(to_datafusion)?;
-    let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, residual, list };
+    let pairs = Arc::new(join.pairs.as_arrow().clone());
+    let outer = Outer { input: Arc::clone(input), keys, join_type: join.join_type, pairs, residual, list };
     Ok(Some(Arc::new(CallExec::from_rows(Arc::clone(table.core()), Arc::new(spec), outer, schema))))
 }
 
 /// An outer input and a table that is called once per distinct key of it.
 #[derive(Debug, Clone)]
-struct BindJoin {
+pub(super) struct BindJoin {
     outer: LogicalPlan,
     table: Arc<dyn TableProvider>,
     name: String,
@@ -172,15 +176,21 @@ struct BindJoin {
     keys: Vec<(usize, Expr)>,
     join_type: BindJoinType,
     /// What a pair of rows must pass besides: checked here, the rows stream on, and a limit above is seen.
-    residual: Option<Expr>,
+    pub(super) residual: Option<Expr>,
     /// Whether the table may be listed in place of one call per key.
     or_listed: bool,
-    schema: DFSchemaRef,
+    /// The columns of the outer input, then those of the table.
+    pairs: DFSchemaRef,
 }
 
 impl BindJoin {
-    fn into_plan(self) -> LogicalPlan {
+    pub(super) fn into_plan(self) -> LogicalPlan {
         LogicalPlan::Extension(Extension { node: Arc::new(self) })
+    }
+
+    /// What comes out.
+    fn columns(&self) -> &DFSchemaRef {
+        if self.join_type.gives_pairs() { &self.pairs } else { self.outer.schema() }
     }
 
     /// Everything but the table itself, which its name stands for.
@@ -220,7 +230,7 @@ impl UserDefinedLogicalNodeCore for BindJoin {
     }
 
     fn schema(&self) -> &DFSchemaRef {
-        &self.schema
+        self.columns()
     }
 
     fn expressions(&self) -> Vec<Expr> {
@@ -248,11 +258,9 @@ fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
             LogicalPlan::Aggregate(aggregate) => total_wanted(aggregate)?,
             LogicalPlan::Sort(sort) => first_wanted(sort)?,
             LogicalPlan::Limit(limit) => behind_wanted(limit)?,
-            LogicalPlan::Join(join) => match join.join_type {
-                JoinType::Inner | JoinType::LeftSemi | JoinType::RightSemi => bind_inner(&node)?,
-                JoinType::Left | JoinType::Right => bind_outer(join)?,
-                _ => None,
-            },
+            LogicalPlan::Join(join) => bind_join(&node, join)?,
+            LogicalPlan::Filter(filter) => bind_scalar(filter)?,
+            LogicalPlan::RecursiveQuery(query) => with_alike_terms(query)?,
             _ => None,
         };
         Ok(match rewritten {
@@ -263,90 +271,30 @@ fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
     .map(|done| done.data)
 }
 
-/// A scan of an API table, seen through the aliases and column projections above it.
-#[derive(Debug, Clone)]
-struct Leaf {
-    table: Arc<dyn TableProvider>,
-    filters: Vec<Expr>,
-    /// Columns of the table, by index, that the leaf gives.
-    columns: Vec<usize>,
-    schema: DFSchemaRef,
-}
-
-impl Leaf {
-    fn of(plan: &LogicalPlan) -> Option<Self> {
-        match plan {
-            LogicalPlan::TableScan(scan) => {
-                let table = source_as_provider(&scan.source).ok()?;
-                table.downcast_ref::<RestTable>()?;
-                let all = || (0..scan.source.schema().fields().len()).collect();
-                let columns = scan.projection.clone().unwrap_or_else(all);
-                Some(Self { table, filters: scan.filters.clone(), columns, schema: Arc::clone(&scan.projected_schema) })
-                    .filter(|_| scan.fetch.is_none())
-            }
-            LogicalPlan::SubqueryAlias(alias) => {
-                Self::of(&alias.input).map(|leaf| Self { schema: Arc::clone(&alias.schema), ..leaf })
-            }
-            LogicalPlan::Projection(projection) => {
-                let below = Self::of(&projection.input)?;
-                let columns = projection
-                    .expr
-                    .iter()
-                    .map(|expr| {
-                        let Expr::Column(column) = without_alias(expr) else { return None };
-                        let at = below.schema.maybe_index_of_column(column)?;
-                        below.columns.get(at).copied()
-                    })
-                    .collect::<Option<Vec<usize>>>()?;
-                Some(Self { columns, schema: Arc::clone(&projection.schema), ..below })
-            }
-            _ => None,
-        }
+/// The join with what must be bound of it.
+fn bind_join(node: &LogicalPlan, join: &Join) -> Result<Option<LogicalPlan>> {
+    for leaf in [&join.left, &join.right].into_iter().filter_map(|side| Leaf::of(side)).filter(|_| is_plain(join)) {
+        leaf.check_meaning(&join.on)?;
     }
-
-    fn rest(&self) -> Option<&RestTable> {
-        self.table.downcast_ref::<RestTable>()
-    }
-
-    /// Whether it can be read with `outer` bound from elsewhere.
-    fn is_readable(&self, outer: &[usize]) -> bool {
-        // No call is needed for no row.
-        self.filters.iter().any(never_holds)
-            || self.rest().is_some_and(|table| table.spec(&self.filters, &self.columns, outer).is_ok())
-    }
-
-    /// Whether it can be listed, and each row got by its key in `outer` as well.
-    fn is_keyed(&self, outer: &[usize]) -> bool {
-        let Some(table) = self.rest() else { return false };
-        let spec = |outer: &[usize]| table.spec(&self.filters, &self.columns, outer).ok();
-        !outer.is_empty() && spec(&[]).zip(spec(outer)).is_some_and(|(list, keyed)| keyed.gets_what_is_listed_by(&list))
-    }
-
-    /// The column of the table that an expression over the leaf is, under casts.
-    fn column(&self, expr: &Expr) -> Option<usize> {
-        match expr {
-            Expr::Column(column) => {
-                let at = self.schema.maybe_index_of_column(column)?;
-                self.columns.get(at).copied()
-            }
-            Expr::Cast(cast) => self.column(&cast.expr),
-            Expr::TryCast(cast) => self.column(&cast.expr),
-            Expr::Alias(alias) => self.column(&alias.expr),
-            _ => None,
-        }
+    let bound = match join.join_type {
+        JoinType::Inner => bind_inner(node)?,
+        JoinType::LeftSemi | JoinType::RightSemi => match bind_inner(node)? {
+            None => bind_exists(join)?,
+            bound => bound,
+        },
+        JoinType::LeftAnti | JoinType::RightAnti => bind_exists(join)?,
+        JoinType::Left | JoinType::Right => bind_outer(join)?,
+        JoinType::Full | JoinType::LeftMark | JoinType::RightMark => None,
+    };
+    match bound {
+        None => with_keys_below(join),
+        bound => Ok(bound),
     }
 }
 
 /// Whether NULL keys match nothing: only then are its equalities those of a WHERE clause.
-fn is_plain(join: &Join) -> bool {
+pub(super) fn is_plain(join: &Join) -> bool {
     join.null_equality == NullEquality::NullEqualsNothing
-}
-
-fn without_alias(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Alias(alias) => without_alias(&alias.expr),
-        other => other,
-    }
 }
 
 /// The relations and predicates of a tree of inner joins.
@@ -370,6 +318,7 @@ impl Tree {
                 if join.join_type == JoinType::LeftSemi
                     && join.filter.is_none()
                     && !join.on.is_empty()
+                    && !is_called_per_key(join, &join.left, &join.right)
                     && is_plain(join) =>
             {
                 let on: Vec<(Expr, Expr)> = join.on.clone();
@@ -379,6 +328,7 @@ impl Tree {
                 if join.join_type == JoinType::RightSemi
                     && join.filter.is_none()
                     && !join.on.is_empty()
+                    && !is_called_per_key(join, &join.right, &join.left)
                     && is_plain(join) =>
             {
                 let on: Vec<(Expr, Expr)> = join.on.iter().cloned().map(|(left, right)| (right, left)).collect();
@@ -407,72 +357,134 @@ impl Tree {
     }
 }
 
+/// Whether the other side of a semi-join is a table that is called once per key of the rows that are kept.
+fn is_called_per_key(join: &Join, kept: &LogicalPlan, other: &LogicalPlan) -> bool {
+    Leaf::of(other).is_some_and(|leaf| {
+        let keys = keys_for(&leaf, &join.on, kept.schema());
+        leaf.bound_by(&keys.iter().map(|(column, _)| *column).collect::<Vec<_>>()) == Some(BoundBy::Key)
+    })
+}
+
 fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let mut tree = Tree::default();
     tree.add(plan)?;
+    let gave_keys = give_keys(&mut tree)?;
     let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
+    for leaf in leaves.iter().flatten() {
+        leaf.check_meaning(&tree.equalities)?;
+    }
     // No row of one relation is no row at all, whatever the others need.
     let mut predicates = tree.filters.iter().chain(leaves.iter().flatten().flat_map(|leaf| &leaf.filters));
     if predicates.any(never_holds) {
         let schema = Arc::clone(plan.schema());
         return Ok(Some(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema })));
     }
-    let readable: Vec<bool> =
-        leaves.iter().map(|leaf| leaf.as_ref().is_none_or(|leaf| leaf.is_readable(&[]))).collect();
-    let keyed = keyed_leaves(&tree, &leaves, &readable);
-    if readable.iter().all(|readable| *readable) && !keyed.iter().any(|keyed| *keyed) {
+    let readings = readings(&tree, &leaves);
+    if !gave_keys && readings.iter().all(|reading| *reading == Reading::Alone) {
         return Ok(None);
     }
-    let Some(joined) = order(tree, &leaves, &readable, &keyed)? else { return Ok(None) };
+    let Some(joined) = order(tree, &leaves, &readings)? else { return Ok(None) };
     let columns = plan.schema().columns().into_iter().map(Expr::Column);
     LogicalPlanBuilder::from(joined).project(columns)?.build().map(Some)
 }
 
-/// Which leaves can be listed, and got by keys that other relations hold as well.
-fn keyed_leaves(tree: &Tree, leaves: &[Option<Leaf>], readable: &[bool]) -> Vec<bool> {
-    let is_keyed = |at: usize| {
-        let Some(leaf) = leaves[at].as_ref().filter(|_| readable[at]) else { return false };
-        tree.relations.iter().enumerate().filter(|(other, _)| *other != at).any(|(_, other)| {
+/// Puts the keys of other relations beside tables further down, under groups and such; says whether there were any.
+fn give_keys(tree: &mut Tree) -> Result<bool> {
+    let mut gave = false;
+    for at in 0..tree.relations.len() {
+        if Leaf::of(&tree.relations[at]).is_some() {
+            continue;
+        }
+        let is_giver = |plan: &LogicalPlan| Leaf::of(plan).is_none_or(|leaf| leaf.is_readable(&[]));
+        for other in (0..tree.relations.len()).filter(|other| *other != at) {
+            let (relation, giver) = (&tree.relations[at], &tree.relations[other]);
+            let pair = |pair| sides(pair, giver.schema(), relation.schema()).map(|(here, there)| (there, here));
+            let pairs: Vec<(Expr, Expr)> = tree.equalities.iter().filter_map(pair).collect();
+            if is_giver(giver)
+                && let Some(bound) = with_keys(relation, &pairs, giver)?
+            {
+                tree.relations[at] = bound;
+                gave = true;
+                break;
+            }
+        }
+    }
+    Ok(gave)
+}
+
+/// How a relation of a tree is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// By itself.
+    Alone,
+    /// By itself, or got by keys that other relations hold.
+    Either,
+    /// By such keys, which tell more of a row; by itself where no order gives them.
+    Better,
+    /// Only by keys.
+    Bound,
+}
+
+fn readings(tree: &Tree, leaves: &[Option<Leaf>]) -> Vec<Reading> {
+    let reading = |(at, leaf): (usize, &Option<Leaf>)| {
+        let Some(leaf) = leaf else { return Reading::Alone };
+        if !leaf.is_readable(&[]) {
+            return Reading::Bound;
+        }
+        let others = tree.relations.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut bound = others.filter_map(|(_, other)| {
             let keys = keys_for(leaf, &tree.equalities, other.schema());
-            leaf.is_keyed(&keys.iter().map(|(column, _)| *column).collect::<Vec<_>>())
-        })
+            leaf.bound_by(&keys.iter().map(|(column, _)| *column).collect::<Vec<_>>())
+        });
+        match bound.next() {
+            None => Reading::Alone,
+            Some(BoundBy::KeyOrList) => Reading::Either,
+            Some(BoundBy::Key) => Reading::Better,
+        }
     };
-    (0..leaves.len()).map(is_keyed).collect()
+    leaves.iter().enumerate().map(reading).collect()
 }
 
 /// Puts the relations in an order in which each can be read; none when there is no such order. One that gives keys goes
 /// before those that can be got by theirs.
-fn order(tree: Tree, leaves: &[Option<Leaf>], readable: &[bool], keyed: &[bool]) -> Result<Option<LogicalPlan>> {
+fn order(tree: Tree, leaves: &[Option<Leaf>], readings: &[Reading]) -> Result<Option<LogicalPlan>> {
     let Tree { relations, mut equalities, filters } = tree;
     let mut left: Vec<usize> = (0..relations.len()).collect();
     let filtered = |at: usize| leaves[at].as_ref().is_some_and(|leaf| !leaf.filters.is_empty());
-    let first = left.iter().position(|at| readable[*at] && !keyed[*at]);
-    let first = first.or_else(|| left.iter().position(|at| readable[*at] && filtered(*at)));
-    let Some(first) = first.or_else(|| left.iter().position(|at| readable[*at])) else { return Ok(None) };
+    let first = left.iter().position(|at| readings[*at] == Reading::Alone);
+    let first = first.or_else(|| left.iter().position(|at| readings[*at] != Reading::Bound && filtered(*at)));
+    let first = first.or_else(|| left.iter().position(|at| readings[*at] == Reading::Either));
+    let Some(first) = first.or_else(|| left.iter().position(|at| readings[*at] == Reading::Better)) else {
+        return Ok(None);
+    };
     let mut placed = relations[left.remove(first)].clone();
     while !left.is_empty() {
-        let bindable = |listed: bool| {
+        let bindable = |by: BoundBy| {
             left.iter().enumerate().find_map(|(position, at)| {
-                let leaf = leaves[*at].as_ref().filter(|_| readable[*at] == listed)?;
+                let leaf = leaves[*at].as_ref()?;
                 let keys = keys_for(leaf, &equalities, placed.schema());
                 let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
-                let fits = if listed { leaf.is_keyed(&columns) } else { leaf.is_readable(&columns) };
-                (!keys.is_empty() && fits).then(|| (position, leaf.clone(), keys, listed))
+                (leaf.bound_by(&columns) == Some(by)).then(|| (position, leaf.clone(), keys))
             })
         };
-        if let Some((position, leaf, keys, listed)) = bindable(false).or_else(|| bindable(true)) {
+        let key = || bindable(BoundBy::Key).map(|found| (found, BoundBy::Key));
+        let either = || bindable(BoundBy::KeyOrList).map(|found| (found, BoundBy::KeyOrList));
+        if let Some(((position, leaf, keys), by)) = key().or_else(either) {
             left.remove(position);
             let mut node = bind_node(placed, &leaf, keys, BindJoinType::Inner, &mut equalities)?;
-            node.or_listed = listed;
-            node.residual = conjunction(due(&mut equalities, &node.schema));
+            node.or_listed = by == BoundBy::KeyOrList;
+            node.residual = conjunction(due(&mut equalities, &node.pairs));
             placed = node.into_plan();
         } else {
-            let connected = left.iter().position(|at| {
-                readable[*at]
-                    && equalities.iter().any(|pair| sides(pair, placed.schema(), relations[*at].schema()).is_some())
-            });
-            let any = || left.iter().position(|at| readable[*at]);
-            let Some(position) = connected.or_else(any) else { return Ok(None) };
+            let is_connected = |at: usize| {
+                equalities.iter().any(|pair| sides(pair, placed.schema(), relations[at].schema()).is_some())
+            };
+            // One that keys tell more of waits for them while others can go before it.
+            let is_ready = |at: usize| matches!(readings[at], Reading::Alone | Reading::Either);
+            let connected = left.iter().position(|at| is_ready(*at) && is_connected(*at));
+            let ready = || left.iter().position(|at| is_ready(*at));
+            let any = || left.iter().position(|at| readings[*at] != Reading::Bound);
+            let Some(position) = connected.or_else(ready).or_else(any) else { return Ok(None) };
             let right = relations[left.remove(position)].clone();
             let mut left_keys = Vec::new();
             let mut right_keys = Vec::new();
@@ -522,16 +534,12 @@ fn bind_outer(join: &Join) -> Result<Option<LogicalPlan>> {
     let mirrored = join.join_type == JoinType::Right;
     let (kept, bound) = if mirrored { (&join.right, &join.left) } else { (&join.left, &join.right) };
     let Some(leaf) = Leaf::of(bound).filter(|_| is_plain(join)) else { return Ok(None) };
-    let listed = leaf.is_readable(&[]);
     let mut equalities = join.on.clone();
     let keys = keys_for(&leaf, &equalities, kept.schema());
     let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
-    let fits = if listed { leaf.is_keyed(&columns) } else { leaf.is_readable(&columns) };
-    if keys.is_empty() || !fits {
-        return Ok(None);
-    }
+    let Some(by) = leaf.bound_by(&columns) else { return Ok(None) };
     let mut node = bind_node(kept.as_ref().clone(), &leaf, keys, BindJoinType::Left, &mut equalities)?;
-    node.or_listed = listed;
+    node.or_listed = by == BoundBy::KeyOrList;
     let rest = equalities.into_iter().map(|(a, b)| a.eq(b)).chain(join.filter.clone());
     node.residual = conjunction(rest);
     let columns = join.schema.columns().into_iter().map(Expr::Column);
@@ -539,7 +547,7 @@ fn bind_outer(join: &Join) -> Result<Option<LogicalPlan>> {
 }
 
 /// For each column of the leaf that an equality gives: its value over what is there already.
-fn keys_for(leaf: &Leaf, equalities: &[(Expr, Expr)], there: &DFSchema) -> Vec<(usize, Expr)> {
+pub(super) fn keys_for(leaf: &Leaf, equalities: &[(Expr, Expr)], there: &DFSchema) -> Vec<(usize, Expr)> {
     let mut keys: HashMap<usize, Expr> = HashMap::new();
     let mut order = Vec::new();
     for (a, b) in equalities {
@@ -555,7 +563,7 @@ fn keys_for(leaf: &Leaf, equalities: &[(Expr, Expr)], there: &DFSchema) -> Vec<(
 }
 
 /// The node, with the equalities taken out that hold by its very construction.
-fn bind_node(
+pub(super) fn bind_node(
     outer: LogicalPlan,
     leaf: &Leaf,
     keys: Vec<(usize, Expr)>,
@@ -582,7 +590,7 @@ fn bind_node(
             })
         })
     });
-    let schema = Arc::new(outer.schema().join(&leaf.schema)?);
+    let pairs = Arc::new(outer.schema().join(&leaf.schema)?);
     Ok(BindJoin {
         outer,
         table: Arc::clone(&leaf.table),
@@ -593,11 +601,11 @@ fn bind_node(
         join_type,
         residual: None,
         or_listed: false,
-        schema,
+        pairs,
     })
 }
 
-fn covers(expr: &Expr, schema: &DFSchema) -> bool {
+pub(super) fn covers(expr: &Expr, schema: &DFSchema) -> bool {
     expr.column_refs().into_iter().all(|column| schema.has_column(column))
 }
 

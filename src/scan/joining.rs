@@ -37,6 +37,22 @@ pub(super) enum BindJoinType {
     Inner,
     /// Rows without an answer stay, with NULLs.
     Left,
+    /// Rows with an answer stay, each once and as it was.
+    Semi,
+    /// Rows without an answer stay as they were, and no others.
+    Anti,
+}
+
+impl BindJoinType {
+    /// Whether answers come out beside the rows of the other input.
+    pub(super) fn gives_pairs(self) -> bool {
+        matches!(self, Self::Inner | Self::Left)
+    }
+
+    /// Whether rows without an answer come out.
+    fn keeps_unmatched(self) -> bool {
+        matches!(self, Self::Left | Self::Anti)
+    }
 }
 
 /// What a bind join is made of.
@@ -47,9 +63,11 @@ pub(super) struct JoinParts {
     /// The values for the binding's `Outer` columns, in that order.
     pub(super) keys: Vec<Arc<dyn PhysicalExpr>>,
     pub(super) join_type: BindJoinType,
-    /// What a pair of rows must pass besides, over the joined columns.
-    pub(super) residual: Option<Arc<dyn PhysicalExpr>>,
     /// The input's columns, then the scan's.
+    pub(super) pairs: SchemaRef,
+    /// What a pair of rows must pass besides, over those.
+    pub(super) residual: Option<Arc<dyn PhysicalExpr>>,
+    /// What comes out.
     pub(super) schema: SchemaRef,
     /// No more joined rows than this are wanted.
     pub(super) fetch: Option<usize>,
@@ -114,7 +132,7 @@ struct Joining {
     memo: HashMap<String, Arc<Vec<RecordBatch>>>,
     memo_bytes: usize,
     ready: VecDeque<Emission>,
-    /// For left joins: which members of a group found an answer.
+    /// Which members of a group found an answer, where that decides what comes out.
     matched: HashMap<u64, Vec<bool>>,
     next_group: u64,
     /// So many rows are gathered before it is looked whether they settle how they are answered: twice as many each time, so
@@ -220,12 +238,11 @@ impl Joining {
         let mut groups = Vec::new();
         let mut calls = Vec::new();
         let mut bound = Vec::new();
-        let wants = self.parts.spec.wants(&self.parts.statement);
-        let plan = Arc::new(self.parts.spec.read_plan(wants)?);
+        let plan = self.plan()?;
         for (key, members) in keyed {
             let group = Group { serial: self.next_group, outer: batch.clone(), members: members.into() };
             self.next_group += 1;
-            if self.parts.join_type == BindJoinType::Left {
+            if self.parts.join_type != BindJoinType::Inner {
                 self.matched.insert(group.serial, vec![false; group.members.len()]);
             }
             let Some(key) = key else {
@@ -274,6 +291,19 @@ impl Joining {
         let stream = read_calls(context, plan, stream::iter(bound), pace(self.parts.fetch)).boxed();
         self.answers = Some(Answers { groups, calls, stream, kept: Vec::new(), kept_bytes: 0 });
         Ok(())
+    }
+
+    /// How the answers of one key are read: where it is only asked whether there is a row, one row tells, and what was not read
+    /// of them is not missing.
+    fn plan(&self) -> Result<Arc<ReadPlan>> {
+        let wants = self.parts.spec.wants(&self.parts.statement);
+        let one_tells = !self.parts.join_type.gives_pairs() && self.parts.residual.is_none() && !wants.whole;
+        let limit = if one_tells { Some(1) } else { wants.limit };
+        let plan = self.parts.spec.read_plan(Wants { limit, ..wants })?;
+        if plan.limit.is_some() {
+            plan.satisfy();
+        }
+        Ok(Arc::new(plan))
     }
 
     fn can_be_asked(&self, plan: &ReadPlan, calls: &[(BoundCall, Vec<Value>)]) -> bool {
@@ -344,16 +374,17 @@ impl Joining {
                 if to < group.members.len() {
                     self.ready.push_front(Emission::Pairs { group, from: to, answers });
                 }
-                Ok(Some(joined).filter(|batch| batch.num_rows() > 0))
+                Ok(joined.filter(|batch| batch.num_rows() > 0))
             }
             Emission::End { group } => {
-                let Some(matched) = self.matched.remove(&group.serial) else { return Ok(None) };
+                let matched = self.matched.remove(&group.serial).filter(|_| self.parts.join_type.keeps_unmatched());
+                let Some(matched) = matched else { return Ok(None) };
                 let rest: Vec<u32> =
                     group.members.iter().zip(matched).filter(|(_, found)| !found).map(|(row, _)| *row).collect();
                 if rest.is_empty() {
                     return Ok(None);
                 }
-                self.with_nulls(&group.outer, &rest).map(Some)
+                self.alone(&group.outer, &rest).map(Some)
             }
             Emission::Listed { outer, rows, from } => self.listed(outer, rows, from),
         }
@@ -385,20 +416,22 @@ impl Joining {
             let mask = self.residual_mask(&pairs)?;
             let passes = |at: usize| mask.as_ref().is_none_or(|mask| mask.is_valid(at) && mask.as_boolean().value(at));
             matched.extend(members.iter().enumerate().filter(|(at, _)| passes(*at)).map(|(_, row)| *row));
-            joined = Some(match &mask {
-                Some(mask) => filter_record_batch(&pairs, mask.as_boolean()).map_err(arrow_error)?,
-                None => pairs,
-            });
+            joined = match &mask {
+                _ if !self.parts.join_type.gives_pairs() => None,
+                Some(mask) => Some(filter_record_batch(&pairs, mask.as_boolean()).map_err(arrow_error)?),
+                None => Some(pairs),
+            };
         }
         let alone: Vec<u32> = match self.parts.join_type {
             BindJoinType::Inner => Vec::new(),
-            BindJoinType::Left => whole.into_iter().filter(|row| !matched.contains(row)).collect(),
+            BindJoinType::Semi => whole.into_iter().filter(|row| matched.contains(row)).collect(),
+            BindJoinType::Left | BindJoinType::Anti => whole.into_iter().filter(|row| !matched.contains(row)).collect(),
         };
         if !alone.is_empty() {
-            let nulls = self.with_nulls(&outer, &alone)?;
+            let alone = self.alone(&outer, &alone)?;
             joined = Some(match joined {
-                Some(joined) => concat_batches(&self.parts.schema, [&joined, &nulls]).map_err(arrow_error)?,
-                None => nulls,
+                Some(joined) => concat_batches(&self.parts.schema, [&joined, &alone]).map_err(arrow_error)?,
+                None => alone,
             });
         }
         if to < rows.len() {
@@ -416,47 +449,66 @@ impl Joining {
         self.parts.residual.as_ref().map(evaluate).transpose()
     }
 
-    /// Rows of the other input, with NULLs beside them.
-    fn with_nulls(&self, outer: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+    /// Rows of the other input without answers: with NULLs beside them where answers would be.
+    fn alone(&self, outer: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+        if !self.parts.join_type.gives_pairs() {
+            return self.beside(outer, rows, Vec::new());
+        }
         let nulls = self.parts.spec.schema.fields().iter();
         let nulls = nulls.map(|field| new_null_array(field.data_type(), rows.len())).collect();
         self.beside(outer, rows, nulls)
     }
 
-    /// Members `from..to`, each with every answer, as far as the residual predicate lets them.
-    fn pairs(&mut self, group: &Group, from: usize, to: usize, answers: &RecordBatch) -> Result<RecordBatch> {
+    /// Members `from..to`, each with every answer, as far as the residual predicate lets them; or those of them that stay now
+    /// that they have one.
+    fn pairs(&mut self, group: &Group, from: usize, to: usize, answers: &RecordBatch) -> Result<Option<RecordBatch>> {
         let count = answers.num_rows();
-        let number = u32::try_from(count).map_err(|_| Error::new(ErrorKind::Internal, "a batch is too long"))?;
+        let gives_pairs = self.parts.join_type.gives_pairs();
         let members = &group.members[from..to];
-        let rows: Vec<u32> = members.iter().flat_map(|row| std::iter::repeat_n(*row, count)).collect();
-        let columns = if members.len() == 1 {
-            answers.columns().to_vec()
+        let (joined, mask) = if gives_pairs || self.parts.residual.is_some() {
+            let number = u32::try_from(count).map_err(|_| Error::new(ErrorKind::Internal, "a batch is too long"))?;
+            let rows: Vec<u32> = members.iter().flat_map(|row| std::iter::repeat_n(*row, count)).collect();
+            let columns = if members.len() == 1 {
+                answers.columns().to_vec()
+            } else {
+                let repeated: UInt32Array = members.iter().flat_map(|_| 0..number).collect();
+                take_record_batch(answers, &repeated).map_err(arrow_error)?.columns().to_vec()
+            };
+            let joined = self.beside(&group.outer, &rows, columns)?;
+            let mask = self.residual_mask(&joined)?;
+            (Some(joined), mask)
         } else {
-            let repeated: UInt32Array = members.iter().flat_map(|_| 0..number).collect();
-            take_record_batch(answers, &repeated).map_err(arrow_error)?.columns().to_vec()
+            (None, None)
         };
-        let joined = self.beside(&group.outer, &rows, columns)?;
-        let mask = self.residual_mask(&joined)?;
+        let mut found_now = Vec::new();
         if let Some(matched) = self.matched.get_mut(&group.serial) {
             for (at, found) in matched[from..to].iter_mut().enumerate() {
                 let passes =
                     |row: usize| mask.as_ref().is_none_or(|mask| mask.is_valid(row) && mask.as_boolean().value(row));
-                *found = *found || (at * count..(at + 1) * count).any(passes);
+                if !*found && (at * count..(at + 1) * count).any(passes) {
+                    *found = true;
+                    found_now.push(members[at]);
+                }
             }
         }
-        match mask {
-            None => Ok(joined),
-            Some(mask) => filter_record_batch(&joined, mask.as_boolean()).map_err(arrow_error),
+        match (self.parts.join_type, joined, mask) {
+            (BindJoinType::Semi, ..) => self.alone(&group.outer, &found_now).map(Some),
+            (BindJoinType::Inner | BindJoinType::Left, Some(joined), Some(mask)) => {
+                filter_record_batch(&joined, mask.as_boolean()).map_err(arrow_error).map(Some)
+            }
+            (BindJoinType::Inner | BindJoinType::Left, joined, _) => Ok(joined),
+            (BindJoinType::Anti, ..) => Ok(None),
         }
     }
 
-    /// Rows of the other input, with these columns beside them.
+    /// Rows of the other input, with these columns beside them, if any.
     fn beside(&self, outer: &RecordBatch, rows: &[u32], columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        let schema = if columns.is_empty() { &self.parts.schema } else { &self.parts.pairs };
         let taken = take_record_batch(outer, &UInt32Array::from(rows.to_vec())).map_err(arrow_error)?;
         let mut all: Vec<ArrayRef> = taken.columns().to_vec();
         all.extend(columns);
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        RecordBatch::try_new_with_options(Arc::clone(&self.parts.schema), all, &options).map_err(arrow_error)
+        RecordBatch::try_new_with_options(Arc::clone(schema), all, &options).map_err(arrow_error)
     }
 }
 

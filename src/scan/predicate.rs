@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Expr, Operator};
 use serde_json::Value;
 
@@ -174,14 +174,39 @@ fn finite(n: f64) -> Option<Value> {
 }
 
 fn other(table: &Table, expr: &Expr) -> Predicate {
+    let place = |column: &Column| table.columns.iter().position(|known| known.name == column.name);
     let mut columns = BTreeSet::new();
+    let mut compared = BTreeSet::new();
     let _ = expr.apply(|part| {
-        if let Expr::Column(column) = part
-            && let Some(at) = table.columns.iter().position(|known| known.name == column.name)
-        {
-            columns.insert(at);
+        if let Expr::Column(column) = part {
+            columns.extend(place(column));
         }
+        compared.extend(compared_sides(part).into_iter().filter_map(bare).filter_map(place));
         Ok(TreeNodeRecursion::Continue)
     });
-    Predicate::Other { columns: columns.into_iter().collect() }
+    Predicate::Other { columns: columns.into_iter().collect(), compared: compared.into_iter().collect() }
+}
+
+/// What a comparison compares with something; nothing of what is no comparison.
+fn compared_sides(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::BinaryExpr(binary) if binary.op.supports_propagation() => {
+            vec![&binary.left, &binary.right]
+        }
+        Expr::Like(like) | Expr::SimilarTo(like) => vec![&like.expr],
+        Expr::Between(between) => vec![&between.expr],
+        Expr::InList(list) => vec![&list.expr],
+        _ => Vec::new(),
+    }
+}
+
+/// The column that an expression is, under casts.
+fn bare(expr: &Expr) -> Option<&Column> {
+    match expr {
+        Expr::Column(column) => Some(column),
+        Expr::Cast(cast) => bare(&cast.expr),
+        Expr::TryCast(cast) => bare(&cast.expr),
+        Expr::Alias(alias) => bare(&alias.expr),
+        _ => None,
+    }
 }

@@ -412,13 +412,22 @@ impl ScanSpec {
     /// Whether this scan, which gets rows one by one by their keys, gives what `list` gives: the document declares the
     /// keys, both send the same constants, and both answer the same of the columns that are needed.
     pub(super) fn gets_what_is_listed_by(&self, list: &Self) -> bool {
-        let Some(keys) = self.table.resource.keys.as_ref().filter(|keys| keys.declared) else { return false };
+        let declared = self.table.resource.keys.as_ref().is_some_and(|keys| keys.declared);
+        declared && self.gets_rows_of(list) && self.filled() == list.filled()
+    }
+
+    /// Whether it gives those rows with columns that are needed and that the answers of `list` do not hold.
+    pub(super) fn gets_more_than_is_listed_by(&self, list: &Self) -> bool {
+        let (here, there) = (self.filled(), list.filled());
+        self.gets_rows_of(list) && here.len() > there.len() && there.iter().all(|column| here.contains(column))
+    }
+
+    /// Whether it gets rows of `list` one by one by their keys.
+    fn gets_rows_of(&self, list: &Self) -> bool {
+        let Some(keys) = self.table.resource.keys.as_ref() else { return false };
         let constants = |spec: &Self| -> Vec<(usize, bool)> {
             let bound = spec.binding.bound.iter().filter(|bound| bound.supplied == Supplied::Constant);
             bound.map(|bound| (bound.column, bound.through_key)).collect()
-        };
-        let answered = |spec: &Self| -> Vec<usize> {
-            spec.needed.iter().copied().filter(|column| spec.decoded.contains(column)).collect()
         };
         let is_key = |bound: &BoundColumn| {
             let column = &self.table.columns[bound.column].name;
@@ -430,7 +439,15 @@ impl ScanSpec {
             && self.outer_columns().all(is_key)
             && constants(self) == constants(list)
             && self.binding.fields_only == list.binding.fields_only
-            && answered(self) == answered(list)
+    }
+
+    /// The columns that are needed and that the answers hold, or the value that was bound.
+    fn filled(&self) -> Vec<usize> {
+        let is_bound = |column: usize| {
+            let known = &self.table.columns[column];
+            self.binding.bound.iter().any(|bound| gives(bound, column, known))
+        };
+        self.needed.iter().copied().filter(|column| self.decoded.contains(column) || is_bound(*column)).collect()
     }
 
     fn place(&self, call: &mut Call, name: &str, value: Value) {
@@ -479,6 +496,7 @@ impl ScanSpec {
         report.note_tested(&self.table.id(), self.tested.iter().map(|at| self.table.columns[*at].name.as_str()));
         self.warn_of_absent(values, report);
         self.warn_of_fields_only(report);
+        self.warn_of_unstated(report);
         self.warn_of_shadows(rows, values, report);
         let schema = Arc::new(Schema::new(self.fields.clone()));
         let options = RecordBatchOptions::new().with_row_count(Some(count));
@@ -554,6 +572,18 @@ impl ScanSpec {
                     "`{}` takes no parameter `{name}`, so the field of that name was compared",
                     self.binding.method.name
                 ),
+            );
+        }
+    }
+
+    /// A field that was compared, though a parameter has its name and nobody says that both mean the same.
+    fn warn_of_unstated(&self, report: &Report) {
+        for column in &self.binding.unstated {
+            let name = &self.table.columns[*column].name;
+            report.warn(
+                "shadowed",
+                format!("{}.{name}", self.table.id()),
+                format!("the field `{name}` was compared; the parameter of that name, which `=` gives a value, may mean something else"),
             );
         }
     }

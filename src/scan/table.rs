@@ -23,7 +23,7 @@ use crate::bind::Table;
 use crate::call::{Endpoints, KeptAnswers, Lengths, ReadContext, SharedAnswers};
 use crate::clock::SharedClock;
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Result, fold_name};
 use crate::http::{CallBudget, Client};
 use crate::provider::Registry;
 use crate::report::Report;
@@ -130,6 +130,11 @@ impl RestTable {
 
     pub(super) fn core(&self) -> &Arc<ScanCore> {
         &self.core
+    }
+
+    /// Whether a parameter of that name was given as an argument of the table.
+    pub(super) fn is_argument(&self, name: &str) -> bool {
+        self.arguments.keys().any(|given| fold_name(given) == fold_name(name))
     }
 
     /// Binds a scan of this table.

@@ -484,7 +484,7 @@ fn mentions(predicate: &Predicate, column: usize) -> bool {
     match predicate {
         Predicate::Equals { column: at, .. } | Predicate::In { column: at, .. } => *at == column,
         Predicate::And(parts) | Predicate::Or(parts) => parts.iter().any(|part| mentions(part, column)),
-        Predicate::Other { columns } => columns.contains(&column),
+        Predicate::Other { columns, .. } => columns.contains(&column),
     }
 }
 

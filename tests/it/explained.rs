@@ -125,6 +125,8 @@ async fn predicates_keys_and_the_list_beside_them_are_told() {
     assert_eq!(line(&lines, "checked on the rows: ").len(), 1);
     let lines = explain(&mut db, "SELECT count(*) FROM acme.shop.widgets").await;
     assert_eq!(line(&lines, "calls: "), ["1 or more, likely 1"], "{lines:#?}");
+    // The very request: the smallest page tells the total.
+    assert_eq!(line(&lines, "request: "), [format!("GET {}/widgets?per_page=1", server.url())]);
     assert!(lines.iter().any(|line| line.starts_with("CountExec: acme.shop.widgets")), "{lines:#?}");
     assert!(server.requests().is_empty());
 }

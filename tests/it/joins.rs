@@ -1,6 +1,7 @@
 //! Bind joins: tables whose parameters come from another table's rows.
 
 mod checks;
+mod exists;
 
 use serde_json::{Value, json};
 use skyql::ErrorKind;
@@ -436,21 +437,6 @@ async fn residual_conditions_of_an_inner_join_are_checked() {
     let sql = "SELECT count(*), count(DISTINCT p.widget_id) FROM acme.shop.widgets w, acme.shop.parts p \
                WHERE p.widget_id = w.id AND w.id BETWEEN 4 AND 6";
     assert_eq!(db(&server).rows(sql).await.rows, [["3", "2"]]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_anti_join_keeps_what_has_no_answer_or_says_that_it_cannot() {
-    let server = shop(5).await;
-    for sql in [
-        "SELECT w.id FROM acme.shop.widgets w WHERE NOT EXISTS \
-         (SELECT 1 FROM acme.shop.parts p WHERE p.widget_id = w.id) ORDER BY 1",
-        "SELECT w.id FROM acme.shop.widgets w LEFT ANTI JOIN acme.shop.parts p ON p.widget_id = w.id ORDER BY 1",
-    ] {
-        match db(&server).run(sql).await {
-            Ok(answer) => assert_eq!(answer.rows, [["3"]], "{sql}"),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::MissingParameter, "{sql}: {error:?}"),
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

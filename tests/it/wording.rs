@@ -17,6 +17,9 @@ async fn refused(session: &mut Session, sql: &str) -> Error {
 const CASES: &[(&str, &str, Option<u64>)] = &[
     ("SELECT EXISTS (SELECT 1)", "EXISTS cannot stand there", None),
     ("SELECT 1 IN (SELECT 1)", "IN with a subquery cannot stand there", None),
+    ("SELECT TOP 2 id FROM linode.images.images", "TOP is not known", None),
+    ("SELECT * FROM linode.images.images PIVOT (count(id) FOR vendor IN ('a', 'b'))", "PIVOT is not known", None),
+    ("SELECT * FROM linode.images.images UNPIVOT (v FOR n IN (id, label))", "UNPIVOT is not known", None),
     ("SELECT regexp_like('a', '(')", "a pattern cannot be read: unclosed group", None),
     ("SELECT regexp_substr('a', '(')", "`regexp_substr` got a pattern that cannot be read: unclosed group", None),
     ("SELECT CAST('abc' AS INT)", "`abc` is no integer", Some(14)),

@@ -189,6 +189,22 @@ const RULES: &[Rule] = &[
         "EXISTS cannot stand there",
         "it can in WHERE and ON",
     ),
+    unsupported("TOP", "TOP is not known", "`LIMIT n` at the end of the query says the same"),
+    unsupported(
+        "Unsupported ast node Pivot {}",
+        "PIVOT is not known",
+        "one `count(*) FILTER (WHERE …)` for each value says the same, with GROUP BY for the rows",
+    ),
+    unsupported(
+        "Unsupported ast node Unpivot {}",
+        "UNPIVOT is not known",
+        "`UNION ALL` of one query for each column says the same",
+    ),
+    unsupported(
+        "Unsupported ast node {} in create_relation",
+        "FROM holds something that is not known",
+        "it takes tables, subqueries, joins, VALUES and functions that are tables",
+    ),
     unsupported(
         "Accessing outer reference columns is not allowed in the plan: {}",
         "a subquery refers to the query around it where that is not possible",

@@ -83,10 +83,55 @@ async fn a_name_that_is_parameter_and_column_means_what_the_document_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn inequalities_on_a_name_that_is_also_a_column_are_about_the_rows() {
+async fn a_name_that_is_another_thing_as_a_column_takes_values_and_nothing_else() {
     let server = server().await;
-    let answer = db(&server).rows("SELECT name FROM acme.depot.things WHERE type <> 'T1' AND zone LIKE 's%'").await;
+    let mut db = db(&server);
+    for wrong in [
+        "type <> 'T1'",
+        "NOT type = 'T1'",
+        "type NOT IN ('T1')",
+        "type LIKE 'T%'",
+        "type BETWEEN 'A' AND 'Z'",
+        "type = 'T1' OR name = 'one'",
+        "CASE WHEN type = 'T1' THEN true ELSE false END",
+        "type IN (SELECT 'T1')",
+        "EXISTS (SELECT 1 FROM (VALUES ('T1')) v(k) WHERE v.k = things.type)",
+    ] {
+        let error = db.error(&format!("SELECT name FROM acme.depot.things WHERE {wrong}")).await;
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{wrong}: {error}");
+        assert_eq!(
+            (error.message(), error.hint_text()),
+            (
+                "`type` is a parameter of `acme.depot.things`, and the field of that name is another thing",
+                Some(
+                    "the parameter takes values by `type = …` and `type IN (…)` alone; for the field, put it in an \
+                     expression, as in `lower(type) <> …`"
+                )
+            ),
+            "{wrong}"
+        );
+    }
+    let join = "SELECT name FROM acme.depot.things t JOIN (VALUES ('T1')) v(k) ON t.type = v.k";
+    assert_eq!(db.error(join).await.kind(), ErrorKind::InvalidArgument);
+    assert!(server.requests().is_empty());
+
+    let answer = db.rows("SELECT name FROM acme.depot.things WHERE lower(type) <> 't1' AND type IS NOT NULL").await;
     assert_eq!(answer.rows, [["two"]]);
+    let answer = db.rows("SELECT name FROM acme.depot.things(type => 'base') WHERE things.type <> 'T1'").await;
+    assert_eq!(answer.rows, [["two"]]);
+    // The value that is sent stands for the name.
+    let answer = db.rows("SELECT name FROM acme.depot.things WHERE type = 'base' AND type <> 'T1'").await;
+    assert_eq!(answer.rows.len(), 3);
+    assert_eq!(targets(&server), ["/things", "/things?type=base", "/things?type=base"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_is_compared_with_a_warning_where_nobody_says_what_the_parameter_means() {
+    let server = server().await;
+    let answer = db(&server).rows("SELECT name FROM acme.depot.things WHERE zone LIKE 's%' AND status <> 'x'").await;
+    assert_eq!(answer.rows, [["two"]]);
+    assert_eq!(answer.warned(), ["shadowed"]);
+    assert_eq!(answer.report.warnings[0].subject, "acme.depot.things.zone");
     assert_eq!(targets(&server), ["/things"]);
 }
 
