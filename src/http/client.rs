@@ -346,7 +346,10 @@ impl Client {
                 Ok(response) => {
                     let status = response.status;
                     let wait = if may_repeat || status == StatusCode::TOO_MANY_REQUESTS {
-                        self.wait_after_answer(outgoing, &response, attempt)?
+                        let wait = self.wait_after_answer(outgoing, &response, attempt);
+                        wait.inspect_err(|error| {
+                            log(outgoing, Some(status), None, elapsed(), attempt, error.message());
+                        })?
                     } else {
                         None
                     };

@@ -138,6 +138,18 @@ fn verbose_shows_requests_and_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn verbose_shows_a_refusal_that_is_not_waited_for() {
+    let server = Server::start(|_| Reply::json(429, json!({"error": "later"})).header("Retry-After", "3600")).await;
+    let base = format!("linode={}", server.url());
+    let mut command = Home::new().command(&["-v", "--base-url", &base, "-c", "SELECT id FROM linode.domains.domains"]);
+    let ran = tokio::task::spawn_blocking(move || Ran::of(command.env("LINODE_TOKEN", "hush-token"))).await.unwrap();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let request = ran.err.lines().find(|line| line.starts_with("GET ")).unwrap();
+    assert!(request.contains("/v4/domains?page_size=500 429 "), "{request}");
+    assert!(!ran.err.contains("hush"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn verbose_hides_a_key_that_goes_into_the_url() {
     let server = Server::start(paged(widgets(3), 20, 100, true)).await;
     let service = widgets_service(&server.url(), &(Paging::Page.document() + STATED_TOTAL), "$.items");
