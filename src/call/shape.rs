@@ -49,6 +49,8 @@ pub struct ReadPlan {
     pub(super) skip: u64,
     /// See [`Wants::trial`].
     pub(super) trial: bool,
+    /// See [`Wants::enough`].
+    pub(super) enough: bool,
     /// The parameter that names the fields wanted, and their names; none where all are.
     fields: Option<(TokenPlace, Value)>,
     /// Asks for the total.
@@ -68,6 +70,8 @@ pub struct Wants {
     pub whole: bool,
     /// Whether the reader says itself what it means when it stops early.
     pub trial: bool,
+    /// Whether the rows up to the limit are all that could matter: what is behind them is not left out.
+    pub enough: bool,
 }
 
 /// Where in `Page::captures` each value of the envelope is.
@@ -211,6 +215,7 @@ impl ReadPlan {
             doubted: AtomicBool::new(false),
             skip: wants.skip,
             trial: wants.trial,
+            enough: wants.enough,
             fields,
             count: method.pushdown.count.clone().filter(|_| wants.total || wants.limit.is_none() || wants.skip > 0),
         })

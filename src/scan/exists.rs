@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result};
+use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
     Aggregate, BinaryExpr, Cast, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator,
@@ -17,6 +18,8 @@ use datafusion::logical_expr::{
 use super::join::{bind_node, covers, is_plain, keys_for};
 use super::joining::BindJoinType;
 use super::leaf::{BoundBy, Leaf, without_alias};
+use super::predicate::all_compared;
+use super::table::RestTable;
 
 /// `EXISTS`, `IN`, `LEFT SEMI JOIN` and their opposites, whose other side is called once per key of the rows they are about.
 pub(super) fn bind_exists(join: &Join) -> Result<Option<LogicalPlan>> {
@@ -48,6 +51,7 @@ fn can_give_keys(join: &Join) -> bool {
 /// A table whose parameter is the value of a subquery: that value is the one key.
 pub(super) fn bind_scalar(filter: &Filter) -> Result<Option<LogicalPlan>> {
     let Some(leaf) = Leaf::of(&filter.input) else { return Ok(None) };
+    leaf.check_meaning(all_compared(&filter.predicate))?;
     let mut pairs: Vec<(Expr, Expr)> = Vec::new();
     let mut rest = Vec::new();
     for conjunct in split_conjunction(&filter.predicate) {
@@ -176,7 +180,7 @@ fn beside(plan: &LogicalPlan, leaf: &Leaf, pairs: &[(Expr, Expr)], giver: &Logic
     let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.column(mine)).collect();
     // A name that means something else as a field would not tell one key's rows from another's.
     let tells = |column: usize| leaf.rest().is_some_and(|table| !table.table().columns[column].role.shadows());
-    if leaf.bound_by(&columns) != Some(BoundBy::Key) || !columns.iter().all(|at| tells(*at)) || is_volatile(giver)? {
+    if leaf.bound_by(&columns) != Some(BoundBy::Key) || !columns.iter().all(|at| tells(*at)) || !is_repeatable(giver)? {
         return Ok(None);
     }
     let (values, equalities) = as_columns(pairs);
@@ -201,14 +205,39 @@ fn as_columns(pairs: &[(Expr, Expr)]) -> (Vec<Expr>, Vec<(Expr, Expr)>) {
     pairs.iter().enumerate().map(named).unzip()
 }
 
-/// Whether reading it twice may give different rows.
-fn is_volatile(plan: &LogicalPlan) -> Result<bool> {
-    let mut volatile = false;
+/// Whether reading it twice gives the same rows, where its answers are the same. Operators that work side by side give theirs
+/// in any order, of which a limit takes some.
+fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
+    let mut repeatable = true;
     plan.apply_with_subqueries(|node| {
-        volatile |= node.expressions().iter().any(Expr::is_volatile);
-        Ok(if volatile { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        let takes_some = match node {
+            LogicalPlan::Limit(_) | LogicalPlan::Window(_) => true,
+            LogicalPlan::Sort(sort) => sort.fetch.is_some(),
+            LogicalPlan::TableScan(scan) => scan.fetch.is_some(),
+            _ => false,
+        };
+        repeatable &= !takes_some || keeps_order(node);
+        repeatable &= !node.expressions().iter().any(Expr::is_volatile);
+        Ok(if repeatable { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
     })?;
-    Ok(volatile)
+    Ok(repeatable)
+}
+
+/// Whether rows always come in the same order.
+fn keeps_order(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(scan) => {
+            source_as_provider(&scan.source).is_ok_and(|table| table.downcast_ref::<RestTable>().is_some())
+        }
+        LogicalPlan::Values(_) | LogicalPlan::EmptyRelation(_) => true,
+        LogicalPlan::Limit(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Projection(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Filter(_) => plan.inputs().into_iter().all(keeps_order),
+        _ => false,
+    }
 }
 
 /// A column of `plan`, under casts, as what it is over the input.

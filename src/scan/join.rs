@@ -31,7 +31,7 @@ use super::exists::{bind_exists, bind_scalar, with_keys, with_keys_below};
 use super::foreign;
 use super::joining::BindJoinType;
 use super::leaf::{BoundBy, Leaf, without_alias};
-use super::predicate::never_holds;
+use super::predicate::{all_compared, never_holds};
 use super::recursion::with_alike_terms;
 use super::table::{RestTable, StatementContext};
 use super::wanted::{WantedRows, behind_wanted, first_wanted, total_wanted};
@@ -274,7 +274,8 @@ fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
 /// The join with what must be bound of it.
 fn bind_join(node: &LogicalPlan, join: &Join) -> Result<Option<LogicalPlan>> {
     for leaf in [&join.left, &join.right].into_iter().filter_map(|side| Leaf::of(side)).filter(|_| is_plain(join)) {
-        leaf.check_meaning(&join.on)?;
+        let filter = join.filter.iter().flat_map(all_compared);
+        leaf.check_meaning(join.on.iter().flat_map(|(a, b)| [a, b]).chain(filter))?;
     }
     let bound = match join.join_type {
         JoinType::Inner => bind_inner(node)?,
@@ -371,7 +372,7 @@ fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let gave_keys = give_keys(&mut tree)?;
     let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
     for leaf in leaves.iter().flatten() {
-        leaf.check_meaning(&tree.equalities)?;
+        leaf.check_meaning(tree.equalities.iter().flat_map(|(a, b)| [a, b]))?;
     }
     // No row of one relation is no row at all, whatever the others need.
     let mut predicates = tree.filters.iter().chain(leaves.iter().flatten().flat_map(|leaf| &leaf.filters));

@@ -293,17 +293,12 @@ impl Joining {
         Ok(())
     }
 
-    /// How the answers of one key are read: where it is only asked whether there is a row, one row tells, and what was not read
-    /// of them is not missing.
+    /// How the answers of one key are read. Where it is only asked whether there is a row, the first one tells.
     fn plan(&self) -> Result<Arc<ReadPlan>> {
         let wants = self.parts.spec.wants(&self.parts.statement);
         let one_tells = !self.parts.join_type.gives_pairs() && self.parts.residual.is_none() && !wants.whole;
-        let limit = if one_tells { Some(1) } else { wants.limit };
-        let plan = self.parts.spec.read_plan(Wants { limit, ..wants })?;
-        if plan.limit.is_some() {
-            plan.satisfy();
-        }
-        Ok(Arc::new(plan))
+        let wants = if one_tells { Wants { limit: Some(1), enough: true, ..wants } } else { wants };
+        self.parts.spec.read_plan(wants).map(Arc::new)
     }
 
     fn can_be_asked(&self, plan: &ReadPlan, calls: &[(BoundCall, Vec<Value>)]) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::DFSchemaRef;
+use datafusion::common::{DFSchemaRef, Result};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
@@ -107,18 +107,21 @@ impl Leaf {
         }
     }
 
-    /// A list that is joined on a name that means something else as a parameter would be compared with the field, which is
-    /// hardly what was meant: `=` with a literal is about the parameter.
+    /// A list whose rows are compared by a name that means something else as a parameter is compared by the field, which is
+    /// hardly what was meant: `=` with a literal is about the parameter. `sides` are those of comparisons.
     ///
     /// # Errors
     /// `InvalidArgument` that says so.
-    pub(super) fn check_meaning(&self, equalities: &[(Expr, Expr)]) -> datafusion::common::Result<()> {
-        let Some(table) = self.rest().filter(|_| self.is_readable(&[])) else { return Ok(()) };
-        let Some(list) = self.spec(&[]) else { return Ok(()) };
-        for column in equalities.iter().flat_map(|(a, b)| [a, b]).filter_map(|side| self.column(side)) {
+    pub(super) fn check_meaning<'e>(&self, sides: impl IntoIterator<Item = &'e Expr>) -> Result<()> {
+        let mut columns = sides.into_iter().filter_map(|side| self.column(side)).peekable();
+        if columns.peek().is_none() {
+            return Ok(());
+        }
+        let (Some(table), Some(list)) = (self.rest(), self.spec(&[])) else { return Ok(()) };
+        for column in columns {
             let known = &table.table().columns[column];
             let is_bound = list.binding.bound_column(column).is_some() || table.is_argument(&known.name);
-            let takes = list.binding.method.parameter(&known.name).is_some();
+            let takes = list.binding.method.parameters.iter().any(|parameter| parameter.name == known.name);
             if known.role == ColumnRole::Different && takes && !is_bound {
                 return Err(to_datafusion(compared_with_field(table.table(), column)));
             }

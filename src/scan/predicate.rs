@@ -187,6 +187,16 @@ fn other(table: &Table, expr: &Expr) -> Predicate {
     Predicate::Other { columns: columns.into_iter().collect(), compared: compared.into_iter().collect() }
 }
 
+/// What is compared with something anywhere in an expression.
+pub(super) fn all_compared(expr: &Expr) -> Vec<&Expr> {
+    let mut sides = Vec::new();
+    let _ = expr.apply(|part| {
+        sides.extend(compared_sides(part));
+        Ok(TreeNodeRecursion::Continue)
+    });
+    sides
+}
+
 /// What a comparison compares with something; nothing of what is no comparison.
 fn compared_sides(expr: &Expr) -> Vec<&Expr> {
     match expr {

@@ -141,7 +141,8 @@ fn verbose_shows_requests_and_no_secret() {
 async fn verbose_shows_a_refusal_that_is_not_waited_for() {
     let server = Server::start(|_| Reply::json(429, json!({"error": "later"})).header("Retry-After", "3600")).await;
     let base = format!("linode={}", server.url());
-    let mut command = Home::new().command(&["-v", "--base-url", &base, "-c", "SELECT id FROM linode.domains.domains"]);
+    let home = Home::new();
+    let mut command = home.command(&["-v", "--base-url", &base, "-c", "SELECT id FROM linode.domains.domains"]);
     let ran = tokio::task::spawn_blocking(move || Ran::of(command.env("LINODE_TOKEN", "hush-token"))).await.unwrap();
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let request = ran.err.lines().find(|line| line.starts_with("GET ")).unwrap();

@@ -78,8 +78,7 @@ impl Pager {
             self.verdict_said = true;
             return;
         }
-        // A reader that wanted no more than it has misses nothing of the rest.
-        if self.not_found || self.plan.is_satisfied() && self.has_enough() {
+        if self.not_found || self.plan.enough && self.has_enough() {
             self.say(Verdict::Complete, String::new());
             return;
         }
@@ -103,8 +102,8 @@ impl Pager {
             self.verdict_said = true;
             return;
         }
-        if self.plan.is_satisfied() {
-            self.conclude();
+        if self.plan.enough && self.has_enough() {
+            self.say(Verdict::Complete, String::new());
             return;
         }
         match self.moved.take() {
@@ -145,6 +144,9 @@ impl Drop for Pager {
     fn drop(&mut self) {
         let untouched = matches!(self.stage, Stage::First) && self.started.is_none();
         if !untouched && !self.failed && !self.plan.trial {
+            if self.plan.is_satisfied() {
+                self.conclude();
+            }
             self.stop();
         }
     }

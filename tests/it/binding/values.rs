@@ -95,6 +95,8 @@ async fn a_name_that_is_another_thing_as_a_column_takes_values_and_nothing_else(
         "type = 'T1' OR name = 'one'",
         "CASE WHEN type = 'T1' THEN true ELSE false END",
         "type IN (SELECT 'T1')",
+        "type = (SELECT max(k) FROM (VALUES ('T1')) v(k))",
+        "type <> (SELECT max(k) FROM (VALUES ('T1')) v(k))",
         "EXISTS (SELECT 1 FROM (VALUES ('T1')) v(k) WHERE v.k = things.type)",
     ] {
         let error = db.error(&format!("SELECT name FROM acme.depot.things WHERE {wrong}")).await;
