@@ -35,5 +35,5 @@ pub use lengths::{Length, Lengths, known_length};
 pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls, stated_total};
 pub use request::{check_path, describe_request};
 pub use send::{Answered, Destination, ShownRequest, destination, send_call, show_request};
-pub use shape::{PlanOptions, ReadPlan, Wants, column_kind};
+pub use shape::{PlanOptions, ReadPlan, Stopping, Wants, column_kind};
 pub use shared::SharedAnswers;

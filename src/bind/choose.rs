@@ -416,8 +416,10 @@ fn nothing_fits(table: &Table, candidates: &[Candidate<'_>], no_where: bool) -> 
     } else {
         format!("no method of `{}` can be called with these predicates", table.id())
     };
-    Error::new(ErrorKind::MissingParameter, message)
-        .hint(format!("{}; give parameters as `name = value` in WHERE", said.join("; ")))
+    Error::new(ErrorKind::MissingParameter, message).hint(format!(
+        "{}; give parameters as `name = value` in WHERE, or by `=` in a join, IN or EXISTS",
+        said.join("; ")
+    ))
 }
 
 /// A parameter that no value binds has no meaning in a predicate: `page > 3` cannot be asked of the API.

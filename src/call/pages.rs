@@ -16,7 +16,7 @@ use super::hidden::Hidden;
 use super::lengths::Length;
 use super::page::{Ask, Coming, Fetched, Head, PageRequest, PageTask};
 use super::read::{BoundCall, Pace, ReadContext};
-use super::shape::ReadPlan;
+use super::shape::{ReadPlan, Stopping};
 use super::shared::Dated;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Authorizer;
@@ -241,7 +241,7 @@ impl Pager {
     /// Why what was read on trial is of no use, where it is not.
     fn trial_failed(&self) -> Option<String> {
         let twice = || (self.duplicates > 0).then(|| "a row came twice".to_owned());
-        if self.plan.trial { self.moved.clone().or_else(twice) } else { None }
+        if self.plan.stopping == Stopping::OnTrial { self.moved.clone().or_else(twice) } else { None }
     }
 
     /// Whether the answer so far does not contradict the total that it states.

@@ -47,10 +47,8 @@ pub struct ReadPlan {
     doubted: AtomicBool,
     /// Rows to leave out before the first.
     pub(super) skip: u64,
-    /// See [`Wants::trial`].
-    pub(super) trial: bool,
-    /// See [`Wants::enough`].
-    pub(super) enough: bool,
+    /// See [`Wants::stopping`].
+    pub(super) stopping: Stopping,
     /// The parameter that names the fields wanted, and their names; none where all are.
     fields: Option<(TokenPlace, Value)>,
     /// Asks for the total.
@@ -68,10 +66,20 @@ pub struct Wants {
     pub total: bool,
     /// Whether rows come with all their fields, because other readers share the answers.
     pub whole: bool,
-    /// Whether the reader says itself what it means when it stops early.
-    pub trial: bool,
-    /// Whether the rows up to the limit are all that could matter: what is behind them is not left out.
-    pub enough: bool,
+    /// What it means when the reader stops early.
+    pub stopping: Stopping,
+}
+
+/// What it means when a reader stops before the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stopping {
+    /// Rows are left out.
+    #[default]
+    LeavesOut,
+    /// Nothing, where it has as many rows as its limit: they are all that could matter.
+    HasAll,
+    /// The reader says it itself.
+    OnTrial,
 }
 
 /// Where in `Page::captures` each value of the envelope is.
@@ -214,8 +222,7 @@ impl ReadPlan {
             satisfied: AtomicBool::new(false),
             doubted: AtomicBool::new(false),
             skip: wants.skip,
-            trial: wants.trial,
-            enough: wants.enough,
+            stopping: wants.stopping,
             fields,
             count: method.pushdown.count.clone().filter(|_| wants.total || wants.limit.is_none() || wants.skip > 0),
         })

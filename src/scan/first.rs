@@ -18,7 +18,7 @@ use super::exec::{Rows, constant_rows, rows_of};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
 use crate::bind::{SortKey, ToldOrder};
-use crate::call::{BoundCall, Pace, ReadContext, ReadPlan, Wants, read_calls};
+use crate::call::{BoundCall, Pace, ReadContext, ReadPlan, Stopping, Wants, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::ValueType;
 use crate::report::{Part, Verdict};
@@ -64,7 +64,7 @@ impl First {
     pub(super) fn wants(&self, wants: Wants) -> Wants {
         // Where only the beginning of the ORDER BY is told, all rows with the last value that counts must come.
         let limit = self.whole.then(|| self.count.max(LOOKED_AT) as u64);
-        Wants { limit, trial: true, ..wants }
+        Wants { limit, stopping: Stopping::OnTrial, ..wants }
     }
 
     /// What the API is told, for people.

@@ -20,7 +20,7 @@ use super::grouped::{Grouped, Keyed};
 use super::listing::{Listing, Place};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
-use crate::call::{BoundCall, CallBatch, ReadPlan, Wants, describe_request, read_calls};
+use crate::call::{BoundCall, CallBatch, ReadPlan, Stopping, Wants, describe_request, read_calls};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of answers kept for keys that come again, per join.
@@ -297,7 +297,7 @@ impl Joining {
     fn plan(&self) -> Result<Arc<ReadPlan>> {
         let wants = self.parts.spec.wants(&self.parts.statement);
         let one_tells = !self.parts.join_type.gives_pairs() && self.parts.residual.is_none() && !wants.whole;
-        let wants = if one_tells { Wants { limit: Some(1), enough: true, ..wants } } else { wants };
+        let wants = if one_tells { Wants { limit: Some(1), stopping: Stopping::HasAll, ..wants } } else { wants };
         self.parts.spec.read_plan(wants).map(Arc::new)
     }
 

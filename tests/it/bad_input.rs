@@ -210,11 +210,11 @@ async fn missing_parameters_are_listed_per_method_and_send_nothing() {
     for (sql, wanted) in [
         (
             "SELECT * FROM acme.shop.parts",
-            "missing_parameter: `acme.shop.parts` cannot be read without parameters at 1:15 | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE",
+            "missing_parameter: `acme.shop.parts` cannot be read without parameters at 1:15 | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE, or by `=` in a join, IN or EXISTS",
         ),
         (
             "SELECT * FROM acme.shop.parts WHERE label = 'x'",
-            "missing_parameter: no method of `acme.shop.parts` can be called with these predicates at 1:15 | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE",
+            "missing_parameter: no method of `acme.shop.parts` can be called with these predicates at 1:15 | `list` needs `widget_id` (integer); give parameters as `name = value` in WHERE, or by `=` in a join, IN or EXISTS",
         ),
     ] {
         assert_eq!(told(&fails(&mut session, sql).await), wanted, "{sql}");

@@ -1,6 +1,7 @@
 //! The verdict of a call's pages: whether they are all, and what became of those that could not be read.
 
 use super::{Dated, Pager, Stage};
+use crate::call::shape::Stopping;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::PageKind;
@@ -78,7 +79,7 @@ impl Pager {
             self.verdict_said = true;
             return;
         }
-        if self.not_found || self.plan.enough && self.has_enough() {
+        if self.not_found || self.has_all() {
             self.say(Verdict::Complete, String::new());
             return;
         }
@@ -97,12 +98,12 @@ impl Pager {
 
     /// The verdict where the reader needs no more.
     pub(super) fn stop(&mut self) {
-        if self.plan.trial {
+        if self.plan.stopping == Stopping::OnTrial {
             // Its reader says what it means.
             self.verdict_said = true;
             return;
         }
-        if self.plan.enough && self.has_enough() {
+        if self.has_all() {
             self.say(Verdict::Complete, String::new());
             return;
         }
@@ -110,6 +111,11 @@ impl Pager {
             Some(reason) => self.say(Verdict::Moved, reason),
             None => self.say(Verdict::Truncated, "the query needs no more rows".to_owned()),
         }
+    }
+
+    /// Whether no further row could matter.
+    fn has_all(&self) -> bool {
+        self.plan.stopping == Stopping::HasAll && self.has_enough()
     }
 
     pub(super) fn say(&mut self, verdict: Verdict, reason: String) {
@@ -143,7 +149,7 @@ impl Drop for Pager {
     /// A reader that stops early has what it needs; what was not read is not missing.
     fn drop(&mut self) {
         let untouched = matches!(self.stage, Stage::First) && self.started.is_none();
-        if !untouched && !self.failed && !self.plan.trial {
+        if !untouched && !self.failed && self.plan.stopping != Stopping::OnTrial {
             if self.plan.is_satisfied() {
                 self.conclude();
             }

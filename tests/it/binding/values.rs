@@ -259,14 +259,14 @@ async fn the_error_lists_what_each_method_needs_and_cannot_take() {
             kind,
             "`acme.depot.stock` cannot be read without parameters",
             "`of_shelf` needs `shelf` (integer); `by_color` needs `color` (string); \
-             give parameters as `name = value` in WHERE",
+             give parameters as `name = value` in WHERE, or by `=` in a join, IN or EXISTS",
         ),
         (
             "SELECT number FROM acme.depot.stock WHERE low AND color = 'red'",
             kind,
             "no method of `acme.depot.stock` can be called with these predicates",
             "`of_shelf` needs `shelf` (integer) and cannot take `color`; `by_color` cannot take `low`; \
-             give parameters as `name = value` in WHERE",
+             give parameters as `name = value` in WHERE, or by `=` in a join, IN or EXISTS",
         ),
     ])
     .await;
