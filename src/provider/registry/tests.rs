@@ -295,7 +295,7 @@ fn facts_of_linode() {
         total: Some(both.clone()),
         declared: false,
         exact: false,
-        total_is_guessed: false,
+        total_is_guessed: true,
     };
     assert_eq!(list.pagination, paging);
     let columns: Vec<&str> = list.response.columns.iter().map(|column| column.name.as_str()).collect();
