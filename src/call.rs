@@ -30,6 +30,7 @@ mod told;
 mod transfer;
 
 pub use endpoint::{EndpointOptions, Endpoints};
+pub(crate) use found::{is_known_by, is_same};
 pub use kept::KeptAnswers;
 pub use lengths::{Length, Lengths, known_length};
 pub use read::{BoundCall, CallBatch, Pace, ReadContext, read_calls, stated_total};

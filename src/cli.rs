@@ -238,10 +238,18 @@ fn interrupt(runtime: &Runtime) -> oneshot::Receiver<Stop> {
     if let Ok(mut stops) = Stops::listen() {
         runtime.spawn(async move {
             let Some(stop) = stops.next().await else { return };
-            if press.send(stop).is_ok()
-                && let Some(again) = stops.next().await
-            {
-                std::process::exit(again.exit_code().into());
+            if press.send(stop).is_err() {
+                return;
+            }
+            let grace = async {
+                match stop.grace() {
+                    Some(grace) => tokio::time::sleep(grace).await,
+                    None => std::future::pending().await,
+                }
+                Some(stop)
+            };
+            if let Some(last) = tokio::select! { again = stops.next() => again, over = grace => over } {
+                std::process::exit(last.exit_code().into());
             }
         });
     }

@@ -57,8 +57,8 @@ pub(super) fn look(
     let one = shape == ItemShape::Object;
     let may_be_error = match (shape, page.items) {
         (ItemShape::Empty | ItemShape::Binary, _) => return Found::Wanted,
-        // Elements are rows, whatever they hold. Of no element an object is none.
-        (_, ItemsFound::List) => one && page.rows == 0 && !answer.body.is_empty(),
+        // Elements are rows, whatever they hold.
+        (_, ItemsFound::List) => page.rows == 0 && !answer.body.is_empty(),
         // Any value is a row.
         (ItemShape::Scalar | ItemShape::Map, ItemsFound::Object) => false,
         (_, ItemsFound::Object) => page.rows == 1 && !method.response.columns.is_empty(),
@@ -86,9 +86,9 @@ pub(super) fn look(
     }
     let refused = value.as_ref().is_some_and(|value| tells_error(plan, page, value));
     match page.items {
-        ItemsFound::Null if !one && !refused => return Found::Wanted,
+        ItemsFound::Null | ItemsFound::List if !one && !refused => return Found::Wanted,
         // `null` in the place of a list is an empty one to many, whatever else they say beside it.
-        ItemsFound::Null if !one => {}
+        ItemsFound::Null | ItemsFound::List if !one => {}
         _ if refused => return Found::Refused,
         _ => {}
     }
@@ -161,7 +161,7 @@ impl Identity {
 }
 
 /// Whether two values name one object: case, encoding and the form of a number or an address do not tell objects apart.
-fn is_same(asked: &Value, held: &Value) -> bool {
+pub(crate) fn is_same(asked: &Value, held: &Value) -> bool {
     let (asked, held) = (literal_text(asked), literal_text(held));
     let folded = |text: &str| percent_decode_str(text.trim()).decode_utf8_lossy().to_lowercase();
     if folded(&asked) == folded(&held) {
@@ -178,7 +178,7 @@ fn is_same(asked: &Value, held: &Value) -> bool {
 
 /// Whether an object goes by a name that it was asked for by: a slug in the place of an id. Numbers are in many fields by
 /// chance.
-fn is_known_by(asked: &Value, fields: &Map<String, Value>) -> bool {
+pub(crate) fn is_known_by(asked: &Value, fields: &Map<String, Value>) -> bool {
     let text = literal_text(asked);
     let is_name = |value: &Value| value.is_string() && is_same(asked, value);
     text.parse::<f64>().is_err() && fields.values().any(is_name)

@@ -40,6 +40,11 @@ pub(super) fn doubt(method: &Method, answer: &Answer, said: &Said, authorizer: O
             let message = format!("the answer is {}, and no JSON", quoted(method, text, authorizer));
             return Some(Error::new(ErrorKind::Decode, message));
         }
+        // Somebody else's page, whatever it says it is.
+        Said::Text(text) if text.trim_start().starts_with('<') => {
+            let message = format!("the answer is {}", quoted(method, text, authorizer));
+            return Some(Error::new(ErrorKind::Decode, message));
+        }
         Said::Text(_) => return None,
         Said::Json(value) => value,
     };

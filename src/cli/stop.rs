@@ -1,6 +1,7 @@
 //! What tells the program to stop: Ctrl-C, and SIGTERM of a service manager, a time limit or a system that goes down.
 
 use std::io;
+use std::time::Duration;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -13,7 +14,21 @@ pub(super) enum Stop {
     Terminate,
 }
 
+/// How long a program that is told once, and not by who looks at it, may take to say what it leaves. Nobody may read that:
+/// `timeout 60 skyql … | less`.
+#[cfg(unix)]
+const GRACE: Duration = Duration::from_secs(5);
+
 impl Stop {
+    /// How long to wait for the end after this; who presses keys presses again.
+    pub(super) fn grace(self) -> Option<Duration> {
+        match self {
+            Self::CtrlC => None,
+            #[cfg(unix)]
+            Self::Terminate => Some(GRACE),
+        }
+    }
+
     /// What shells call a program's end by a signal: 128 and its number.
     pub(super) fn exit_code(self) -> u8 {
         match self {

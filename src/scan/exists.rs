@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result};
 use datafusion::datasource::source_as_provider;
@@ -179,6 +180,9 @@ pub(super) fn with_keys(
 fn beside(plan: &LogicalPlan, leaf: &Leaf, pairs: &[(Expr, Expr)], giver: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.column(mine)).collect();
     // A name that means something else as a field would not tell one key's rows from another's.
+    if pairs.iter().any(|(mine, value)| mine.is_volatile() || value.is_volatile()) {
+        return Ok(None);
+    }
     let tells = |column: usize| leaf.rest().is_some_and(|table| !table.table().columns[column].role.shadows());
     if leaf.bound_by(&columns) != Some(BoundBy::Key) || !columns.iter().all(|at| tells(*at)) || !is_repeatable(giver)? {
         return Ok(None);
@@ -213,7 +217,13 @@ fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
         let takes_some = match node {
             LogicalPlan::Limit(_) | LogicalPlan::Window(_) => true,
             LogicalPlan::Sort(sort) => sort.fetch.is_some(),
-            LogicalPlan::TableScan(scan) => scan.fetch.is_some(),
+            LogicalPlan::TableScan(scan) => {
+                // What the recursion has so far is there for one reader.
+                let passes =
+                    source_as_provider(&scan.source).is_ok_and(|table| table.downcast_ref::<CteWorkTable>().is_some());
+                repeatable &= !passes;
+                scan.fetch.is_some()
+            }
             _ => false,
         };
         repeatable &= !takes_some || keeps_order(node);

@@ -42,13 +42,13 @@ fn condition(expr: Expr, alone: bool) -> Result<Transformed<Expr>> {
             let both = BinaryExpr::new(Box::new(left.data), op, Box::new(right.data));
             Ok(Transformed::new_transformed(Expr::BinaryExpr(both), changed))
         }
-        other => other.transform_up(compared),
+        other => other.transform_up(|expr| Ok(compared(expr))),
     }
 }
 
-fn compared(expr: Expr) -> Result<Transformed<Expr>> {
-    let Expr::InSubquery(InSubquery { expr, subquery, negated }) = expr else { return Ok(Transformed::no(expr)) };
+fn compared(expr: Expr) -> Transformed<Expr> {
+    let Expr::InSubquery(InSubquery { expr, subquery, negated }) = expr else { return Transformed::no(expr) };
     let (op, quantifier) =
         if negated { (Operator::NotEq, SetQuantifier::All) } else { (Operator::Eq, SetQuantifier::Any) };
-    Ok(Transformed::yes(Expr::SetComparison(SetComparison { expr, subquery, op, quantifier })))
+    Transformed::yes(Expr::SetComparison(SetComparison { expr, subquery, op, quantifier }))
 }

@@ -139,7 +139,7 @@ impl Waiter<'_> {
                 }
                 Ok(answered) => {
                     if let Err(error) = wait.check_same(&object.question, &answered.value) {
-                        break Ended::Broken(error);
+                        break Ended::Broken(error.reworded(|text| answered.conceal(text)));
                     }
                     let (seen, said) = wait.read(&answered.value);
                     state = said.map(|said| answered.conceal(&said));

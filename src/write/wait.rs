@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::answers::item_of;
 use super::plan::{Part, PlanContext, find};
 use crate::bind::{coerce, literal_text};
+use crate::call::{is_known_by, is_same};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{
     Call, Column, Effect, Gone, ItemShape, Keys, Location, Method, PageKind, Pagination, Parameter, Poll, Resource,
@@ -254,9 +255,9 @@ impl Wait {
             let (Some(wanted), Some(found)) = (question.arguments.get(&parameter.name), column.value_in(item)) else {
                 continue;
             };
-            let (wanted, found) = (literal_text(wanted), literal_text(found));
-            if !wanted.eq_ignore_ascii_case(&found) {
-                let name = &column.name;
+            let goes_by = |fields| is_known_by(wanted, fields);
+            if !is_same(wanted, found) && !item.as_object().is_some_and(goes_by) {
+                let (name, wanted, found) = (&column.name, literal_text(wanted), literal_text(found));
                 let message = format!("asked about `{name}` = `{wanted}`, the API answered about `{found}`");
                 return Err(Error::new(ErrorKind::Api, message).with("method", self.poll.name.clone()));
             }

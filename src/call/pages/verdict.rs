@@ -107,9 +107,12 @@ impl Pager {
             self.say(Verdict::Complete, String::new());
             return;
         }
-        match self.moved.take() {
-            Some(reason) => self.say(Verdict::Moved, reason),
-            None => self.say(Verdict::Truncated, "the query needs no more rows".to_owned()),
+        // Of one object nothing is left out: what was doubtful of it still is.
+        let doubt = self.unproved.take().filter(|_| self.plan.identity);
+        match (self.moved.take(), doubt) {
+            (Some(reason), _) => self.say(Verdict::Moved, reason),
+            (None, Some(reason)) => self.say(Verdict::Unproved, reason),
+            (None, None) => self.say(Verdict::Truncated, "the query needs no more rows".to_owned()),
         }
     }
 

@@ -94,6 +94,9 @@ async fn another_object_than_was_asked_for_is_no_answer() {
         always(|| Reply::json(200, json!({"image": {"id": 7, "name": "seven", "min_disk_size": 5}}))).await;
     let wanted = "the API was asked for `image_id` = `5`, and the answer's `id` is `7`";
     assert_eq!(seen(&db.rows(by_number).await), (1, 0, "unproved", wanted.to_owned()));
+    // Nor where the reader has enough of it.
+    let answer = db.rows(&format!("{by_number} LIMIT 1")).await;
+    assert_eq!(seen(&answer), (1, 0, "unproved", wanted.to_owned()));
 
     // Forms of a key are no other key.
     for id in [json!(5), json!("5"), json!(5.0)] {
@@ -164,6 +167,18 @@ async fn an_error_in_the_place_of_a_page_says_what_and_which() {
     let mut acme = Db::new(acme_dir(&server.url(), &Paging::Cursor.document()));
     let wanted = "page 2: the answer holds nothing at `$.items`; it says: boom";
     assert_eq!(seen(&acme.rows("SELECT id FROM acme.shop.widgets").await), (2, 0, "unproved", wanted.to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_list_beside_an_error_is_no_proof_that_there_is_nothing() {
+    let body = |errors: Value| json!({"data": [], "page": 1, "pages": 1, "results": 0, "errors": errors});
+    let list = "SELECT id FROM linode.images.images";
+    let down = body(json!([{"reason": "region down"}]));
+    let (_server, mut db) = always(move || Reply::json(200, down.clone())).await;
+    let said = "the answer holds nothing at `$.data`; it says: region down";
+    assert_eq!(seen(&db.rows(list).await), (0, 0, "unproved", said.to_owned()));
+    let (_server, mut db) = always(move || Reply::json(200, body(json!([])))).await;
+    assert_eq!(seen(&db.rows(list).await), (0, 0, "complete", String::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -109,6 +109,7 @@ async fn a_success_that_says_something_else_leaves_open_whether_it_was_done() {
         // Of what it answers to this, the document names no field.
         (DELETE, json, r#"{"errors":[{"reason":"nope"}]}"#, "the API answered 200 with an error: nope"),
         (DELETE, "text/plain", "down", "the answer is the text `down`, and no JSON"),
+        (DROPLET, "text/plain", "<html>login", "the answer is the text `<html>login`"),
         (
             DROPLET,
             json,
