@@ -94,8 +94,14 @@ pub(super) fn with_keys_below(join: &Join) -> Result<Option<LogicalPlan>> {
     }
     let to_right = || join.on.iter().map(|(left, right)| (right.clone(), left.clone())).collect::<Vec<_>>();
     let to_left = || join.on.clone();
-    let right = || with_keys(&join.right, &to_right(), &join.left);
-    let left = || with_keys(&join.left, &to_left(), &join.right);
+    let right = || {
+        let pairs = to_right();
+        with_keys(&join.right, &pairs, kept_rows(&join.left, &pairs))
+    };
+    let left = || {
+        let pairs = to_left();
+        with_keys(&join.left, &pairs, kept_rows(&join.right, &pairs))
+    };
     let (left, right) = match join.join_type {
         JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => (None, right()?),
         JoinType::Right | JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => (left()?, None),
@@ -109,6 +115,28 @@ pub(super) fn with_keys_below(join: &Join) -> Result<Option<LogicalPlan>> {
     let inputs = vec![side(left, &join.left), side(right, &join.right)];
     let plan = LogicalPlan::Join(join.clone());
     plan.with_new_exprs(plan.expressions(), inputs).map(Some)
+}
+
+/// The part of `plan` that gives the values of `pairs` already: what is only put beside its rows, as by other subqueries, adds
+/// none and leaves none out. Else each subquery would read all that stand before it once more.
+fn kept_rows<'p>(plan: &'p LogicalPlan, pairs: &[(Expr, Expr)]) -> &'p LogicalPlan {
+    let below = match plan {
+        LogicalPlan::Join(join) => match join.join_type {
+            JoinType::Left | JoinType::LeftMark => &join.left,
+            JoinType::Right | JoinType::RightMark => &join.right,
+            _ => return plan,
+        },
+        LogicalPlan::Projection(projection) => {
+            let needed = pairs.iter().flat_map(|(_, value)| value.column_refs());
+            let passes = |column: &Column| projection.expr.contains(&Expr::Column(column.clone()));
+            if !needed.into_iter().all(passes) {
+                return plan;
+            }
+            &projection.input
+        }
+        _ => return plan,
+    };
+    if pairs.iter().all(|(_, value)| covers(value, below.schema())) { kept_rows(below, pairs) } else { plan }
 }
 
 /// `plan` with a table in it bound from the keys of `giver`; none where no table is. `pairs` are columns of the plan, each

@@ -35,7 +35,7 @@ use super::predicate::{all_compared, never_holds};
 use super::recursion::with_alike_terms;
 use super::table::{RestTable, StatementContext};
 use super::wanted::{WantedRows, behind_wanted, first_wanted, total_wanted};
-use crate::bind::{ColumnRole, Supplied};
+use crate::bind::{BoundColumn, ColumnRole, Supplied, compared_with_field};
 use crate::call::SharedAnswers;
 use crate::functions::JsonTablePlanner;
 
@@ -574,6 +574,14 @@ pub(super) fn bind_node(
     let Some(table) = leaf.rest() else { return internal_err!("a bind join needs an API table") };
     let columns: Vec<usize> = keys.iter().map(|(column, _)| *column).collect();
     let spec = table.spec(&leaf.filters, &leaf.columns, &columns).map_err(to_datafusion)?;
+    // Rows would be sent to the parameter as if they were about the field.
+    let differs = |bound: &&BoundColumn| {
+        let role = table.table().columns[bound.column].role;
+        bound.supplied == Supplied::Outer && !bound.through_key && role == ColumnRole::Different
+    };
+    if let Some(bound) = spec.binding.bound.iter().find(differs) {
+        return Err(to_datafusion(compared_with_field(table.table(), bound.column)));
+    }
     let holds = |column: usize| {
         spec.binding.bound_column(column).is_some_and(|bound| {
             let role = table.table().columns[column].role;

@@ -128,6 +128,31 @@ async fn a_name_that_is_another_thing_as_a_column_takes_values_and_nothing_else(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_give_no_values_to_a_parameter_that_is_another_thing_than_the_field() {
+    let server = server().await;
+    let query = "{name: shelf, in: query, schema: {type: integer}}";
+    let needed = query.replace("query,", "query, required: true,");
+    let depot = DEPOT.replace("SERVER", &server.url()).replace(query, &needed);
+    let mut db = Db::new(provider_dir("acme", "v1", &[("depot", &depot)], "type: null_auth"));
+    for sql in [
+        "SELECT t.name FROM (VALUES (4, 'T1')) v(s, k) JOIN acme.depot.things t ON t.shelf = v.s AND t.type = v.k",
+        "SELECT 1 FROM (VALUES (4, 'T1')) v(s, k) WHERE EXISTS \
+         (SELECT 1 FROM acme.depot.things t WHERE t.shelf = v.s AND t.type = v.k)",
+    ] {
+        let error = db.error(sql).await;
+        assert_eq!(
+            error.message(),
+            "`type` is a parameter of `acme.depot.things`, and the field of that name is another thing",
+            "{sql}"
+        );
+    }
+    assert!(server.requests().is_empty());
+    let sql = "SELECT t.name FROM (VALUES (4)) v(s) JOIN acme.depot.things t ON t.shelf = v.s AND t.type = 'base'";
+    assert_eq!(db.rows(sql).await.rows.len(), 3);
+    assert_eq!(targets(&server), ["/things?shelf=4&type=base"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_field_is_compared_with_a_warning_where_nobody_says_what_the_parameter_means() {
     let server = server().await;
     let answer = db(&server).rows("SELECT name FROM acme.depot.things WHERE zone LIKE 's%' AND status <> 'x'").await;

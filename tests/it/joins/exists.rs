@@ -162,6 +162,25 @@ async fn groups_and_subqueries_over_a_table_get_its_keys_too() {
     assert_eq!(db(&server).rows(sql).await.rows, [["05", NULL], ["2", "2"], ["5", "2"]]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_subqueries_read_the_rows_around_them_once_each() {
+    let server = shop(7).await;
+    let mut db = db(&server);
+    let counts = |count: usize| {
+        let one = |n| format!("(SELECT count(*) FROM acme.shop.parts p WHERE p.widget_id = w.id AND p.id > {n})");
+        (0..count).map(one).collect::<Vec<_>>().join(", ")
+    };
+    for count in [1, 2, 5] {
+        let sql = format!("SELECT w.id, {} FROM acme.shop.widgets w ORDER BY 1", counts(count));
+        let plan = db.rows(&format!("EXPLAIN {sql}")).await.rows.concat().join("\n");
+        let scans = plan.matches("CallExec: acme.shop.widgets").count();
+        assert_eq!(scans, 1 + count, "{plan}");
+        let answer = db.rows(&sql).await;
+        assert_eq!(answer.column(count), ["1", "2", "0", "1", "2", "0", "1"]);
+    }
+    assert_eq!(asked(&server), [1, 2, 3, 4, 5, 6, 7].into_iter().flat_map(|id| [id; 3]).collect::<Vec<_>>());
+}
+
 /// A NULL among the other rows decides what `NOT IN` means, and whether there are any: neither is known of the keys alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn not_in_gives_no_keys() {
