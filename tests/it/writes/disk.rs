@@ -58,18 +58,21 @@ async fn no_call_goes_out_that_could_not_be_noted() {
     let sent = server.requests().len() - 16;
     assert!(said.contains("the disk is full") && sent < 16, "{sent}: {said}");
     let noted = |kind: &str| journal(&state.path().join("skyql")).iter().filter(|line| line["kind"] == kind).count();
-    assert_eq!(noted("intent"), sent, "each call was announced first");
+    let announced = noted("intent");
+    assert!(announced >= sent, "each call was announced first");
+    // One that was announced when another could not be is not sent any more.
+    let unsent = announced - sent;
     assert!(noted("outcome") <= sent && noted("end") == 0);
 
     // The rest is sent when there is room again; of what could not be noted nobody knows.
-    let unknown = sent - noted("outcome");
-    assert_eq!(said.contains("not noted: call"), unknown > 0, "{said}");
+    let unknown = announced - noted("outcome");
+    assert!(unknown > 0 || !said.contains("not noted: call"), "{said}");
     let id = said.split("RESUME '").nth(1).unwrap().split('\'').next().unwrap();
     let (good, _, resumed) = program(&server, &state, &["--yes", "-c", &format!("RESUME '{id}'")]).await;
     assert_eq!(good, unknown == 0, "{resumed}");
     let mut labels: Vec<String> = server.requests()[16..].iter().map(|seen| seen.json()["label"].to_string()).collect();
-    assert_eq!(labels.len(), 16);
+    assert_eq!(labels.len(), 16 - unsent);
     labels.sort();
     labels.dedup();
-    assert_eq!(labels.len(), 16, "each was sent once");
+    assert_eq!(labels.len(), 16 - unsent, "each was sent once");
 }
