@@ -69,7 +69,7 @@ pub(super) fn look(
     }
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let value: Option<Value> = serde_json::from_slice(body).ok();
-    let hidden = Hidden::of(method, call, authorizer);
+    let hidden = || Hidden::of(method, call, authorizer);
     if page.items == ItemsFound::Object {
         let Some(value) = value.as_ref() else { return Found::Wanted };
         let item = plan.layout.items().select(value).first().copied().unwrap_or(value);
@@ -78,7 +78,7 @@ pub(super) fn look(
         let is_error = tells_error(plan, page, value) && !holds_value(method, fields, at_root);
         // Of few fields that were asked for, an API may leave out those without a value.
         if !is_error && (plan.fields().is_some() || holds_any(method, fields)) {
-            return plan.object.as_ref().map_or(Found::Wanted, |identity| identity.compare(call, fields, &hidden));
+            return plan.object.as_ref().map_or(Found::Wanted, |identity| identity.compare(call, fields, hidden));
         }
         (page.rows, page.items) = (0, ItemsFound::Absent);
         page.batches.clear();
@@ -104,7 +104,7 @@ pub(super) fn look(
         _ => format!("the answer holds nothing at `{}`", method.response.item_path),
     };
     let said = answer::message(method, body, authorizer).map(|said| format!("; it says: {said}"));
-    Found::Unproved(hidden.text(&(what + &said.unwrap_or_default())))
+    Found::Unproved(hidden().text(&(what + &said.unwrap_or_default())))
 }
 
 /// Whether a text stands where the document says that errors do, and nothing says that the call worked.
@@ -135,18 +135,20 @@ fn holds_value(method: &Method, fields: &Map<String, Value>, at_root: bool) -> b
 
 impl Identity {
     /// Whether an object is the one that a call asks for, as far as it says so.
-    fn compare(&self, call: &Call, fields: &Map<String, Value>, hidden: &Hidden<'_>) -> Found {
+    fn compare<'h>(&self, call: &Call, fields: &Map<String, Value>, hidden: impl FnOnce() -> Hidden<'h>) -> Found {
         let Some(asked) = call.arguments.get(&self.parameter).filter(|asked| !asked.is_null()) else {
             return Found::Wanted;
         };
         let mut path = self.source.iter();
         let first = path.next().and_then(|name| fields.get(name));
         let held = path.fold(first, |value, name| value?.get(name)).filter(|value| !value.is_null());
-        let (column, parameter) = (&self.column, &self.parameter);
+        let is_wanted = held.map_or(!self.compared, |held| is_same(asked, held) || is_known_by(asked, fields));
+        if is_wanted {
+            return Found::Wanted;
+        }
+        let (column, parameter, hidden) = (&self.column, &self.parameter, hidden());
         let reason = match held {
-            None if self.compared => format!("the answer does not hold `{column}`, which says which object it is"),
-            None => return Found::Wanted,
-            Some(held) if is_same(asked, held) || is_known_by(asked, fields) => return Found::Wanted,
+            None => format!("the answer does not hold `{column}`, which says which object it is"),
             Some(_) if self.secret => {
                 format!("the answer's `{column}` is not the `{parameter}` that the API was asked for")
             }

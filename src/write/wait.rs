@@ -18,6 +18,7 @@ use crate::provider::{
 use crate::rows::ItemPath;
 use crate::sql::{Verb, Write};
 use crate::store::PlannedCall;
+use crate::threads::off_thread;
 
 /// How the calls of a plan are waited for.
 #[derive(Debug, Clone)]
@@ -330,9 +331,7 @@ fn given(method: &Method, call: &Call, name: &str) -> Option<Value> {
 async fn sibling(context: &PlanContext<'_>, call: &Call, resource: &str) -> Result<Arc<Resource>> {
     let registry = Arc::clone(&context.registry);
     let (provider, service, resource) = (call.provider.clone(), call.service.clone(), resource.to_owned());
-    tokio::task::spawn_blocking(move || registry.resource(&provider, &service, &resource))
-        .await
-        .map_err(|error| Error::new(ErrorKind::Internal, "reading documents ended unexpectedly").caused_by(error))?
+    off_thread("reading documents", move || registry.resource(&provider, &service, &resource)).await?
 }
 
 /// A GET of a path on the server of `method`.
