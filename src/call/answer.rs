@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result, tidy};
 use crate::http::{
     Answer, Authorizer, HeaderMap, HeaderValue, Outgoing, Repeat, Request, StatusCode, Url, asked_pause, passes,
 };
-use crate::provider::{Auth, Method};
+use crate::provider::{Auth, Method, essence};
 use crate::rows::ItemPath;
 
 /// An answer that says more says no errors: no longer one is read for them.
@@ -40,9 +40,10 @@ pub(super) fn judge(method: &Method, outgoing: &Outgoing, answer: &Answer) -> Re
             return Ok(Verdict::Empty);
         }
         if !may_hold_rows(answer.status, &answer.headers) {
-            let media = media_type(&answer.headers);
+            let (media, declared) = (media_type(&answer.headers), essence(&method.response.media_type));
+            let wanted = if declared.ends_with("xml") { format!("`{declared}`") } else { "JSON".to_owned() };
             return Err(describe(
-                Error::new(ErrorKind::Decode, format!("the API answered with `{media}` where JSON was expected")),
+                Error::new(ErrorKind::Decode, format!("the API answered with `{media}` where {wanted} was expected")),
                 method,
                 request,
                 answer,
@@ -194,8 +195,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
 }
 
 pub(super) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    essence(headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default())
 }
 
 /// What an error answer says: at the document's own paths, else where APIs usually put it (RFC 9457 among them).

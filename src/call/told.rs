@@ -1,7 +1,8 @@
-//! Whether a success that answers a change is one: what its method answers, and not an error or somebody else's page.
+//! Whether a success is one that answers a call: what its method answers, and not an error or somebody else's page.
 //!
 //! *Invariants*: where the document's `success` rule speaks, it alone counts; an answer that holds a field of its method's
-//! own is the API's; a success without a body says that it was done.
+//! own is the API's; a success without a body says that it was done. What the document says nothing of makes a change
+//! doubtful, and no read an error.
 
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::answer::{self, message};
 use super::send::Said;
 use crate::error::{Error, ErrorKind, tidy};
 use crate::http::{Answer, Authorizer};
-use crate::provider::{Column, ItemShape, Method, ResponseShape, is_json, tells_secret_field};
+use crate::provider::{Column, Effect, ItemShape, Method, ResponseShape, essence, is_json, tells_secret_field};
 use crate::rows::ItemPath;
 
 /// How much of an answer that is none is shown, in characters.
@@ -30,7 +31,7 @@ const USUAL: [&str; 8] = [
 /// What is `false` beside an error, in answers that no document describes.
 const FLAGS: [&str; 2] = ["success", "ok"];
 
-/// Why an answer to a change does not say that it was done; `None` where it does.
+/// Why an answer does not say that its call was done; `None` where it does.
 pub(super) fn doubt(method: &Method, answer: &Answer, said: &Said, authorizer: Option<&Authorizer>) -> Option<Error> {
     if method.success.is_some() {
         return None;
@@ -40,8 +41,8 @@ pub(super) fn doubt(method: &Method, answer: &Answer, said: &Said, authorizer: O
             let message = format!("the answer is {}, and no JSON", quoted(method, text, authorizer));
             return Some(Error::new(ErrorKind::Decode, message));
         }
-        // Somebody else's page, whatever it says it is.
-        Said::Text(text) if text.trim_start().starts_with('<') => {
+        // Somebody else's page, unless the document says such answers.
+        Said::Text(text) if text.trim_start().starts_with('<') && !is_declared(method, answer) => {
             let message = format!("the answer is {}", quoted(method, text, authorizer));
             return Some(Error::new(ErrorKind::Decode, message));
         }
@@ -87,6 +88,11 @@ fn expects_json(method: &Method, answer: &Answer) -> bool {
     if is_open { claimed } else { is_json(media_type) }
 }
 
+/// Whether an answer is of the media type that the document says.
+fn is_declared(method: &Method, answer: &Answer) -> bool {
+    answer::media_type(&answer.headers) == essence(&method.response.media_type)
+}
+
 /// Whether the document names fields of the answer. Where it names none, `null` and `[]` say as little as `{}`.
 fn expects_object(method: &Method) -> bool {
     let shape = &method.response;
@@ -105,6 +111,9 @@ fn holds_error(method: &Method, value: &Value) -> bool {
             .is_ok_and(|path| path.select(value).into_iter().any(|value| value.as_str().is_some_and(|s| !s.is_empty())))
     };
     let Some(declared) = &method.error.message else {
+        if method.effect == Effect::Read {
+            return false;
+        }
         return USUAL.into_iter().any(holds) || FLAGS.iter().any(|flag| value.get(flag) == Some(&Value::Bool(false)));
     };
     let is_known = !method.response.columns.is_empty();

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::document::Node;
 use super::model::{BodyMedia, Location, Parameter, RequestBody, Style, ValueType};
-use super::response::{choose_media, is_json};
+use super::response::{choose_media, essence, is_json};
 use super::schema::{Additional, ObjectSchema, Schema, Schemas, one_line};
 use super::secrets::{tells_secret, tells_secret_field};
 use super::url_template::{PathKey, is_placeholder, path_key, server_url};
@@ -455,8 +455,7 @@ fn holds_secret<'d>(schemas: &Schemas<'d>, name: &str, schema: &Schema<'d>, dept
 }
 
 fn body_media(content_type: &str) -> BodyMedia {
-    let bare = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match bare.as_str() {
+    match essence(content_type).as_str() {
         "application/x-www-form-urlencoded" => BodyMedia::Form,
         "multipart/form-data" => BodyMedia::Multipart,
         bare if is_json(bare) => BodyMedia::Json,

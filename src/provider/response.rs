@@ -130,13 +130,12 @@ pub(crate) fn choose_response<'d>(operation: &'d Node, key: Option<&str>) -> Opt
 /// or other.
 pub(crate) fn choose_media<'d>(body: &'d Node, wanted: Option<&str>) -> Option<(&'d str, &'d Node)> {
     let content = body.get("content")?;
-    let bare = |name: &str| name.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let wanted = wanted.map(bare);
-    if let Some(found) = content.entries().find(|(name, _)| Some(bare(name)) == wanted) {
+    let wanted = wanted.map(essence);
+    if let Some(found) = content.entries().find(|(name, _)| Some(essence(name)) == wanted) {
         return Some(found);
     }
     let rank = |name: &str| {
-        let name = bare(name);
+        let name = essence(name);
         if is_json(&name) {
             0
         } else if name == "*/*" {
@@ -152,16 +151,21 @@ pub(crate) fn choose_media<'d>(body: &'d Node, wanted: Option<&str>) -> Option<(
     content.entries().min_by_key(|(name, _)| rank(name))
 }
 
+/// A media type without its parameters, in lower case (RFC 9110 §8.3.1).
+pub(crate) fn essence(media_type: &str) -> String {
+    media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// Whether a media type is JSON (RFC 6839 for the suffix).
 pub(crate) fn is_json(media_type: &str) -> bool {
-    let bare = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let bare = essence(media_type);
     let json_lines = bare.contains("ndjson") || bare.contains("jsonl") || bare.contains("json-seq");
     bare.contains("json") && !json_lines
 }
 
 /// JSON, XML, or anything at all: what has fields. Everything else is bytes.
 fn is_structured(media_type: &str) -> bool {
-    let bare = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let bare = essence(media_type);
     is_json(&bare) || bare == "*/*" || bare == "application/*" || bare.ends_with("/xml") || bare.ends_with("+xml")
 }
 

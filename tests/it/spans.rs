@@ -7,9 +7,9 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use skyql::Engine;
-use tracing::{Dispatch, Subscriber};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
+use tracing::{Dispatch, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;

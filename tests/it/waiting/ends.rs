@@ -78,6 +78,7 @@ async fn an_api_that_is_down_for_a_while_ends_no_waiting() {
 async fn what_will_not_pass_ends_the_waiting_at_once() {
     let errors = |reason: &str| json!({"errors": [{"reason": reason}]});
     for (status, body, kind) in [
+        (200, errors("Not now"), ErrorKind::Api),
         (401, errors("Invalid Token"), ErrorKind::Auth),
         (400, errors("no"), ErrorKind::Api),
         (404, errors("Not found"), ErrorKind::Api),

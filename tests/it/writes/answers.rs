@@ -176,6 +176,42 @@ async fn what_no_document_describes_is_an_error_where_it_looks_like_nothing_else
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn exec_of_a_reading_method_takes_an_error_for_no_row() {
+    const IMAGE: &str = "EXEC linode.images.images.get_image @image_id = 'private/1'";
+    for (body, kind, said) in [
+        (json!({"errors": [{"reason": "nope"}]}), ErrorKind::Api, "the API answered 200 with an error: nope"),
+        (json!("down"), ErrorKind::Decode, "the answer is the text `down`, where the document says an object"),
+    ] {
+        let server = Server::start(move |_| Reply::json(200, body.clone())).await;
+        let error = db(&server).error(IMAGE).await;
+        assert_eq!((error.kind(), error.message()), (kind, said));
+        assert_eq!((error.context_value("state"), server.requests().len()), (None, 1));
+    }
+    // A note beside the object is none, and where the document says nothing of errors, a field of that name is a value.
+    let noted = json!({"id": "private/1", "label": "a", "errors": [{"reason": "a note"}]});
+    let server = Server::start(move |_| Reply::json(200, noted.clone())).await;
+    assert_eq!(db(&server).rows(&format!("{IMAGE} RETURNING id")).await.rows, [["private/1"]]);
+    let mut acme = super::looks::acme(&[], |_| Reply::json(200, json!({"error": "it broke at 5"}))).await;
+    acme.good("EXEC acme.shop.tickets.get @id = 'a'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markup_is_an_answer_where_the_document_says_so() {
+    for (media, said) in [
+        ("application/xml; charset=utf-8", None),
+        ("text/html", Some("the API answered with `text/html` where `application/xml` was expected")),
+        ("text/plain", Some("the answer is the text `<done/>`")),
+    ] {
+        let mut acme = super::looks::acme(&[], move |_| Reply::text(200, media, "<done/>")).await;
+        let text = "EXEC acme.shop.tickets.stamp @id = 'a'";
+        match said {
+            None => acme.good(text).await,
+            Some(said) => assert_eq!(acme.error(text).await.message(), said),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_calls_after_one_that_was_answered_with_an_error_are_not_sent() {
     let server = Server::start(|seen| match seen.json()["label"].as_str() {
         Some("l3") => Reply::json(200, json!({"errors": [{"reason": "nope"}]})),

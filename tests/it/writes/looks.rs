@@ -49,6 +49,13 @@ paths:
       requestBody: {content: {application/json: {schema: {type: object, properties: {label: {type: string}}}}}}
       responses: {'200': {description: made, content: {application/json: {schema: {
         type: object, properties: {size: {type: integer}, token: {type: string}}}}}}}
+  /tickets/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+    get:
+      responses: {'200': {description: one, content: {application/json: {schema: {
+        type: object, properties: {size: {type: integer}}}}}}}
+    post:
+      responses: {'200': {description: stamped, content: {application/xml: {schema: {type: object}}}}}
 components:
   schemas:
     cluster:
@@ -105,6 +112,8 @@ components:
       name: tickets
       methods:
         make: {operation: {$ref: '#/paths/~1tickets/post'}, response: {openAPIDocKey: '200'}}
+        get: {operation: {$ref: '#/paths/~1tickets~1{id}/get'}, response: {openAPIDocKey: '200'}}
+        stamp: {operation: {$ref: '#/paths/~1tickets~1{id}/post'}, response: {openAPIDocKey: '200'}}
       sqlVerbs:
         select: []
         insert: [{$ref: '#/components/x-stackQL-resources/tickets/methods/make'}]
@@ -124,7 +133,9 @@ pub(super) async fn acme(items: &[Value], changing: impl Fn(&Seen) -> Reply + Se
     let items = Arc::new(Mutex::new(items.to_vec()));
     let held = Arc::clone(&items);
     let server = Server::start(move |seen| match seen.method.as_str() {
-        "GET" => Reply::json(200, json!({"items": *held.lock().unwrap()})),
+        "GET" if !seen.path_and_query().starts_with("/tickets/") => {
+            Reply::json(200, json!({"items": *held.lock().unwrap()}))
+        }
         _ => changing(seen),
     })
     .await;
