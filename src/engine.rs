@@ -31,6 +31,7 @@ mod transaction;
 mod typing;
 mod watch;
 mod writing;
+mod yielding;
 
 pub use crate::sandbox::SandboxOptions;
 pub use crate::store::SecretField;

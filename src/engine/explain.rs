@@ -14,6 +14,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::result::QueryResult;
+use super::yielding::yielding;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,6 +42,7 @@ pub(super) async fn explain(
     let none = Expected { min: 0, likely: Some(0), max: Some(0) };
     let calls = scans.iter().fold(none, |sum, scan| sum.and(scan.calls));
 
+    let physical = if analyze { yielding(physical).map_err(|error| from_datafusion(&error))? } else { physical };
     let happened = if analyze { Some(run(context, &physical, settings, &report, &clock).await?) } else { None };
     let operators = match &happened {
         Some(_) => DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string(),

@@ -22,6 +22,7 @@ use super::result::QueryResult;
 use super::spans::statement_span;
 use super::transaction::Transaction;
 use super::watch::Watch;
+use super::yielding;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -264,7 +265,7 @@ impl Session {
         let only_rows = SQLOptions::new().with_allow_dml(false).with_allow_ddl(false);
         only_rows.verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
-        let rows = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
+        let rows = yielding::run(frame).await?;
         let report = planner.report.clone();
         Ok(QueryResult::rows(rows, report.clone(), self.clock()).within(&planner.settings, &report))
     }

@@ -18,6 +18,7 @@ use sqlparser::ast;
 use super::Session;
 use super::resolve::{TargetColumns, resolve_over};
 use super::result::QueryResult;
+use super::yielding;
 use crate::bind::{Predicate, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
@@ -63,7 +64,7 @@ impl SessionRows<'_> {
             .map_err(|error| from_datafusion(&error))?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
         let names = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let mut batches = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
+        let mut batches = yielding::run(frame).await?;
         let mut rows = Vec::new();
         while let Some(batch) = batches.next().await {
             push_rows(&batch.map_err(|error| from_datafusion(&error))?, &mut rows)?;
@@ -111,7 +112,7 @@ impl SessionRows<'_> {
         let query = scratch_query(items, alias, None)?;
         let plan = self.plan_scratch(&context, query, columns, alias).await?;
         let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
-        let rows = frame.execute_stream().await.map_err(|error| from_datafusion(&error))?;
+        let rows = yielding::run(frame).await?;
         Ok(QueryResult::rows(rows, self.report.clone(), self.session.clock()))
     }
 

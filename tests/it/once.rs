@@ -252,6 +252,52 @@ async fn max_seconds_stops_a_query_that_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn max_seconds_stops_a_query_that_only_computes() {
+    let server = shop(10).await;
+    let mut db = db(&server).set("max_seconds", "1");
+    for text in [
+        // Few rows of many pairs, many rows of few, all pairs, and lists that become rows.
+        "SELECT count(*) FROM generate_series(1, 20000) a, generate_series(1, 2000) b WHERE a.value + b.value = 7",
+        "SELECT count(*) FROM generate_series(1, 4000) a JOIN generate_series(1, 4000) b ON a.value % 2 = b.value % 2",
+        "SELECT count(*) FROM generate_series(1, 4000) a CROSS JOIN generate_series(1, 4000) b",
+        "SELECT count(*) FROM (SELECT unnest(range(value, value + 2000)) FROM generate_series(1, 5000))",
+    ] {
+        let error = db.error(text).await;
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Budget, "stopped after 1 second"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_in_pieces_gives_the_rows_of_the_join() {
+    let server = shop(10).await;
+    let mut db = db(&server);
+    // Each of a goes with the b below its tenth, but for those above 2900.
+    let join = |kind: &str| {
+        format!(
+            "SELECT count(*), count(a.value), sum(a.value), count(b.value), sum(b.value) FROM generate_series(1, 3000) a \
+             {kind} JOIN generate_series(1, 9000) b ON a.value > b.value * 10 AND a.value <= 2900"
+        )
+    };
+    let (mut inner, mut lonely) = ([0_u64; 3], [0_u64; 2]);
+    for a in 1..=3000_u64 {
+        let below = if a > 2900 { 0 } else { (a - 1) / 10 };
+        inner = [inner[0] + below, inner[1] + a * below, inner[2] + below * (below + 1) / 2];
+        lonely = if below == 0 { [lonely[0] + 1, lonely[1] + a] } else { lonely };
+    }
+    let [pairs, of_a, of_b] = inner;
+    let (b_alone, sum_b_alone) = (9000 - 289, (290..=9000).sum::<u64>());
+    let text = |values: [u64; 5]| values.map(|value| value.to_string()).to_vec();
+    let left = text([pairs + lonely[0], pairs + lonely[0], of_a + lonely[1], pairs, of_b]);
+    let right = text([pairs + b_alone, pairs, of_a, pairs + b_alone, of_b + sum_b_alone]);
+    let full =
+        text([pairs + lonely[0] + b_alone, pairs + lonely[0], of_a + lonely[1], pairs + b_alone, of_b + sum_b_alone]);
+    assert_eq!(db.rows(&join("INNER")).await.rows, [text([pairs, pairs, of_a, pairs, of_b])]);
+    assert_eq!(db.rows(&join("LEFT")).await.rows, [left]);
+    assert_eq!(db.rows(&join("RIGHT")).await.rows, [right]);
+    assert_eq!(db.rows(&join("FULL")).await.rows, [full]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn max_calls_says_how_far_it_got() {
     let server = shop(1000).await;
     let mut db = db(&server).set("max_calls", "4");
