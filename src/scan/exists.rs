@@ -40,6 +40,7 @@ pub(super) fn bind_exists(join: &Join) -> Result<Option<LogicalPlan>> {
     }
     let mut node = bind_node(kept.as_ref().clone(), &leaf, keys, join_type, &mut equalities)?;
     node.residual = conjunction(equalities.into_iter().map(|(a, b)| a.eq(b)).chain(join.filter.clone()));
+    node.spare(join.filter.as_ref())?;
     Ok(Some(node.into_plan()))
 }
 

@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality, Result, internal_err};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality, Result, TableReference, internal_err};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, UserDefinedLogicalNode,
-    UserDefinedLogicalNodeCore,
+    EmptyRelation, Expr, Extension, Join, LogicalPlan, LogicalPlanBuilder, Projection, UserDefinedLogicalNode,
+    UserDefinedLogicalNodeCore, when,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
@@ -188,6 +188,19 @@ impl BindJoin {
         LogicalPlan::Extension(Extension { node: Arc::new(self) })
     }
 
+    /// Where each row of the outer input comes out whatever the table has: those that the filter leaves no partner have no
+    /// key, and nothing is asked for them.
+    pub(super) fn spare(&mut self, filter: Option<&Expr>) -> Result<()> {
+        let is_own =
+            |expr: &&Expr| covers(expr, self.outer.schema()) && !expr.column_refs().is_empty() && !expr.is_volatile();
+        let own = filter.map(split_conjunction).unwrap_or_default();
+        let Some(own) = conjunction(own.into_iter().filter(is_own).cloned()) else { return Ok(()) };
+        for (_, key) in &mut self.keys {
+            *key = when(own.clone(), key.clone()).end()?;
+        }
+        Ok(())
+    }
+
     /// What comes out.
     fn columns(&self) -> &DFSchemaRef {
         if self.join_type.gives_pairs() { &self.pairs } else { self.outer.schema() }
@@ -299,14 +312,27 @@ pub(super) fn is_plain(join: &Join) -> bool {
 }
 
 /// The relations and predicates of a tree of inner joins.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Tree {
+    /// Whether joins below a choice of columns are part of it.
+    through_projections: bool,
     relations: Vec<LogicalPlan>,
     equalities: Vec<(Expr, Expr)>,
     filters: Vec<Expr>,
 }
 
 impl Tree {
+    fn of(plan: &LogicalPlan) -> Result<Self> {
+        let mut tree = Self { through_projections: true, ..Self::default() };
+        tree.add(plan)?;
+        if tree.is_unambiguous() {
+            return Ok(tree);
+        }
+        let mut tree = Self::default();
+        tree.add(plan)?;
+        Ok(tree)
+    }
+
     fn add(&mut self, plan: &LogicalPlan) -> Result<()> {
         match plan {
             LogicalPlan::Join(join) if join.join_type == JoinType::Inner && is_plain(join) => {
@@ -335,9 +361,27 @@ impl Tree {
                 let on: Vec<(Expr, Expr)> = join.on.iter().cloned().map(|(left, right)| (right, left)).collect();
                 self.add_semi(&join.right, &join.left, &on)?;
             }
+            // Which columns go on is chosen above them all.
+            LogicalPlan::Projection(projection) if self.through_projections && is_pruned_join(projection) => {
+                self.add(&projection.input)?;
+            }
             other => self.relations.push(other.clone()),
         }
         Ok(())
+    }
+
+    /// Whether each column has a name that no other has, also where one of them is without a table's.
+    fn is_unambiguous(&self) -> bool {
+        let mut known: HashMap<String, Vec<Option<TableReference>>> = HashMap::new();
+        self.relations.iter().flat_map(|relation| relation.schema().columns()).all(
+            |Column { relation, name, .. }| {
+                let tables = known.entry(name).or_default();
+                let is_new =
+                    tables.is_empty() || relation.is_some() && !tables.contains(&None) && !tables.contains(&relation);
+                tables.push(relation);
+                is_new
+            },
+        )
     }
 
     /// A semi-join is an inner join with the distinct keys of the other side.
@@ -358,6 +402,13 @@ impl Tree {
     }
 }
 
+/// Whether a projection leaves out columns of an inner join, and does nothing else.
+fn is_pruned_join(projection: &Projection) -> bool {
+    let is_join =
+        matches!(&*projection.input, LogicalPlan::Join(join) if join.join_type == JoinType::Inner && is_plain(join));
+    is_join && projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_)))
+}
+
 /// Whether the other side of a semi-join is a table that is called once per key of the rows that are kept.
 fn is_called_per_key(join: &Join, kept: &LogicalPlan, other: &LogicalPlan) -> bool {
     Leaf::of(other).is_some_and(|leaf| {
@@ -367,8 +418,7 @@ fn is_called_per_key(join: &Join, kept: &LogicalPlan, other: &LogicalPlan) -> bo
 }
 
 fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    let mut tree = Tree::default();
-    tree.add(plan)?;
+    let mut tree = Tree::of(plan)?;
     let gave_keys = give_keys(&mut tree)?;
     let leaves: Vec<Option<Leaf>> = tree.relations.iter().map(Leaf::of).collect();
     for leaf in leaves.iter().flatten() {
@@ -384,9 +434,13 @@ fn bind_inner(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
     if !gave_keys && readings.iter().all(|reading| *reading == Reading::Alone) {
         return Ok(None);
     }
-    let Some(joined) = order(tree, &leaves, &readings)? else { return Ok(None) };
+    let Some(joined) = best_order(&tree, &leaves, &readings)? else { return Ok(None) };
+    // The engine's own order is as good, and what comes of this one is looked at again.
+    if !gave_keys && joined.bound == 0 {
+        return Ok(None);
+    }
     let columns = plan.schema().columns().into_iter().map(Expr::Column);
-    LogicalPlanBuilder::from(joined).project(columns)?.build().map(Some)
+    LogicalPlanBuilder::from(joined.plan).project(columns)?.build().map(Some)
 }
 
 /// Puts the keys of other relations beside tables further down, under groups and such; says whether there were any.
@@ -446,19 +500,46 @@ fn readings(tree: &Tree, leaves: &[Option<Leaf>]) -> Vec<Reading> {
     leaves.iter().enumerate().map(reading).collect()
 }
 
-/// Puts the relations in an order in which each can be read; none when there is no such order. One that gives keys goes
-/// before those that can be got by theirs.
-fn order(tree: Tree, leaves: &[Option<Leaf>], readings: &[Reading]) -> Result<Option<LogicalPlan>> {
-    let Tree { relations, mut equalities, filters } = tree;
-    let mut left: Vec<usize> = (0..relations.len()).collect();
-    let filtered = |at: usize| leaves[at].as_ref().is_some_and(|leaf| !leaf.filters.is_empty());
-    let first = left.iter().position(|at| readings[*at] == Reading::Alone);
-    let first = first.or_else(|| left.iter().position(|at| readings[*at] != Reading::Bound && filtered(*at)));
-    let first = first.or_else(|| left.iter().position(|at| readings[*at] == Reading::Either));
-    let Some(first) = first.or_else(|| left.iter().position(|at| readings[*at] == Reading::Better)) else {
-        return Ok(None);
-    };
-    let mut placed = relations[left.remove(first)].clone();
+/// Relations in an order in which each can be read.
+struct Ordered {
+    plan: LogicalPlan,
+    /// How many are bound from others.
+    bound: usize,
+    /// How many are read by themselves although others hold keys of them.
+    listed: usize,
+}
+
+/// The order in which the most can be got by keys; none when they cannot be read in any.
+fn best_order(tree: &Tree, leaves: &[Option<Leaf>], readings: &[Reading]) -> Result<Option<Ordered>> {
+    let all = 0..tree.relations.len();
+    let filtered = |at: &usize| leaves[*at].as_ref().is_some_and(|leaf| !leaf.filters.is_empty());
+    let is = |reading: Reading| move |at: &usize| readings[*at] == reading;
+    let mut alone = all.clone().filter(is(Reading::Alone));
+    let first = alone.next();
+    let first = first.or_else(|| all.clone().filter(|at| readings[*at] != Reading::Bound).find(filtered));
+    let first = first.or_else(|| all.clone().find(is(Reading::Either)));
+    let Some(first) = first.or_else(|| all.clone().find(is(Reading::Better))) else { return Ok(None) };
+    let mut best = order(tree.clone(), leaves, readings, first)?;
+    for first in alone {
+        if best.as_ref().is_some_and(|best| best.listed == 0) {
+            break;
+        }
+        let other = order(tree.clone(), leaves, readings, first)?;
+        let listed = |ordered: &Option<Ordered>| ordered.as_ref().map_or(usize::MAX, |ordered| ordered.listed);
+        if listed(&other) < listed(&best) {
+            best = other;
+        }
+    }
+    Ok(best)
+}
+
+/// Puts the relations in an order in which each can be read, `first` before all others; none when there is no such order.
+/// One that gives keys goes before those that can be got by theirs.
+fn order(tree: Tree, leaves: &[Option<Leaf>], readings: &[Reading], first: usize) -> Result<Option<Ordered>> {
+    let Tree { relations, mut equalities, filters, .. } = tree;
+    let mut left: Vec<usize> = (0..relations.len()).filter(|at| *at != first).collect();
+    let mut placed = relations[first].clone();
+    let (mut bound, mut listed) = (0, 0);
     while !left.is_empty() {
         let bindable = |by: BoundBy| {
             left.iter().enumerate().find_map(|(position, at)| {
@@ -476,17 +557,21 @@ fn order(tree: Tree, leaves: &[Option<Leaf>], readings: &[Reading]) -> Result<Op
             node.or_listed = by == BoundBy::KeyOrList;
             node.residual = conjunction(due(&mut equalities, &node.pairs));
             placed = node.into_plan();
+            bound += 1;
         } else {
             let is_connected = |at: usize| {
                 equalities.iter().any(|pair| sides(pair, placed.schema(), relations[at].schema()).is_some())
             };
             // One that keys tell more of waits for them while others can go before it.
             let is_ready = |at: usize| matches!(readings[at], Reading::Alone | Reading::Either);
-            let connected = left.iter().position(|at| is_ready(*at) && is_connected(*at));
+            let connected = |reading| left.iter().position(|at| readings[*at] == reading && is_connected(*at));
             let ready = || left.iter().position(|at| is_ready(*at));
             let any = || left.iter().position(|at| readings[*at] != Reading::Bound);
-            let Some(position) = connected.or_else(ready).or_else(any) else { return Ok(None) };
-            let right = relations[left.remove(position)].clone();
+            let position = connected(Reading::Alone).or_else(|| connected(Reading::Either));
+            let Some(position) = position.or_else(ready).or_else(any) else { return Ok(None) };
+            let at = left.remove(position);
+            listed += usize::from(readings[at] == Reading::Either);
+            let right = relations[at].clone();
             let mut left_keys = Vec::new();
             let mut right_keys = Vec::new();
             equalities.retain(|pair| match sides(pair, placed.schema(), right.schema()) {
@@ -514,7 +599,7 @@ fn order(tree: Tree, leaves: &[Option<Leaf>], readings: &[Reading]) -> Result<Op
     for predicate in filters {
         placed = LogicalPlanBuilder::from(placed).filter(predicate)?.build()?;
     }
-    Ok(Some(placed))
+    Ok(Some(Ordered { plan: placed, bound, listed }))
 }
 
 /// Equalities whose both sides are there now, and which no join took.
@@ -543,6 +628,7 @@ fn bind_outer(join: &Join) -> Result<Option<LogicalPlan>> {
     node.or_listed = by == BoundBy::KeyOrList;
     let rest = equalities.into_iter().map(|(a, b)| a.eq(b)).chain(join.filter.clone());
     node.residual = conjunction(rest);
+    node.spare(join.filter.as_ref())?;
     let columns = join.schema.columns().into_iter().map(Expr::Column);
     LogicalPlanBuilder::from(node.into_plan()).project(columns)?.build().map(Some)
 }
