@@ -63,13 +63,12 @@ pub(super) fn bind_scalar(filter: &Filter) -> Result<Option<LogicalPlan>> {
         }
     }
     let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.column(mine)).collect();
-    if leaf.bound_by(&columns) != Some(BoundBy::Key) {
-        return Ok(None);
-    }
+    let Some(by) = leaf.bound_by(&columns) else { return Ok(None) };
     let (values, mut equalities) = as_columns(&pairs);
     let giver = LogicalPlanBuilder::empty(true).project(values)?.build()?;
     let keys = keys_for(&leaf, &equalities, giver.schema());
     let mut node = bind_node(giver, &leaf, keys, BindJoinType::Inner, &mut equalities)?;
+    node.or_listed = by == BoundBy::KeyOrList;
     node.residual = conjunction(equalities.into_iter().map(|(a, b)| a.eq(b)).chain(rest));
     let columns = filter.input.schema().columns().into_iter().map(Expr::Column);
     LogicalPlanBuilder::from(node.into_plan()).project(columns)?.build().map(Some)

@@ -178,7 +178,7 @@ pub(super) struct BindJoin {
     /// What a pair of rows must pass besides: checked here, the rows stream on, and a limit above is seen.
     pub(super) residual: Option<Expr>,
     /// Whether the table may be listed in place of one call per key.
-    or_listed: bool,
+    pub(super) or_listed: bool,
     /// The columns of the outer input, then those of the table.
     pairs: DFSchemaRef,
 }

@@ -39,6 +39,20 @@ async fn every_way_to_ask_whether_there_is_a_row_makes_one_call_per_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_value_of_a_subquery_is_a_key_of_a_table_that_can_be_listed_too() {
+    for (value, row, expected) in [
+        ("(SELECT 7)", "widget-0007", vec!["/widgets/7"]),
+        ("(SELECT max(n) FROM (VALUES (4), (9)) v(n))", "widget-0009", vec!["/widgets/9"]),
+        ("(SELECT id + 1 FROM acme.shop.widgets LIMIT 1)", "widget-0002", vec!["/widgets", "/widgets/2"]),
+    ] {
+        let server = shop(400).await;
+        let sql = format!("SELECT name FROM acme.shop.widgets WHERE id = {value}");
+        assert_eq!(db(&server).rows(&sql).await.rows, [[row]], "{sql}");
+        assert_eq!(server.paths(), expected, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_join_inside_an_exists_gets_the_keys_too() {
     let server = shop(7).await;
     let sql = "SELECT w.id FROM acme.shop.widgets w WHERE EXISTS \
