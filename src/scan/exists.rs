@@ -11,9 +11,10 @@ use datafusion::catalog::cte_worktable::CteWorkTable;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, JoinType, Result};
 use datafusion::datasource::source_as_provider;
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Cast, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator,
+    Aggregate, BinaryExpr, Cast, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, lit, scalar_subquery,
 };
 
 use super::join::{bind_node, covers, is_plain, keys_for};
@@ -42,6 +43,24 @@ pub(super) fn bind_exists(join: &Join) -> Result<Option<LogicalPlan>> {
     node.residual = conjunction(equalities.into_iter().map(|(a, b)| a.eq(b)).chain(join.filter.clone()));
     node.spare(join.filter.as_ref())?;
     Ok(Some(node.into_plan()))
+}
+
+/// EXISTS and NOT EXISTS around a query of its own: one row of it tells, and then the rows they are about stream on.
+pub(super) fn asked_once(join: &Join) -> Result<Option<LogicalPlan>> {
+    let (kept, other, is_there) = match join.join_type {
+        JoinType::LeftSemi => (&join.left, &join.right, true),
+        JoinType::LeftAnti => (&join.left, &join.right, false),
+        JoinType::RightSemi => (&join.right, &join.left, true),
+        JoinType::RightAnti => (&join.right, &join.left, false),
+        _ => return Ok(None),
+    };
+    if !join.on.is_empty() || join.filter.is_some() || join.null_aware {
+        return Ok(None);
+    }
+    let rows = LogicalPlanBuilder::from(other.as_ref().clone()).limit(0, Some(1))?;
+    let rows = rows.aggregate(Vec::<Expr>::new(), [count(lit(1_i64))])?.build()?;
+    let condition = scalar_subquery(Arc::new(rows)).eq(lit(i64::from(is_there)));
+    LogicalPlanBuilder::from(kept.as_ref().clone()).filter(condition)?.build().map(Some)
 }
 
 /// Whether rows of the other side without a key of this one mean nothing. To `NOT IN` they do: a NULL among them, and whether

@@ -27,7 +27,7 @@ use futures::future::{BoxFuture, ready};
 
 use super::border::to_datafusion;
 use super::exec::{CallExec, Outer};
-use super::exists::{bind_exists, bind_scalar, with_keys, with_keys_below};
+use super::exists::{asked_once, bind_exists, bind_scalar, with_keys, with_keys_below};
 use super::foreign;
 use super::joining::BindJoinType;
 use super::leaf::{BoundBy, Leaf, without_alias};
@@ -289,6 +289,9 @@ fn bind_join(node: &LogicalPlan, join: &Join) -> Result<Option<LogicalPlan>> {
     for leaf in [&join.left, &join.right].into_iter().filter_map(|side| Leaf::of(side)).filter(|_| is_plain(join)) {
         let filter = join.filter.iter().flat_map(all_compared);
         leaf.check_meaning(join.on.iter().flat_map(|(a, b)| [a, b]).chain(filter))?;
+    }
+    if let Some(asked) = asked_once(join)? {
+        return Ok(Some(asked));
     }
     let bound = match join.join_type {
         JoinType::Inner => bind_inner(node)?,

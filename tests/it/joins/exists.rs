@@ -53,6 +53,24 @@ async fn the_value_of_a_subquery_is_a_key_of_a_table_that_can_be_listed_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whether_another_table_has_rows_is_one_call() {
+    for (condition, expected) in [
+        ("EXISTS (SELECT 1 FROM acme.shop.widgets x WHERE x.id > 5)", [1, 2, 3].as_slice()),
+        ("NOT EXISTS (SELECT 1 FROM acme.shop.widgets x WHERE x.id > 5)", &[]),
+        ("EXISTS (SELECT 1 FROM acme.shop.widgets x WHERE x.id > 5 OFFSET 2)", &[1, 2, 3]),
+        ("NOT EXISTS (SELECT 1 FROM acme.shop.widgets x WHERE x.id < 0)", &[1, 2, 3]),
+        ("EXISTS (SELECT 1 FROM acme.shop.widgets x WHERE x.id < 0)", &[]),
+    ] {
+        let server = shop(400).await;
+        let sql = format!("SELECT w.id FROM acme.shop.widgets w WHERE {condition} LIMIT 3");
+        let answer = db(&server).rows(&sql).await;
+        assert_eq!(answer.rows, rows_of(expected.iter().copied()), "{sql}");
+        let calls = server.requests().len();
+        assert!(expected.is_empty() || condition.contains("< 0") || calls <= 2, "{sql}: {calls}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_join_inside_an_exists_gets_the_keys_too() {
     let server = shop(7).await;
     let sql = "SELECT w.id FROM acme.shop.widgets w WHERE EXISTS \
