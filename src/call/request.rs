@@ -141,12 +141,7 @@ fn values<'a>(
 ) -> impl Iterator<Item = (&'a Parameter, Value)> + 'a {
     method.parameters.iter().filter(move |p| p.location == location).filter_map(move |parameter| {
         let given = call.arguments.get(&parameter.name).filter(|value| !value.is_null());
-        let by_default = || {
-            // Optional query defaults are the API's own business; header defaults (API versions) must be sent.
-            let send = parameter.required || matches!(location, Location::Header | Location::Path);
-            parameter.default.as_ref().filter(|_| send)
-        };
-        given.or_else(by_default).map(|value| match value {
+        given.or_else(|| parameter.sent_by_default()).map(|value| match value {
             Value::Object(_) | Value::Array(_) if parameter.text_only => (parameter, Value::String(value.to_string())),
             value => (parameter, value.clone()),
         })

@@ -368,7 +368,7 @@ impl ReadPlan {
     fn given<'c>(&self, call: &'c Call, place: &TokenPlace) -> Option<&'c Value> {
         let is_there = |name: &String| {
             let parameter = self.method.parameters.iter().find(|p| &p.name == name);
-            parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
+            parameter.is_some_and(|p| place.is_at(p.location, &p.wire))
         };
         call.arguments.iter().chain(&call.body).find(|(name, _)| is_there(name)).map(|(_, value)| value)
     }

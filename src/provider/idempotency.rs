@@ -84,10 +84,7 @@ pub(super) fn idempotency_key(
             })?)
         }
     };
-    let same = |known: &&mut Parameter| {
-        known.location == location
-            && (known.wire == wire || (location == Location::Header && known.wire.eq_ignore_ascii_case(wire)))
-    };
+    let same = |known: &&mut Parameter| known.location == location && location.same_name(&known.wire, wire);
     let parameter = match parameters.iter_mut().find(same) {
         Some(known) => {
             known.required = false;

@@ -210,6 +210,13 @@ pub enum Location {
     Body,
 }
 
+impl Location {
+    /// Whether two names on the wire are one there: case counts for nothing in those of headers (RFC 9110, 5.1).
+    pub fn same_name(self, a: &str, b: &str) -> bool {
+        if self == Self::Header { a.eq_ignore_ascii_case(b) } else { a == b }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -269,6 +276,15 @@ pub struct Parameter {
     /// An object or array is sent as JSON text: parameters by `content`, and body fields that say `x-stackQL-stringOnly`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub text_only: bool,
+}
+
+impl Parameter {
+    /// What is sent where no value is given. Optional query defaults are the API's own business; header defaults (API
+    /// versions) must be sent.
+    pub fn sent_by_default(&self) -> Option<&Value> {
+        let is_sent = self.required || matches!(self.location, Location::Header | Location::Path);
+        self.default.as_ref().filter(|_| is_sent)
+    }
 }
 
 /// OpenAPI parameter styles.
@@ -531,6 +547,13 @@ pub struct TokenPlace {
     pub location: Location,
     /// The name on the wire.
     pub key: String,
+}
+
+impl TokenPlace {
+    /// Whether a value there takes the place of what has this name in that location.
+    pub fn is_at(&self, location: Location, name: &str) -> bool {
+        self.location == location && location.same_name(&self.key, name)
+    }
 }
 
 /// Where a paging token comes from.

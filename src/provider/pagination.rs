@@ -30,7 +30,8 @@ pub(super) struct Facts<'a, 'd> {
 impl<'d> Facts<'_, 'd> {
     /// The parameter of that wire name outside path and server.
     pub(super) fn parameter(&self, wire: &str) -> Option<&Parameter> {
-        self.parameters.iter().find(|p| p.wire == wire && !matches!(p.location, Location::Path | Location::Server))
+        let is_it = |p: &&Parameter| p.location.same_name(&p.wire, wire);
+        self.parameters.iter().filter(is_it).find(|p| !matches!(p.location, Location::Path | Location::Server))
     }
 
     /// The first parameter outside path and server whose folded name is one of `names`, by the order of `names`.

@@ -84,9 +84,10 @@ fn operation_parameters(schemas: &Schemas<'_>, sources: &Sources<'_>) -> Result<
                     .error(format!("a parameter refers to `{target}`, which the document does not have"), place));
             };
             let Some(parameter) = parameter(schemas, node) else { continue };
-            let twin = parameters
-                .iter()
-                .position(|known| known.wire == parameter.wire && known.location == parameter.location);
+            let location = parameter.location;
+            let is_twin =
+                |known: &Parameter| known.location == location && location.same_name(&known.wire, &parameter.wire);
+            let twin = parameters.iter().position(is_twin);
             match twin.and_then(|index| parameters.get_mut(index)) {
                 Some(known) => *known = parameter,
                 None => parameters.push(parameter),

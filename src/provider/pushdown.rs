@@ -146,7 +146,7 @@ impl Pushdown {
         let order = self.order.as_ref().map(|order| &order.place);
         let mut places: Vec<&TokenPlace> = Vec::new();
         for place in [filter, order, direction].into_iter().flatten() {
-            if !places.contains(&place) {
+            if !places.iter().any(|known| known.is_at(place.location, &place.key)) {
                 places.push(place);
             }
         }
@@ -419,6 +419,21 @@ mod tests {
             let error = read(wrong, ItemShape::List, PageKind::LinkHeader).unwrap_err();
             assert!(error.message().contains(why), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn names_of_headers_are_one_in_any_case() {
+        for (location, key, other, same) in [
+            (Location::Header, "X-Filter", "x-filter", true),
+            (Location::Header, "X-Filter", "x_filter", false),
+            (Location::Query, "$filter", "$Filter", false),
+            (Location::Query, "$filter", "$filter", true),
+        ] {
+            assert_eq!(TokenPlace { location, key: key.to_owned() }.is_at(location, other), same, "{key} {other}");
+        }
+        let both = "{filter: {dialect: x_filter, supportedColumns: [id]}, \
+                    orderBy: {dialect: x_filter, paramName: x-filter, supportedColumns: [id]}}";
+        assert_eq!(list(both).told_in_call().len(), 1);
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn asks_for_pages(method: &Method, input: &Parameter) -> bool {
         _ => None,
     };
     let places = place.into_iter().chain(pagination.size.as_ref().map(|size| &size.parameter));
-    places.into_iter().any(|place| place.location == input.location && place.key == input.wire)
+    places.into_iter().any(|place| place.is_at(input.location, &input.wire))
 }
 
 /// A write of `verb` by a method, with these inputs. Where the verb has no form for them (an INSERT of nothing, an UPDATE of

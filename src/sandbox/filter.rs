@@ -168,7 +168,7 @@ fn declared(filter: &Filter, values: Vec<Value>) -> Option<Condition<'_>> {
 }
 
 fn is_paging(method: &Method, parameter: &Parameter) -> bool {
-    let is = |place: &TokenPlace| place.location == parameter.location && place.key == parameter.wire;
+    let is = |place: &TokenPlace| place.is_at(parameter.location, &parameter.wire);
     let pagination = &method.pagination;
     let by_kind = match &pagination.kind {
         PageKind::Page { parameter, .. } | PageKind::Offset { parameter } | PageKind::Cursor { parameter, .. } => {
