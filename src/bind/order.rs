@@ -20,6 +20,17 @@ pub struct SortKey {
     pub nulls_first: bool,
 }
 
+/// What NULL stands for in a column of the rows that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nulls {
+    /// There is none.
+    Never,
+    /// A row without a value.
+    Alone,
+    /// Or a value that does not fit the column, which the API puts among the others: a number too large for it.
+    OrMisfits,
+}
+
 /// An order that an API is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToldOrder {
@@ -29,8 +40,8 @@ pub struct ToldOrder {
     pub values: Vec<(TokenPlace, Expression)>,
 }
 
-/// Tells the API as many of `keys`, from the first on, as it can be told; `has_no_null` says of a column that the rows
-/// asked for have a value in it.
+/// Tells the API as many of `keys`, from the first on, as it can be told; `nulls` says of a column what NULL
+/// stands for in it.
 ///
 /// # Errors
 /// Why it cannot be told the first of them, for people.
@@ -38,7 +49,7 @@ pub fn told_order(
     table: &Table,
     method: &Method,
     keys: &[SortKey],
-    has_no_null: impl Fn(usize) -> bool,
+    nulls: impl Fn(usize) -> Nulls,
 ) -> Result<ToldOrder, String> {
     let Some(pushdown) = &method.pushdown.order else {
         return Err(format!("the document declares no order for `{}`", method.name));
@@ -47,7 +58,7 @@ pub fn told_order(
     let mut names: Vec<(&str, bool)> = Vec::new();
     for key in keys.iter().take(most) {
         let column = &table.columns[key.column];
-        match name_of(pushdown, method, column, key, has_no_null(key.column)) {
+        match name_of(pushdown, method, column, key, nulls(key.column)) {
             Ok(name) => names.push((name, key.descending)),
             Err(why) if names.is_empty() => return Err(why),
             Err(_) => break,
@@ -85,7 +96,7 @@ fn name_of<'t>(
     method: &Method,
     column: &'t TableColumn,
     key: &SortKey,
-    has_no_null: bool,
+    nulls: Nulls,
 ) -> Result<&'t str, String> {
     let name = &column.name;
     let named = pushdown.columns.as_ref().is_none_or(|columns| columns.contains(name));
@@ -106,18 +117,30 @@ fn name_of<'t>(
             return Err(format!("`{name}` may hold values that have no order"));
         }
     }
-    if has_no_null || pushdown.nulls == NullOrder::None {
+    if nulls == Nulls::Never {
         return Ok(wire);
     }
     match pushdown.nulls.first(key.descending) {
-        Some(first) if first == key.nulls_first => Ok(wire),
+        _ if pushdown.nulls == NullOrder::None => {}
+        Some(first) if first == key.nulls_first => {}
         Some(first) => {
             let (there, here) = if first { ("first", "LAST") } else { ("last", "FIRST") };
             let other = if first { "FIRST" } else { "LAST" };
-            Err(format!(
+            return Err(format!(
                 "the API puts NULL {there}, the query NULLS {here}; `NULLS {other}` or `{name} IS NOT NULL` would let it"
-            ))
+            ));
         }
-        None => Err(format!("the document does not say where the API puts NULL; `{name} IS NOT NULL` would let it")),
+        None => {
+            return Err(format!(
+                "the document does not say where the API puts NULL; `{name} IS NOT NULL` would let it"
+            ));
+        }
     }
+    if nulls == Nulls::OrMisfits && key.nulls_first && !key.descending {
+        return Err(format!(
+            "a value too large for `{name}` is NULL, which the query wants first, and the API puts it last; \
+             `{name} IS NOT NULL` would let it"
+        ));
+    }
+    Ok(wire)
 }

@@ -57,6 +57,9 @@ impl First {
         }
         let spec = spec.in_order(keys)?;
         let told = spec.order().map_or(0, |order| order.keys);
+        if !could_show(&spec, &keys[..told]) {
+            return Err("it has too few values to show an order".to_owned());
+        }
         Ok(Self { count, keys: keys[..told].to_vec(), whole: whole && told == keys.len(), spec })
     }
 
@@ -113,6 +116,16 @@ impl First {
             edge: None,
         })
     }
+}
+
+/// Whether rows may differ often enough in these columns: those of flags alone never do, and would be read in vain.
+fn could_show(spec: &ScanSpec, keys: &[SortKey]) -> bool {
+    let values = |key: &SortKey| match spec.table.columns[key.column].ty {
+        ValueType::Boolean => Some(if spec.has_no_null(key.column) { 2 } else { 3 }),
+        _ => None,
+    };
+    let all: Option<usize> = keys.iter().map(values).product();
+    all.is_none_or(|all| all > STEPS)
 }
 
 fn internal(error: arrow::error::ArrowError) -> Error {

@@ -16,19 +16,21 @@ use datafusion::physical_expr::utils::conjunction;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use serde_json::Value;
 
+use self::told::TellsFilter;
 use super::border::from_datafusion;
 use super::predicate::translate;
-use super::push::{condition, needs_value};
+use super::push::needs_value;
 use super::table::StatementContext;
 use crate::bind::{
-    Binding, BoundColumn, ColumnRole, ConjunctFate, Expression, SortKey, Supplied, Table, TableColumn, ToldOrder, bind,
-    literal_text, told_order, written,
+    Binding, BoundColumn, ColumnRole, ConjunctFate, Supplied, Table, TableColumn, ToldOrder, bind, literal_text,
 };
 use crate::call::{BoundCall, PlanOptions, ReadPlan, Wants, column_kind};
 use crate::config::{Settings, Timestamps};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Call, Location, Method, PageKind, TokenPlace};
+use crate::provider::{Call, Location, Method};
 use crate::report::Report;
+
+mod told;
 
 /// A scan of one table, ready to make calls: from its own constants, or with values from another table's rows.
 #[derive(Debug, Clone)]
@@ -55,8 +57,8 @@ pub struct ScanSpec {
     fields: Vec<Arc<Field>>,
     settings: Settings,
     restricted: Option<Vec<String>>,
-    /// Conditions that the API is told in its own words, and where.
-    filter: Option<(TokenPlace, Expression)>,
+    /// Conditions that the API is told in its own words.
+    filter: Option<TellsFilter>,
     /// The order that it is told.
     order: Option<ToldOrder>,
     /// Columns that have a value in every row that passes.
@@ -181,127 +183,6 @@ impl ScanSpec {
         Ok(spec)
     }
 
-    /// Lets the API do what it can of what is checked on the rows, in its own words. The rows are checked all the same.
-    fn tell_filter(&mut self, filters: &[Expr]) {
-        let Some(pushdown) = &self.binding.method.pushdown.filter else { return };
-        if !self.may_tell(&pushdown.place) {
-            return;
-        }
-        let told = filters.iter().zip(&self.conjuncts).map(|(expr, (_, fate))| {
-            let left = matches!(fate, ConjunctFate::Checked(_));
-            left.then(|| condition(&self.table, expr)).flatten()
-        });
-        let Some((text, told)) = written(&self.table, pushdown, &told.collect::<Vec<_>>()) else { return };
-        self.filter = Some((pushdown.place.clone(), text));
-        for ((_, fate), told) in self.conjuncts.iter_mut().zip(told) {
-            if told {
-                *fate = ConjunctFate::SentAndChecked;
-            }
-        }
-    }
-
-    /// The same scan with its rows in an order that the API is told, as far as it can be told.
-    ///
-    /// # Errors
-    /// Why not, for people.
-    pub(super) fn in_order(&self, keys: &[SortKey]) -> Result<Self, String> {
-        let order = told_order(&self.table, &self.binding.method, keys, |column| self.has_no_null(column))?;
-        if !order.values.iter().all(|(place, _)| self.may_tell(place)) {
-            return Err("the query says something else there, or asks for one page".to_owned());
-        }
-        let ordered = Self { order: Some(order), ..self.clone() };
-        match ordered.told() {
-            Some(_) => Ok(ordered),
-            None => Err("the condition goes where the order would".to_owned()),
-        }
-    }
-
-    /// Why rows before an offset are read all the same; none where the API can begin behind them.
-    pub(super) fn why_not_behind(&self) -> Option<String> {
-        let method = &self.binding.method;
-        if self.binding.tuples.len() != 1 {
-            return Some("more than one call gives the rows".to_owned());
-        }
-        if !self.keeps_every_row() {
-            return Some("conditions are checked on the rows, so that only they can be counted".to_owned());
-        }
-        if self.is_own_page(&self.names()) {
-            return Some("the query asks for one page".to_owned());
-        }
-        let stated = method.pagination.total.as_ref().is_some_and(|total| total.rows_path().is_some());
-        let why = match &method.pagination.kind {
-            PageKind::Page { .. } | PageKind::Offset { .. } if stated && method.pagination.exact => return None,
-            PageKind::Page { .. } | PageKind::Offset { .. } => {
-                "the document does not say that the total is exact, which would prove the page"
-            }
-            PageKind::Single | PageKind::Unknown => "there is one answer",
-            PageKind::Cursor { .. } | PageKind::NextUrl { .. } | PageKind::LinkHeader => {
-                let skip = method.pushdown.skip.as_ref();
-                let has_keys = || self.read_plan(Wants::default()).is_ok_and(|plan| plan.knows_keys());
-                match skip.is_some_and(|place| self.may_tell(place)) {
-                    false => "each page says where the next one is",
-                    true if !stated => "the answers state no number of rows, which would prove the place",
-                    true if !has_keys() => "the rows have no key, which would prove that others came",
-                    true => return None,
-                }
-            }
-        };
-        Some(why.to_owned())
-    }
-
-    /// Whether the API can be told more of the rows that are wanted: the user says nothing there, and asks for no page,
-    /// which would be one of the whole list.
-    fn may_tell(&self, place: &TokenPlace) -> bool {
-        let names = self.names();
-        let parameters = &self.binding.method.parameters;
-        let is_given = names.arguments.keys().any(|name| {
-            let parameter = parameters.iter().find(|parameter| &parameter.name == name);
-            parameter.is_some_and(|p| p.location == place.location && p.wire == place.key)
-        });
-        !is_given && !self.is_own_page(&names)
-    }
-
-    fn is_own_page(&self, names: &Call) -> bool {
-        self.read_plan(Wants::default()).is_ok_and(|plan| plan.is_own_page(names))
-    }
-
-    /// A call that holds the names of all that is given, without the values.
-    fn names(&self) -> Call {
-        let mut names = self.call();
-        for name in self.binding.bound.iter().map(|bound| &bound.parameter).chain(self.binding.fixed.keys()) {
-            self.place(&mut names, name, Value::Null);
-        }
-        names
-    }
-
-    /// What the API is told in its own words, one expression for each place; none when a place would have two.
-    fn told(&self) -> Option<Vec<(TokenPlace, Expression)>> {
-        let mut told: Vec<(TokenPlace, Expression)> = Vec::new();
-        let order = self.order.iter().flat_map(|order| &order.values);
-        for (place, expression) in
-            self.filter.iter().map(|(place, text)| (place, text)).chain(order.map(|(p, e)| (p, e)))
-        {
-            match told.iter().position(|(known, _)| known == place) {
-                Some(at) => {
-                    let (_, known) = told.remove(at);
-                    told.push((place.clone(), known.and(expression.clone())?));
-                }
-                None => told.push((place.clone(), expression.clone())),
-            }
-        }
-        Some(told)
-    }
-
-    /// What the API is told of conditions on fields: the parameter or header, and the expression.
-    pub(super) fn filter(&self) -> Option<String> {
-        self.filter.as_ref().map(|(place, text)| format!("{}: {}", place.key, text.text()))
-    }
-
-    /// What the API is told of the order.
-    pub(super) fn order(&self) -> Option<&ToldOrder> {
-        self.order.as_ref()
-    }
-
     /// A call of the method without arguments.
     fn call(&self) -> Call {
         Call {
@@ -402,11 +283,6 @@ impl ScanSpec {
     /// Where a column of the table is in the answers, as they are decoded.
     pub(super) fn answer_position(&self, column: usize) -> Option<usize> {
         self.decoded.iter().position(|at| *at == column)
-    }
-
-    /// Whether a column has a value in every row that passes.
-    pub(super) fn has_no_null(&self, column: usize) -> bool {
-        self.not_null.contains(&column)
     }
 
     /// Whether this scan, which gets rows one by one by their keys, gives what `list` gives: the document declares the

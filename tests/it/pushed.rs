@@ -13,6 +13,7 @@ mod offset;
 mod order;
 mod random;
 mod sandbox;
+mod untold;
 
 const X_FILTER: &str = "{filter: {dialect: x_filter, supportedColumns: [id, name, ok]}}";
 const ODATA: &str = "{filter: {dialect: odata, supportedColumns: ['*']}}";
@@ -21,11 +22,24 @@ const ODATA: &str = "{filter: {dialect: odata, supportedColumns: ['*']}}";
 fn db(server: &Server, pushdown: &str) -> Db {
     let paging = Paging::Page.document() + STATED_TOTAL;
     let service = widgets_service_with(&server.url(), &["page", "per_page", "color"], &paging, "$.items");
-    let plain = "          config:\n            pagination:\n";
-    assert!(service.contains(plain));
-    let pushing = format!("          config:\n            queryParamPushdown: {pushdown}\n            pagination:\n");
-    let service = if pushdown.is_empty() { service } else { service.replacen(plain, &pushing, 1) };
-    Db::new(provider_dir("acme", "v1", &[("shop", &service)], "type: null_auth"))
+    Db::new(provider_dir("acme", "v1", &[("shop", &pushing(&service, pushdown))], "type: null_auth"))
+}
+
+/// A service whose list takes what `pushdown` says, if anything.
+fn pushing(service: &str, pushdown: &str) -> String {
+    if pushdown.is_empty() {
+        return service.to_owned();
+    }
+    let said = format!("          config:\n            queryParamPushdown: {pushdown}\n            pagination:\n");
+    edited(service, &[("          config:\n            pagination:\n", &said)])
+}
+
+/// A document with other words in it; each must be there.
+fn edited(document: &str, edits: &[(&str, &str)]) -> String {
+    edits.iter().fold(document.to_owned(), |document, (from, to)| {
+        assert!(document.contains(from), "{from}");
+        document.replacen(from, to, 1)
+    })
 }
 
 /// Numbers that look random and are the same each time.

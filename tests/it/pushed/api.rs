@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
+use super::{edited, pushing};
 use crate::support::documents::{EXACT_TOTAL, Paging, list_api, provider_dir, widgets_service_with};
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
@@ -64,18 +65,23 @@ impl Manner {
 
     /// The documents of `acme`, with `pushdown` or without.
     pub(super) fn documents(self, url: &str, pushdown: &str) -> TempDir {
+        self.edited_documents(url, pushdown, &[])
+    }
+
+    fn edited_documents(self, url: &str, pushdown: &str, edits: &[(&str, &str)]) -> TempDir {
         let service = widgets_service_with(url, self.parameters(), &self.paging(), "$.items");
-        let plain = "          config:\n            pagination:\n";
-        assert!(service.contains(plain));
-        let pushing =
-            format!("          config:\n            queryParamPushdown: {pushdown}\n            pagination:\n");
-        let service = if pushdown.is_empty() { service } else { service.replacen(plain, &pushing, 1) };
+        let service = edited(&pushing(&service, pushdown), edits);
         provider_dir("acme", "v1", &[("shop", &service)], "type: null_auth")
     }
 
     /// The widgets of `acme`, with `pushdown` or without.
     pub(super) fn db(self, server: &Server, pushdown: &str) -> Db {
         Db::new(self.documents(&server.url(), pushdown))
+    }
+
+    /// The same with other words in the service's document.
+    pub(super) fn edited_db(self, server: &Server, pushdown: &str, edits: &[(&str, &str)]) -> Db {
+        Db::new(self.edited_documents(&server.url(), pushdown, edits))
     }
 }
 

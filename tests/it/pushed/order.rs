@@ -10,7 +10,7 @@ use crate::support::query::{Answer, Db};
 use crate::support::server::{Reply, Seen, Server};
 
 /// Rows whose sizes are all different, and in no order.
-fn rows(count: u64) -> Vec<Value> {
+pub(super) fn rows(count: u64) -> Vec<Value> {
     const COLORS: [&str; 3] = ["red", "green", "blue"];
     (1..=count)
         .map(|id| {
@@ -24,7 +24,7 @@ fn rows(count: u64) -> Vec<Value> {
 }
 
 /// What a request says of the order.
-fn order_of(seen: &Seen) -> Option<String> {
+pub(super) fn order_of(seen: &Seen) -> Option<String> {
     let filter = seen.header("x-filter").map(|text| serde_json::from_str::<Value>(text).unwrap());
     let x_filter = filter.filter(|filter| !filter["+order_by"].is_null());
     let x_filter = x_filter.map(|f| format!("{} {}", f["+order_by"].as_str().unwrap(), f["+order"].as_str().unwrap()));
@@ -32,7 +32,7 @@ fn order_of(seen: &Seen) -> Option<String> {
 }
 
 /// Runs a query and gives its answer with the requests that it took; the rows are those of a program that tells nothing.
-async fn run(server: &Server, manner: Manner, sql: &str) -> (Answer, Vec<Seen>) {
+pub(super) async fn run(server: &Server, manner: Manner, sql: &str) -> (Answer, Vec<Seen>) {
     let from = server.requests().len();
     let answer = manner.db(server, manner.pushdown()).rows(sql).await;
     let seen = server.requests()[from..].to_vec();
@@ -177,7 +177,7 @@ async fn times_in_several_writings_and_rows_that_come_twice_are_not_trusted() {
     assert_eq!(seen.len(), 5);
 }
 
-async fn explain(db: &mut Db, sql: &str) -> Vec<String> {
+pub(super) async fn explain(db: &mut Db, sql: &str) -> Vec<String> {
     let answer = db.rows(&format!("EXPLAIN {sql}")).await;
     answer.column(0).iter().map(|line| line.trim().to_owned()).collect()
 }
@@ -186,8 +186,8 @@ async fn explain(db: &mut Db, sql: &str) -> Vec<String> {
 async fn explain_says_what_is_told() {
     let server = Server::start(api(Manner::OData, rows(10), Lie::Nothing)).await;
     let mut db = Manner::OData.db(&server, Manner::OData.pushdown());
-    let lines = explain(&mut db, "SELECT name FROM acme.shop.widgets ORDER BY id NULLS FIRST LIMIT 5").await;
-    let said = "order: $orderby: id asc; reading ends after the first 5 rows, if they come in this order and differ enough to show it";
+    let lines = explain(&mut db, "SELECT name FROM acme.shop.widgets ORDER BY id DESC NULLS LAST LIMIT 5").await;
+    let said = "order: $orderby: id desc; reading ends after the first 5 rows, if they come in this order and differ enough to show it";
     assert!(lines.iter().any(|line| line == said), "{lines:#?}");
     assert!(lines.iter().any(|line| line == "fields: $select: id,name"), "{lines:#?}");
     assert!(server.requests().is_empty());
@@ -251,16 +251,16 @@ async fn rows_that_are_all_alike_show_no_order() {
         row["size"] = json!(if at < 100 { 20 } else { 20 + at });
     }
     for (manner, order, lie, alike_at_first, calls) in [
-        (Manner::XFilter, "size DESC", Lie::Unordered, true, 4),
-        (Manner::Plain, "size DESC NULLS LAST", Lie::Unordered, true, 4),
+        (Manner::XFilter, "ORDER BY size DESC", Lie::Unordered, true, 4),
+        (Manner::Plain, "ORDER BY size DESC NULLS LAST", Lie::Unordered, true, 4),
         // They may well be in order: nothing is wrong with the API.
-        (Manner::XFilter, "size", Lie::Nothing, true, 4),
-        (Manner::XFilter, "size DESC", Lie::Nothing, false, 1),
+        (Manner::XFilter, "ORDER BY size", Lie::Nothing, true, 4),
+        (Manner::XFilter, "ORDER BY size DESC", Lie::Nothing, false, 1),
         // With another key behind it they are not alike.
-        (Manner::OData, "size NULLS FIRST, id NULLS FIRST", Lie::Nothing, false, 1),
+        (Manner::OData, "WHERE size IS NOT NULL AND id IS NOT NULL ORDER BY size, id", Lie::Nothing, false, 1),
     ] {
         let server = Server::start(api(manner, alike.clone(), lie)).await;
-        let sql = format!("SELECT size FROM acme.shop.widgets ORDER BY {order} LIMIT 5");
+        let sql = format!("SELECT size FROM acme.shop.widgets {order} LIMIT 5");
         let (answer, seen) = run(&server, manner, &sql).await;
         let verdict = if alike_at_first { "complete" } else { "truncated" };
         assert_eq!((answer.verdict(), answer.warned().len(), seen.len()), (verdict, 0, calls), "{manner:?} {order}");
