@@ -24,6 +24,7 @@ mod literal;
 mod not_in;
 mod predicate;
 mod push;
+mod readers;
 mod recursion;
 mod spec;
 mod table;

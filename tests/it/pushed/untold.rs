@@ -202,3 +202,42 @@ async fn a_text_that_no_header_holds_does_not_fail_the_statement() {
         assert_eq!(told(&server, &mut db(&server, in_header), &condition).await.as_deref(), Some("ok eq true"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_beside_one_of_the_whole_list_share_its_answers() {
+    const W: &str = "acme.shop.widgets";
+    for (sql, calls, filters) in [
+        (
+            format!(
+                "SELECT count(*) FROM {W} WHERE ok UNION ALL SELECT count(*) FROM {W} WHERE NOT ok \
+                 UNION ALL SELECT count(*) FROM {W} WHERE ok IS NULL ORDER BY 1"
+            ),
+            3,
+            0,
+        ),
+        (
+            format!(
+                "SELECT id FROM {W} t WHERE NOT EXISTS (SELECT 1 FROM {W} u WHERE u.id = t.id AND u.ok) ORDER BY id"
+            ),
+            3,
+            0,
+        ),
+        (format!("SELECT count(*) FROM {W} a LEFT JOIN {W} b ON a.id = b.id AND b.ok"), 3, 0),
+        (format!("SELECT count(*) FROM {W} a LEFT JOIN {W} b ON a.name = b.name AND b.ok"), 3, 0),
+        // Another list, one that is not read to its end, and none that is whole.
+        (format!("SELECT id FROM {W} WHERE color = 'red' AND ok UNION ALL SELECT id FROM {W} ORDER BY 1"), 4, 1),
+        (format!("(SELECT id FROM {W} LIMIT 5) UNION ALL (SELECT id FROM {W} WHERE ok) ORDER BY 1"), 2, 1),
+        (format!("SELECT id FROM {W} WHERE ok UNION ALL SELECT id FROM {W} WHERE NOT ok ORDER BY 1"), 3, 3),
+    ] {
+        let server = Server::start(api(Manner::XFilter, rows(300), Lie::Nothing)).await;
+        let (answer, seen) = run(&server, Manner::XFilter, &sql).await;
+        let told = seen.iter().filter(|seen| seen.header("x-filter").is_some()).count();
+        assert_eq!((seen.len(), told, answer.verdict() != "failed"), (calls, filters, true), "{sql}");
+    }
+    let server = Server::start(api(Manner::XFilter, rows(10), Lie::Nothing)).await;
+    let sql = format!("SELECT a.id FROM {W} a LEFT JOIN {W} b ON a.name = b.name AND b.ok");
+    let lines = explain(&mut Manner::XFilter.db(&server, Manner::XFilter.pushdown()), &sql).await;
+    let why =
+        "checked on the rows: ok (another part of the statement reads the whole list, and its answers are shared)";
+    assert!(lines.iter().any(|line| line == why), "{lines:#?}");
+}
