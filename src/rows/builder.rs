@@ -177,6 +177,7 @@ pub(super) fn sort(token: Token<'_>) -> &'static str {
             Some(b'[') => "an array",
             Some(b'"') => "a string",
             Some(b't' | b'f') => "a boolean",
+            Some(b'n') => "null",
             _ => "a number",
         },
     }

@@ -111,8 +111,9 @@ pub enum ItemsFound {
 /// Decodes an answer's rows, columns and captured values in one pass over its bytes.
 ///
 /// The whole answer is checked to be JSON, wanted or not. Where an object repeats a key, the last one counts (in a
-/// map of items, both are rows). Elements that are `null` are no rows; an element that is no object where columns come out of objects is a row of NULLs, and
-/// counted as a misfit of the first such column.
+/// map of items, both are rows). An element that is no object where columns come out of objects, `null` too, is a row of
+/// NULLs, and counted as a misfit of the first such column; but for `null` in a map, whose key is known. In a list of
+/// values `null` is a NULL.
 ///
 /// # Errors
 /// [`ErrorKind::Decode`] if the body is not JSON (with line and column), is larger than 2 GiB, nests deeper than 127

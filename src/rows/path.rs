@@ -78,6 +78,11 @@ impl ItemPath {
     pub fn has_wildcard(&self) -> bool {
         self.steps.contains(&PathStep::Every)
     }
+
+    /// Whether each value that it leads to is an element or a member.
+    pub fn ends_in_wildcard(&self) -> bool {
+        self.steps.last() == Some(&PathStep::Every)
+    }
 }
 
 impl fmt::Display for ItemPath {

@@ -41,11 +41,10 @@ impl<'a> Walk<'a, '_> {
             }
         } else {
             let token = self.reader.value()?;
-            if token == Token::Null && key.is_none() {
-                return Ok(());
-            }
             self.fill(&layout.whole, token);
-            if !is_object && layout.whole.is_empty() && token != Token::Null {
+            // Of a map's member the key says something.
+            let is_named_null = token == Token::Null && key.is_some();
+            if !is_object && layout.whole.is_empty() && !is_named_null {
                 let column = layout.item[0].below.iter().min();
                 let raw = self.reader.since(start);
                 match column {

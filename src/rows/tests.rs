@@ -106,7 +106,6 @@ fn items_are_found_where_the_path_says() {
         ("$.a.b", Shape::List, r#"{"a":{"x":[],"b":[{"id":1}]}}"#, "1", List),
         ("$['a.b']", Shape::List, r#"{"a":{"b":[]},"a.b":[{"id":1}]}"#, "1", List),
         ("$.é", Shape::List, r#"{"\u00e9":[{"\u0069d":1}]}"#, "1", List),
-        ("$.data", Shape::List, r#"{"data":[{"id":1},null,{}]}"#, "1\n-", List),
         ("$.data", Shape::List, r#"{"data":{"id":7}}"#, "7", Object),
         ("$.data", Shape::List, r#"{"data":null}"#, "", Null),
         ("$.data", Shape::List, r#"{"other":[{"id":1}]}"#, "", Absent),
@@ -131,7 +130,7 @@ fn items_are_found_where_the_path_says() {
         ("$", Shape::Object, r#"{"errors":[]}"#, "-", Object),
         // Wildcards concatenate.
         ("$.a[*].b", Shape::List, r#"{"a":[{"b":[{"id":1}]},{"b":[{"id":2},{"id":3}]}]}"#, "1\n2\n3", List),
-        ("$.a[*].b[*]", Shape::List, r#"{"a":[{"b":[{"id":1}]},{"c":0},{"b":[null,{"id":2}]}]}"#, "1\n2", List),
+        ("$.a[*].b[*]", Shape::List, r#"{"a":[{"b":[{"id":1}]},{"c":0},{"b":[{"id":2}]}]}"#, "1\n2", List),
         ("$.items.*.x[*]", Shape::List, r#"{"items":{"e":{"x":[{"id":1}]},"w":{"x":[{"id":2}]}}}"#, "1\n2", List),
         ("$.items.*.x[*]", Shape::List, r#"{"items":{"e":{"warning":{}},"w":{"x":[]}}}"#, "", List),
         ("$.items.*.x[*]", Shape::List, r#"{"items":{}}"#, "", List),
@@ -140,7 +139,6 @@ fn items_are_found_where_the_path_says() {
         ("$.items.*.x", Shape::List, r#"{"items":{"e":{"x":null}}}"#, "", Null),
         ("$.data[*]", Shape::List, r#"{"data":[{"id":1},{"id":2}]}"#, "1\n2", List),
         ("$.data[*]", Shape::List, r#"{"data":[]}"#, "", List),
-        ("$.data[*]", Shape::List, r#"{"data":[null]}"#, "", List),
         ("$.data[*]", Shape::List, r#"{"data":null}"#, "", Absent),
         ("$[*]", Shape::List, r#"[{"id":1}]"#, "1", List),
         ("$[*].x", Shape::Object, r#"[{"x":{"id":1}},{"x":{"id":2}}]"#, "1\n2", List),
@@ -174,7 +172,7 @@ fn a_map_gives_its_keys_and_a_scalar_list_its_values() {
 
     let values = layout("$.tags", Shape::Scalar, vec![wanted("value", Kind::Text)]);
     let page = decode(br#"{"tags":["a",null,1,true,{"x":1}]}"#, &values).unwrap();
-    assert_eq!(show(&page), "a\n1\ntrue\n-");
+    assert_eq!(show(&page), "a\n-\n1\ntrue\n-");
     assert_eq!(misfits(&page), [(0, 1, "{\"x\":1} is not text")]);
     let page = decode(br#"{"tags":"one"}"#, &values).unwrap();
     assert_eq!((show(&page).as_str(), page.items), ("one", ItemsFound::Object));
@@ -189,8 +187,33 @@ fn items_that_are_no_objects_are_rows_of_nulls_and_counted() {
     let columns = vec![wanted("id", Kind::Integer), wanted("name", Kind::Text)];
     let list = layout("$", Shape::List, columns.clone());
     let page = decode(br#"[{"id":1,"name":"a"},"x", [1, 2],null,5]"#, &list).unwrap();
-    assert_eq!(show(&page), "1|a\n-|-\n-|-\n-|-");
-    assert_eq!(misfits(&page), [(0, 3, "\"x\" is not an object")]);
+    assert_eq!(show(&page), "1|a\n-|-\n-|-\n-|-\n-|-");
+    assert_eq!(misfits(&page), [(0, 4, "\"x\" is not an object")]);
+    // `null` is one of them wherever elements are rows, and in a map a member without fields.
+    for (items, shape, body, rows, told) in [
+        ("$.d", Shape::List, r#"{"d":[null,{"id":1,"name":"a"}]}"#, "-|-\n1|a", 1),
+        ("$.d[*]", Shape::List, r#"{"d":[null,{"id":1,"name":"a"}]}"#, "-|-\n1|a", 1),
+        ("$.d[*].e", Shape::List, r#"{"d":[{"e":null},{"e":[null]},null]}"#, "-|-", 1),
+        ("$.d", Shape::Object, r#"{"d":[null]}"#, "-|-", 1),
+        ("$.d", Shape::Map, r#"{"d":{"k":null}}"#, "-|-", 0),
+    ] {
+        let page = decode(body.as_bytes(), &layout(items, shape, columns.clone())).unwrap();
+        assert_eq!((show(&page).as_str(), page.items), (rows, ItemsFound::List), "{body}");
+        let expected = if told > 0 { vec![(0, told, "null is not an object")] } else { vec![] };
+        assert_eq!(misfits(&page), expected, "{body}");
+        // The number of rows does not depend on what is wanted of them.
+        assert_eq!(decode(body.as_bytes(), &layout(items, shape, vec![])).unwrap().rows, page.rows, "{body}");
+    }
+    let mut secret = columns.clone();
+    secret[0].secret = true;
+    assert_eq!(
+        misfits(&decode(b"[null]", &layout("$", Shape::List, secret)).unwrap()),
+        [(0, 1, "null is not an object")]
+    );
+    let error = refused("[null]", &layout("$", Shape::List, columns.clone()).with_strict(true));
+    assert_eq!((error.context_value("column"), error.context_value("row")), (Some("id"), Some("1")));
+    let error = refused("[null]", &layout("$", Shape::List, vec![]).with_strict(true));
+    assert!(error.message().contains("an item is null, not an object"), "{error}");
     let error = refused(r#"[{"id":1},true]"#, &layout("$", Shape::List, columns).with_strict(true));
     assert_eq!((error.context_value("column"), error.context_value("row")), (Some("id"), Some("2")));
     let error = refused("[1]", &layout("$", Shape::List, vec![]).with_strict(true));

@@ -465,7 +465,7 @@ impl<'a, 's> Walk<'a, 's> {
                 self.note(ItemsFound::List);
                 return Ok(Some(self.enter(Some(index), start, Inside::Map)));
             }
-            Some(b'n') => {
+            Some(b'n') if !self.layout.items.ends_in_wildcard() => {
                 self.reader.skip()?;
                 self.note(ItemsFound::Null);
             }

@@ -59,7 +59,8 @@ struct Row<'a> {
 fn rows_of<'a>(method: &Method, answer: &'a Value) -> Vec<Row<'a>> {
     let row = |item: Option<&'a Value>, key: Option<&str>| Row { answer, item, key: key.map(Value::from) };
     let path = ItemPath::parse(&method.response.item_path).ok();
-    let found = path.map(|path| path.select(answer)).unwrap_or_default();
+    let found = path.as_ref().map(|path| path.select(answer)).unwrap_or_default();
+    let is_element = path.is_some_and(|path| path.ends_in_wildcard());
     let is_map = method.response.items == ItemShape::Map;
     let mut rows: Vec<Row<'a>> = Vec::new();
     for value in found.iter().copied() {
@@ -68,7 +69,7 @@ fn rows_of<'a>(method: &Method, answer: &'a Value) -> Vec<Row<'a>> {
             Value::Object(items) if is_map => {
                 rows.extend(items.iter().map(|(key, item)| row(Some(item), Some(key))));
             }
-            Value::Null => {}
+            Value::Null if !is_element => {}
             item => rows.push(row(Some(item), None)),
         }
     }
