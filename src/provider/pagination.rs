@@ -321,7 +321,12 @@ fn pushed_size(facts: &Facts<'_, '_>, kind: &PageKind, pushdown: Configured<'_>)
         || PageSize { parameter: place.clone(), min: 1, max: None, default: None },
         |known| size_of(known, place.clone()),
     );
-    size.max = top.get("maxValue").and_then(Node::u64).filter(|max| *max > 0).or(size.max);
+    let said = top.get("maxValue").and_then(Node::u64).filter(|max| *max > 0);
+    // Said for many methods, it is no more than the parameter of this one takes.
+    size.max = match (said, size.max) {
+        (Some(said), Some(known)) if !pushdown.at_method => Some(said.min(known)),
+        (said, known) => said.or(known),
+    };
     Some(size)
 }
 
@@ -553,6 +558,12 @@ mod tests {
         let found = size("per_page/default=20", &format!("{{pagination: {{{next}}}, {pushdown}}}"));
         assert_eq!(found, Some(PageSize { parameter: query("per_page"), min: 1, max: Some(200), default: Some(20) }));
         assert_eq!(size("page", &format!("{{pagination: {{{next}}}, {pushdown}}}")), None);
+        // Of what is said above the method and what its parameter says, the smaller; at the method it holds.
+        for (maximum, at_method, max) in [(50, false, 50), (500, false, 200), (50, true, 200)] {
+            let config = format!("{{pagination: {{{next}}}, {pushdown}}}");
+            let found = of("p", &format!("per_page/maximum={maximum}"), &schema, &config, at_method, "$.data").unwrap();
+            assert_eq!(found.size.unwrap().max, Some(max), "{maximum} {at_method}");
+        }
         let declared = "pageSize: {key: per_page, max: 50}";
         let found =
             size("per_page/default=20/minimum=5", &format!("{{pagination: {{{next}, {declared}}}, {pushdown}}}"));
