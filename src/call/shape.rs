@@ -90,6 +90,7 @@ pub(super) struct Captures {
     pub(super) pages: Option<usize>,
     pub(super) token: Option<usize>,
     pub(super) more: Option<usize>,
+    pub(super) incomplete: Option<usize>,
 }
 
 /// What a reader asks of a method.
@@ -194,6 +195,7 @@ impl ReadPlan {
             pages: capture(total.and_then(|t| t.pages_path()))?,
             token: capture(token)?,
             more: capture(more)?,
+            incomplete: capture(pagination.incomplete.as_deref())?,
         };
         let shape = match method.response.items {
             ItemShape::List | ItemShape::Empty | ItemShape::Binary => rows::Shape::List,

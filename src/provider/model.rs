@@ -471,6 +471,10 @@ pub struct Pagination {
     pub exact: bool,
     /// Whether only a name in the answer's schema says that the stated number of rows is that of all.
     pub total_is_guessed: bool,
+    /// JSONPath of a flag by which an answer says that it does not hold all that was found, where the API has one
+    /// (`incomplete_results`).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub incomplete: Option<String>,
 }
 
 impl Pagination {
@@ -483,6 +487,7 @@ impl Pagination {
             declared: false,
             exact: false,
             total_is_guessed: false,
+            incomplete: None,
         }
     }
 }

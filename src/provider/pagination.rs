@@ -9,7 +9,7 @@ use super::item_path::{Step, json_path, steps};
 use super::model::{
     ItemShape, Location, PageKind, PageSize, Pagination, Parameter, TokenPlace, TokenSource, Total, ValueType,
 };
-use super::paging_inference::{infer_kind, infer_total};
+use super::paging_inference::{infer_incomplete, infer_kind, infer_total};
 use super::parameters::location;
 use super::response::Response;
 use super::schema::{Schema, Schemas};
@@ -105,7 +105,10 @@ pub(super) fn pagination<'d>(
     let is_said = total.as_ref().and_then(Total::rows_path).is_some();
     let total = merge_totals(total.as_ref(), infer_total(facts).as_ref());
     let total_is_guessed = !is_said && total.as_ref().and_then(Total::rows_path).is_some();
-    let kind = kind.or_else(|| infer_kind(facts, total.as_ref())).unwrap_or(
+    let incomplete = infer_incomplete(facts);
+    // The total of what is not all given says nothing of the pages.
+    let of_pages = total.as_ref().filter(|_| incomplete.is_none());
+    let kind = kind.or_else(|| infer_kind(facts, of_pages)).unwrap_or(
         if matches!(facts.response.shape.items, ItemShape::List | ItemShape::Map | ItemShape::Scalar) {
             PageKind::Unknown
         } else {
@@ -113,7 +116,7 @@ pub(super) fn pagination<'d>(
         },
     );
     if kind == PageKind::Single {
-        return Ok(Pagination { kind, declared: is_declared, ..Pagination::unknown() });
+        return Ok(Pagination { kind, declared: is_declared, incomplete, ..Pagination::unknown() });
     }
     let size = match declared.filter(|declared| declared.node.get("pageSize").is_some()) {
         Some(declared) => Some(declared_size(facts, declared)?),
@@ -123,7 +126,7 @@ pub(super) fn pagination<'d>(
     };
     let exact = node.and_then(|node| node.at(&["total", "exact"])).and_then(Node::scalar_text);
     let exact = exact.as_deref() == Some("true");
-    Ok(Pagination { kind, size, total, declared: is_declared, exact, total_is_guessed })
+    Ok(Pagination { kind, size, total, declared: is_declared, exact, total_is_guessed, incomplete })
 }
 
 /// The way of paging a document declares; `None` when it declares none.
@@ -676,13 +679,33 @@ mod tests {
                 "page",
                 format!("{ROWS}, total_count: {integer}, incomplete_results: {{type: boolean}}"),
                 PageKind::LinkHeader,
-                None,
+                rows("$.total_count"),
+            ),
+            // What does not give all has no page for each row of the total.
+            (
+                "p",
+                "page per_page",
+                format!("{ROWS}, total_count: {integer}, incomplete_results: {{type: boolean}}"),
+                PageKind::Unknown,
+                rows("$.total_count"),
             ),
         ] {
             let found =
                 of(provider, parameters, &format!("{{properties: {{{properties}}}}}"), "{}", false, "$.data").unwrap();
             assert_eq!((&found.kind, &found.total), (&expected, &total), "{parameters} {properties}");
+            let incomplete = properties.contains("incomplete").then_some("$.incomplete_results");
+            assert_eq!(found.incomplete.as_deref(), incomplete, "{parameters} {properties}");
             assert!(!found.declared);
+            // One page of it need not be all either.
+            let one = of(
+                provider,
+                parameters,
+                &format!("{{properties: {{{properties}}}}}"),
+                "{pagination: {kind: none}}",
+                true,
+                "$.data",
+            );
+            assert_eq!(one.unwrap().incomplete, found.incomplete, "{parameters} {properties}");
             // Only where nothing in the answer confirms it.
             let is_guess = matches!(found.kind, PageKind::Offset { .. }) && total.is_none();
             assert_eq!(found.is_guess(), is_guess, "{parameters} {properties}");

@@ -125,10 +125,6 @@ pub(super) fn infer_total(facts: &Facts<'_, '_>) -> Option<Total> {
     for holder in holders(facts) {
         let Some(schema) = facts.schema_at(&holder) else { continue };
         let object = facts.schemas.object(&schema);
-        // GitHub's search says `total_count` of matches that it does not all return.
-        if object.properties.contains_key("incomplete_results") {
-            return None;
-        }
         let folded: Vec<(String, &str)> = object
             .properties
             .iter()
@@ -153,6 +149,12 @@ pub(super) fn infer_total(facts: &Facts<'_, '_>) -> Option<Total> {
         pages = pages.or(here);
     }
     total(rows, pages)
+}
+
+/// Where an answer says that it does not hold all that was found: GitHub's searches give the first thousand of it, and may
+/// run out of time before.
+pub(super) fn infer_incomplete(facts: &Facts<'_, '_>) -> Option<String> {
+    holders(facts).iter().map(|holder| join(holder, "incomplete_results")).find(|path| facts.schema_at(path).is_some())
 }
 
 /// The objects of an answer in which things about its pages may stand.

@@ -91,6 +91,9 @@ pub fn rows_left(method: &Method, answer: &Value) -> Option<String> {
     };
     let rows = rows_of(method, answer).len() as u64;
     let paging = &method.pagination;
+    if let Some(path) = paging.incomplete.as_deref().filter(|path| at(path) == Some(&Value::Bool(true))) {
+        return Some(format!("the API says at `{path}` that it does not give all that it found"));
+    }
     let total = paging.total.as_ref();
     if let Some(total) = total.and_then(Total::rows_path).and_then(number) {
         return (rows < total)

@@ -44,6 +44,11 @@ enum Place {
 
 impl Pager {
     pub(super) fn totals(&mut self, said: &Said, first: bool) {
+        let flag = says_more(said.head.captured(self.plan.captures.incomplete));
+        if let (Some(path), More::Yes | More::Unread) = (&self.plan.method.pagination.incomplete, flag) {
+            let said = || format!("the API says at `{path}` that it does not give all that it found");
+            self.unproved.get_or_insert_with(said);
+        }
         let number = |at: Option<usize>| {
             said.head.captured(at).and_then(|value| match value {
                 Value::Number(n) => n.as_u64(),
@@ -80,6 +85,10 @@ impl Pager {
             (None, Some(pages)) => Length { rows: None, calls: pages.max(1) },
             (None, None) => return,
         };
+        // How much of what was found will come, a total does not say.
+        if self.plan.method.pagination.incomplete.is_some() {
+            return;
+        }
         // Pages of a LIMIT are short: what they say of the number of calls is not about whole pages.
         if self.plan.limit.is_none() || whole.calls <= 1 {
             self.context.lengths.note(&self.call.call, self.credential(), whole);

@@ -88,9 +88,14 @@ impl Pager {
         } else if let Some(reason) = self.unproved.take() {
             self.say(Verdict::Unproved, reason);
         } else if let Some(total) = self.total_rows.filter(|total| *total != self.rows && !self.plan.is_satisfied()) {
-            let known_paging = !matches!(self.plan.method.pagination.kind, PageKind::Unknown | PageKind::Single);
-            let verdict = if known_paging { Verdict::Moved } else { Verdict::Unproved };
-            self.say(verdict, format!("the API's total is {total}, but {} rows came", self.rows));
+            let pagination = &self.plan.method.pagination;
+            let known_paging = !matches!(pagination.kind, PageKind::Unknown | PageKind::Single);
+            let reason = format!("the API's total is {total}, but {} rows came", self.rows);
+            if pagination.incomplete.is_some() {
+                self.say(Verdict::Unproved, format!("{reason}: it does not give all that it finds"));
+            } else {
+                self.say(if known_paging { Verdict::Moved } else { Verdict::Unproved }, reason);
+            }
         } else {
             self.say(Verdict::Complete, String::new());
         }

@@ -296,6 +296,7 @@ fn facts_of_linode() {
         declared: false,
         exact: false,
         total_is_guessed: true,
+        incomplete: None,
     };
     assert_eq!(list.pagination, paging);
     let columns: Vec<&str> = list.response.columns.iter().map(|column| column.name.as_str()).collect();

@@ -37,6 +37,7 @@ pub(super) fn linode() -> Vec<Arc<Service>> {
             declared: true,
             exact: false,
             total_is_guessed: false,
+            incomplete: None,
         };
         method.parameters.extend([
             parameter("page", Location::Query, ValueType::Integer),

@@ -20,6 +20,7 @@ pub(super) fn pagination(kind: PageKind) -> Pagination {
         declared: true,
         exact: false,
         total_is_guessed: false,
+        incomplete: None,
     }
 }
 
