@@ -93,7 +93,8 @@ pub(super) fn look(
         _ => {}
     }
     let status = answer.status.as_u16();
-    if !one && status == 204 {
+    // No content where the document knows no such answer says nothing of the list.
+    if !one && status == 204 && method.response.may_be_empty {
         return Found::Wanted;
     }
     let what = match shape {
@@ -101,6 +102,7 @@ pub(super) fn look(
             format!("the answer ({status}) does not hold the object, and only a 404 says that there is none")
         }
         ItemShape::Object => format!("the answer ({status}) does not hold the object"),
+        _ if status == 204 => "the answer (204) holds nothing, and the document lists no such answer".to_owned(),
         _ => format!("the answer holds nothing at `{}`", method.response.item_path),
     };
     let said = answer::message(method, body, authorizer).map(|said| format!("; it says: {said}"));

@@ -402,6 +402,9 @@ pub struct ResponseShape {
     pub columns: Vec<Column>,
     /// The status of a success, where the document names one.
     pub success_status: Option<u16>,
+    /// Whether the document lists 204: a success that holds nothing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub may_be_empty: bool,
 }
 
 /// What stands at the item path.

@@ -359,6 +359,7 @@ mod tests {
             items,
             columns: Vec::new(),
             success_status: None,
+            may_be_empty: false,
         };
         pushdown(found, &response, &Pagination { kind, ..Pagination::unknown() }, &["methods", "list"])
     }

@@ -64,12 +64,15 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
     };
     let media_type = content.map(|(name, _)| name).or(wanted_media).unwrap_or_default().to_owned();
 
+    let may_be_empty = asked.operation.get("responses").is_some_and(|all| all.entries().any(|(name, _)| name == "204"));
+
     let bare = |items: ItemShape| ResponseShape {
         media_type: media_type.clone(),
         item_path: "$".to_owned(),
         items,
         columns: Vec::new(),
         success_status,
+        may_be_empty,
     };
     let says_nothing = content.is_none() && overriding.is_none() && object_key.is_none();
     let (shape, many) = if says_nothing && (found.is_some() || key.as_deref() == Some("204")) {
@@ -79,7 +82,7 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
     } else {
         let place = place_rows(schemas, &whole, object_key.as_deref(), transformed, asked);
         let (items, columns) = describe(schemas, &place, asked.selects);
-        (ResponseShape { media_type, item_path: place.path, items, columns, success_status }, place.many)
+        (ResponseShape { item_path: place.path, columns, ..bare(items) }, place.many)
     };
     Response { shape, many, whole, has_link_header }
 }

@@ -118,6 +118,7 @@ pub(super) fn method(path: &str) -> Method {
             items: ItemShape::List,
             columns: Vec::new(),
             success_status: None,
+            may_be_empty: false,
         },
         pagination: Pagination { kind: PageKind::Single, declared: true, ..Pagination::unknown() },
         effect: Effect::Read,

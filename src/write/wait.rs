@@ -368,6 +368,7 @@ fn get(method: &Method, path: &str) -> Method {
             items: ItemShape::Object,
             columns: Vec::new(),
             success_status: None,
+            may_be_empty: false,
         },
         pagination: Pagination { kind: PageKind::Single, declared: true, ..Pagination::unknown() },
         effect: Effect::Read,
