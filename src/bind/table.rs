@@ -195,11 +195,14 @@ fn is_identity(resource: &Resource, method: &Method, parameter: &str) -> bool {
 
 /// The type that holds values of both.
 fn wider(a: ValueType, b: ValueType) -> ValueType {
-    use ValueType::{Any, Integer, Number, Text, Timestamp};
+    use ValueType::{Any, Array, Integer, Number, Object, Text, Timestamp};
     match (a, b) {
         (a, b) if a == b => a,
         (Integer, Number) | (Number, Integer) => Number,
         (Text, Timestamp) | (Timestamp, Text) => Text,
+        // JSON either way, and known to hold more than a text.
+        (Object, Array | Any) | (Array | Any, Object) => Object,
+        (Array, Any) | (Any, Array) => Array,
         _ => Any,
     }
 }
