@@ -1,5 +1,6 @@
 //! The choice of the method, and what goes to which of its parameters.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use super::coerce::{coerce, literal_text};
 use super::table::{ColumnRole, Table};
 use super::tuples::{Predicate, alternatives, product};
 use crate::error::{Error, ErrorKind, Result, did_you_mean, fold_name};
-use crate::provider::{Location, Method, Parameter, ValueType};
+use crate::provider::{Effect, Location, Method, Parameter, ValueType};
 
 /// Where a bound value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,9 +96,9 @@ impl Candidate<'_> {
 /// `most` calls may be made.
 ///
 /// # Errors
-/// `MissingParameter` when no method fits: the hint lists what each needs and cannot take. `InvalidArgument` when a
-/// literal does not fit its parameter, or a parameter is used in a way that cannot be bound. `Budget` when there are
-/// more tuples than `most`.
+/// `MissingParameter` when no method fits: the hint lists what each needs and cannot take. `Unsupported` when only one
+/// fits whose answers are no rows. `InvalidArgument` when a literal does not fit its parameter, or a parameter is used in
+/// a way that cannot be bound. `Budget` when there are more tuples than `most`.
 pub fn bind(
     table: &Table,
     conjuncts: &[Predicate],
@@ -128,16 +129,23 @@ pub fn bind(
 
     let candidates: Vec<Candidate<'_>> =
         table.methods.iter().map(|method| consider(table, method, &constants, &outer, arguments)).collect();
+    let none_reads = || table.methods.iter().all(|method| check_reads(table, method).is_err());
+    if let Some(first) = table.methods.first().filter(|_| none_reads()) {
+        check_reads(table, first)?;
+    }
     let chosen = candidates
         .iter()
         .filter(|candidate| candidate.fits())
         // Earlier in the document wins a tie, so later ones must be strictly better.
         .reduce(|best, next| {
-            let better = next.ignored.len() < best.ignored.len()
-                || next.ignored.len() == best.ignored.len() && next.required > best.required;
-            if better { next } else { best }
+            let rank = |candidate: &Candidate<'_>| {
+                let reads = check_reads(table, candidate.method).is_ok();
+                (reads, Reverse(candidate.ignored.len()), candidate.required)
+            };
+            if rank(next) > rank(best) { next } else { best }
         })
         .ok_or_else(|| nothing_fits(table, &candidates, conjuncts.is_empty() && outer.is_empty()))?;
+    check_reads(table, chosen.method)?;
     let mut fixed = BTreeMap::new();
     for (name, value) in arguments {
         if let Some(parameter) = chosen.method.parameter(name) {
@@ -170,6 +178,11 @@ pub fn bind(
         fields_only: chosen.ignored.iter().copied().chain(compared.fields_only).collect(),
         unstated: compared.unstated,
     })
+}
+
+/// Refuses a method that only reads and whose answers are no rows: nothing of it could be given.
+fn check_reads(table: &Table, method: &Method) -> Result<()> {
+    if method.effect == Effect::Read { method.check_readable(&table.id()) } else { Ok(()) }
 }
 
 /// Columns of which a parameter has the name, and that are compared with something that is no value for it.

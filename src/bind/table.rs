@@ -76,11 +76,17 @@ impl Table {
     /// The table of a resource.
     ///
     /// # Errors
-    /// `Unsupported` when the resource has no SELECT method that only reads; the message names what it has.
+    /// `Unsupported` when the resource has no SELECT method that only reads; the message names what it has, or that it is a
+    /// view.
     pub fn new(provider: &str, service: &str, resource: Arc<Resource>) -> Result<Self> {
         let methods = readers(&resource);
         if methods.is_empty() {
             let id = format!("{provider}.{service}.{}", resource.name);
+            if resource.view {
+                let message = format!("`{id}` is a view in SQL of StackQL's own, which is not run here");
+                return Err(Error::new(ErrorKind::Unsupported, message)
+                    .hint(format!("`SHOW RESOURCES IN {provider}.{service}` lists what else there is")));
+            }
             let names: Vec<String> = resource.methods.keys().map(|name| format!("`{name}`")).collect();
             let has = if names.is_empty() { "no method at all".to_owned() } else { names.join(", ") };
             return Err(Error::new(ErrorKind::Unsupported, format!("`{id}` cannot be selected from"))

@@ -10,7 +10,7 @@ use super::answer::{self, message};
 use super::send::Said;
 use crate::error::{Error, ErrorKind, tidy};
 use crate::http::{Answer, Authorizer};
-use crate::provider::{Column, Effect, ItemShape, Method, ResponseShape, essence, is_json, tells_secret_field};
+use crate::provider::{Column, Effect, ItemShape, Method, essence, is_json, tells_secret_field};
 use crate::rows::ItemPath;
 
 /// How much of an answer that is none is shown, in characters.
@@ -82,10 +82,9 @@ fn quoted(method: &Method, text: &str, authorizer: Option<&Authorizer>) -> Strin
 
 /// Whether an answer that is no JSON is none of the API's.
 fn expects_json(method: &Method, answer: &Answer) -> bool {
-    let ResponseShape { media_type, items, .. } = &method.response;
+    let shape = &method.response;
     let claimed = is_json(&answer::media_type(&answer.headers));
-    let is_open = *items == ItemShape::Empty || matches!(media_type.as_str(), "" | "*/*" | "application/*");
-    if is_open { claimed } else { is_json(media_type) }
+    if shape.items == ItemShape::Empty || shape.is_open() { claimed } else { shape.is_json() }
 }
 
 /// Whether an answer is of the media type that the document says.
@@ -97,7 +96,7 @@ fn is_declared(method: &Method, answer: &Answer) -> bool {
 fn expects_object(method: &Method) -> bool {
     let shape = &method.response;
     let is_inside = shape.item_path != "$";
-    is_json(&shape.media_type)
+    shape.is_json()
         && !shape.columns.is_empty()
         && (is_inside || matches!(shape.items, ItemShape::Object | ItemShape::Map))
 }

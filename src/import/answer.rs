@@ -5,7 +5,9 @@
 //! *Invariants*: rows are looked for only below names that an envelope may have.
 
 use crate::error::fold_name;
-use crate::provider::{Node, Schema, Schemas, ValueType, choose_media, choose_response, is_envelope_word, is_json};
+use crate::provider::{
+    Node, Schema, Schemas, ValueType, choose_media, choose_response, has_fields, is_envelope_word, is_json,
+};
 
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +49,13 @@ pub(super) fn answer(schemas: &Schemas<'_>, operation: &Node, is_item: bool) -> 
     let status = Some(status.to_owned());
     let content = schemas.document.follow(response).and_then(|response| choose_media(response, None));
     let Some((media, said)) = content else { return Answer { status, media: None, kind: Kind::Nothing } };
-    let kind = if is_json(media) || media == "*/*" {
-        match said.get("schema") {
-            Some(schema) => Kind::Rows(rows(schemas, &Schema::of(schema), is_item)),
-            None => Kind::Nothing,
-        }
-    } else {
-        Kind::Bytes
+    let whole = said.get("schema").map(Schema::of);
+    let is_rows =
+        is_json(media) || media == "*/*" || whole.as_ref().is_some_and(|whole| has_fields(schemas, whole, media));
+    let kind = match whole {
+        _ if !is_rows => Kind::Bytes,
+        Some(whole) => Kind::Rows(rows(schemas, &whole, is_item)),
+        None => Kind::Nothing,
     };
     Answer { status, media: Some(media.to_owned()), kind }
 }

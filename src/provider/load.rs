@@ -197,6 +197,7 @@ impl<'d> Loader<'d> {
             verbs,
             keys,
             sandbox: own(node, "sandbox").map(Node::to_json),
+            view: node.at(&["config", "views"]).is_some_and(|views| *views != Node::Null),
         })
     }
 
@@ -301,14 +302,14 @@ impl<'d> Loader<'d> {
             .unwrap_or_default();
         let aliases = own(node, "aliases").map_or(&[][..], Node::items);
         let described = |key: &str| one_line(operation.node.get(key));
+        let said = [one_line(node.get("description")), described("summary"), described("description")];
+        let said = said.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+        let graphql = operation.node.get("x-stackQL-graphQL").is_some();
         Ok(Some(Method {
             name: name.to_owned(),
             aliases: aliases.iter().filter_map(Node::text).map(str::to_owned).collect(),
             operation_id: operation.node.text_of("operationId").map(str::to_owned),
-            description: [one_line(node.get("description")), described("summary"), described("description")]
-                .into_iter()
-                .find(|text| !text.is_empty())
-                .unwrap_or_default(),
+            description: if graphql { format!("Not supported (GraphQL). {said}").trim_end().to_owned() } else { said },
             http_method,
             server: inputs.server,
             path: inputs.path,
@@ -330,6 +331,7 @@ impl<'d> Loader<'d> {
             idempotency_key,
             upload: own(node, "upload").map(|said| upload(self.document, said, &place)).transpose()?,
             pushdown,
+            graphql,
         }))
     }
 

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::pushdown::Pushdown;
+use super::response::{is_json, is_xml};
 use super::waiting::Waiting;
+use crate::error::{Error, ErrorKind, Result};
 
 mod auth;
 
@@ -91,6 +93,9 @@ pub struct Resource {
     /// What the sandbox should know to make plausible rows: see `docs/providers.md`, key `sandbox`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sandbox: Option<Value>,
+    /// Whether the document gives it as a view, in SQL of StackQL's own.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub view: bool,
 }
 
 /// Method names per SQL verb; a method in none of them is for `EXEC`.
@@ -190,6 +195,9 @@ pub struct Method {
     /// What a list takes beside its parameters.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pushdown: Pushdown,
+    /// Whether the document asks for it by GraphQL, so that there is no call of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub graphql: bool,
 }
 
 /// Where a parameter goes.
@@ -655,6 +663,20 @@ pub struct ErrorPaths {
     pub code: Option<String>,
 }
 
+impl ResponseShape {
+    /// Whether answers are JSON by what the document says: of a type that says so, or of one of the API's own whose schema
+    /// has fields.
+    pub(crate) fn is_json(&self) -> bool {
+        let has_fields = !matches!(self.items, ItemShape::Binary | ItemShape::Empty);
+        is_json(&self.media_type) || has_fields && !self.is_open() && !is_xml(&self.media_type)
+    }
+
+    /// Whether answers may be of any type.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.media_type.as_str(), "" | "*/*" | "application/*")
+    }
+}
+
 impl Resource {
     /// The methods of a verb, in the document's order.
     pub fn methods_of<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = &'a Arc<Method>> + 'a {
@@ -716,6 +738,38 @@ impl Method {
             let first = found.next()?;
             if found.next().is_some() { None } else { Some(first) }
         })
+    }
+
+    /// Refuses a method that no call can be made of; `id` is its resource's.
+    ///
+    /// # Errors
+    /// `Unsupported` when the document asks for it by GraphQL.
+    pub(crate) fn check_callable(&self, id: &str) -> Result<()> {
+        if !self.graphql {
+            return Ok(());
+        }
+        let service = id.rsplit_once('.').map_or(id, |(service, _)| service);
+        let message = format!("`{}` of `{id}` asks the API by GraphQL, which is not supported", self.name);
+        Err(Error::new(ErrorKind::Unsupported, message)
+            .hint(format!("nothing was sent; `SHOW RESOURCES IN {service}` lists what else there is")))
+    }
+
+    /// Refuses to read rows with a method whose answers hold none; `id` is its resource's.
+    ///
+    /// # Errors
+    /// `Unsupported` when it cannot be called, or answers with bytes or XML.
+    pub(crate) fn check_readable(&self, id: &str) -> Result<()> {
+        self.check_callable(id)?;
+        let media = &self.response.media_type;
+        let what = match self.response.items {
+            ItemShape::Binary => "bytes",
+            ItemShape::List | ItemShape::Object | ItemShape::Map | ItemShape::Scalar if is_xml(media) => "XML",
+            _ => return Ok(()),
+        };
+        let message =
+            format!("`{}` of `{id}` answers with {what} (`{media}`), which cannot be read as rows", self.name);
+        Err(Error::new(ErrorKind::Unsupported, message)
+            .hint(format!("nothing was sent; `EXEC {id}.{} … INTO 'file'` writes the answer into a file", self.name)))
     }
 
     /// `GET https://host/path/{parameter}`: for people.

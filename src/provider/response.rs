@@ -47,23 +47,24 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
     let wanted_media = declared("mediaType").and_then(Node::text);
     let content = found.and_then(|response| choose_media(response, wanted_media));
     // A transform makes another document of the answer, which `objectKey` and `schema_override` then describe. It is
-    // not applied, so the answer's own schema is what holds; only the commonest one can be undone.
+    // not applied, so the answer's own schema is what holds; only the commonest ones can be undone.
+    let object_key = declared("objectKey").and_then(Node::text);
     let transform = declared("transform");
-    let wrapper = transform.and_then(|transform| wrapping_key(transform.text_of("body")?));
-    let transformed = transform.is_some() && wrapper.is_none();
+    let undone = transform.and_then(|transform| undone(transform.text_of("body")?, object_key));
+    let transformed = transform.is_some() && undone.is_none();
     let overriding = declared("schema_override").filter(|_| !transformed);
     let whole =
         overriding.or_else(|| content.and_then(|(_, media)| media.get("schema"))).map(Schema::of).unwrap_or_default();
-    let object_key = declared("objectKey").and_then(Node::text);
-    let (whole, object_key) = match wrapper {
-        Some(key) => {
-            let inner = schemas.object(&whole).properties.get(key).cloned();
+    let (whole, object_key) = match &undone {
+        Some(Undone::Wrapped(key)) => {
+            let inner = schemas.object(&whole).properties.get(key.as_str()).cloned();
             (inner.unwrap_or_default(), object_key.and_then(|path| below(path, key)))
         }
+        // Of the answer itself no schema is known.
+        Some(Undone::Named(_)) => (Schema::default(), None),
         None => (whole, object_key.map(json_path)),
     };
     let media_type = content.map(|(name, _)| name).or(wanted_media).unwrap_or_default().to_owned();
-
     let may_be_empty = asked.operation.get("responses").is_some_and(|all| all.entries().any(|(name, _)| name == "204"));
 
     let bare = |items: ItemShape| ResponseShape {
@@ -74,11 +75,14 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
         success_status,
         may_be_empty,
     };
-    let says_nothing = content.is_none() && overriding.is_none() && object_key.is_none();
+    let says_nothing = content.is_none() && overriding.is_none() && declared("objectKey").is_none();
     let (shape, many) = if says_nothing && (found.is_some() || key.as_deref() == Some("204")) {
         (bare(ItemShape::Empty), false)
-    } else if !is_structured(&media_type) && !media_type.is_empty() {
+    } else if !media_type.is_empty() && !is_structured(&media_type) && !has_fields(schemas, &whole, &media_type) {
         (bare(ItemShape::Binary), false)
+    } else if let Some(Undone::Named(name)) = undone {
+        let value = Column { source: Some(Vec::new()), ..column(&name, ValueType::Any, "One value of the list") };
+        (ResponseShape { columns: vec![value], ..bare(ItemShape::Scalar) }, true)
     } else {
         let place = place_rows(schemas, &whole, object_key.as_deref(), transformed, asked);
         let (items, columns) = describe(schemas, &place, asked.selects);
@@ -87,12 +91,32 @@ pub(super) fn response<'d>(schemas: &Schemas<'d>, asked: &Asked<'d>) -> Response
     Response { shape, many, whole, has_link_header }
 }
 
-/// The key under which a transform puts the whole answer, when that is all it does: most of the transforms of Okta's
-/// documents, whose lists are bare arrays.
-fn wrapping_key(template: &str) -> Option<&str> {
-    let rest = template.trim().strip_prefix(r#"{{- $wrapped := printf "{\""#)?;
-    let (key, rest) = rest.split_once(r#"\":%s}" . -}}"#)?;
-    (rest.trim() == "{{- $wrapped -}}" && !key.contains('"')).then_some(key)
+/// What a transform does, where that can be undone.
+#[derive(Debug, PartialEq, Eq)]
+enum Undone {
+    /// It puts the whole answer under this key: most of the transforms of Okta's documents, whose lists are bare arrays.
+    Wrapped(String),
+    /// It makes of each value of a bare array an object with this one field.
+    Named(String),
+}
+
+/// What a template does, where that is one of the two forms that can be undone: white space does not count.
+fn undone(template: &str, object_key: Option<&str>) -> Option<Undone> {
+    let squeezed: String = template.split_whitespace().collect();
+    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    let rest = squeezed.strip_prefix(r#"{{-$wrapped:=printf"{\""#)?;
+    let (key, rest) = rest.split_once(r#"\":%s}".-}}"#)?;
+    if rest == "{{-$wrapped-}}" {
+        return is_key(key).then(|| Undone::Wrapped(key.to_owned()));
+    }
+    let rest = rest.strip_prefix("{{-$parsed:=jsonMapFromString$wrapped-}}{{-$items:=index$parsed\"")?;
+    let (list, field) = rest
+        .strip_prefix(key)?
+        .strip_prefix("\"-}}{\"")?
+        .split_once(r#"":[{{-range$i,$v:=$items-}}{{-if$i-}},{{-end-}}{""#)?;
+    let field = field.strip_suffix(r#"":"{{-$v-}}"}{{-end-}}]}"#)?;
+    let is_rows = object_key.is_some_and(|path| json_path(path) == join("$", list));
+    (is_key(key) && is_key(field) && is_rows).then(|| Undone::Named(field.to_owned()))
 }
 
 /// What is left of the path to the rows when the answer is not put under `key`; `None` when that is all of it.
@@ -166,10 +190,40 @@ pub(crate) fn is_json(media_type: &str) -> bool {
     bare.contains("json") && !json_lines
 }
 
-/// JSON, XML, or anything at all: what has fields. Everything else is bytes.
+/// Whether a media type is XML (RFC 7303).
+pub(crate) fn is_xml(media_type: &str) -> bool {
+    let bare = essence(media_type);
+    bare.ends_with("/xml") || bare.ends_with("+xml")
+}
+
+/// JSON, XML, or anything at all: what has fields. Everything else is bytes, but for what [`has_fields`] by its schema.
 fn is_structured(media_type: &str) -> bool {
     let bare = essence(media_type);
-    is_json(&bare) || bare == "*/*" || bare == "application/*" || bare.ends_with("/xml") || bare.ends_with("+xml")
+    is_json(&bare) || bare == "*/*" || bare == "application/*" || is_xml(&bare)
+}
+
+/// Whether a media type of an API's own (`application/vnd.github.object`) is JSON by its schema. Other forms are described by
+/// schemas as well.
+pub(crate) fn has_fields<'d>(schemas: &Schemas<'d>, whole: &Schema<'d>, media_type: &str) -> bool {
+    const OTHER_FORMS: [&str; 13] = [
+        "octet-stream",
+        "protobuf",
+        "yaml",
+        "cbor",
+        "msgpack",
+        "avro",
+        "zip",
+        "tar",
+        "pdf",
+        "csv",
+        "form-urlencoded",
+        "json",
+        "xml",
+    ];
+    let bare = essence(media_type);
+    let is_other = !bare.starts_with("application/") || OTHER_FORMS.iter().any(|form| bare.contains(form));
+    let is_binary = schemas.facet(whole, "format").and_then(Node::text) == Some("binary");
+    !is_other && !is_binary && matches!(schemas.value_type(whole), Some(ValueType::Object | ValueType::Array))
 }
 
 /// Where the rows are.
@@ -408,6 +462,7 @@ mod tests {
         use ItemShape::{List, Map, Object, Scalar};
         const IMAGE: &str = "{$ref: '#/components/schemas/Image'}";
         const IMAGES: &str = "{$ref: '#/components/schemas/Images'}";
+        const NAMING: &str = r#"{{- $wrapped := printf "{\"items\":%s}" . -}} {{- $parsed := jsonMapFromString $wrapped -}} {{- $items := index $parsed "items" -}} {"users":[{{- range $i, $v := $items -}}{{- if $i -}},{{- end -}}{"user":"{{- $v -}}"}{{- end -}}]}"#;
         let envelope =
             format!("{{properties: {{data: {IMAGES}, page: {{type: integer}}, pages: {{}}, results: {{}}}}}}");
         let composed = format!(
@@ -469,6 +524,21 @@ mod tests {
                 (List, "$", "id,size", true),
             ),
             (IMAGES, "{objectKey: /Envelope/Item}", true, false, (List, "$", "id,size", true)),
+            (
+                &format!("{{properties: {{users: {IMAGES}}}}}"),
+                &format!("{{objectKey: $.users, transform: {{body: '{NAMING}'}}}}"),
+                true,
+                false,
+                (Scalar, "$", "user", true),
+            ),
+            // Its rows are not where it puts them.
+            (
+                &format!("{{properties: {{users: {IMAGES}}}}}"),
+                &format!("{{objectKey: $.other, transform: {{body: '{NAMING}'}}}}"),
+                true,
+                false,
+                (List, "$.users", "id,size", true),
+            ),
         ] {
             let found = of(&json(schema), key, selects, is_detail);
             let found = (found.0, found.1.as_str(), found.2.as_str(), found.3);
@@ -493,6 +563,12 @@ mod tests {
             ("{'204': {description: gone}}".to_owned(), "{openAPIDocKey: '204', mediaType: application/json}", (Empty, "")),
             ("{'200': {content: {image/png: {schema: {type: string}}}}}".to_owned(), "{}", (Binary, "")),
             ("{'200': {content: {application/octet-stream: {}}}}".to_owned(), "{}", (Binary, "")),
+            ("{'200': {content: {application/vnd.x.object: {schema: {properties: {e: {}}}}}}}".to_owned(), "{}", (Object, "e")),
+            ("{'200': {content: {application/vnd.x.patch: {schema: {type: string}}}}}".to_owned(), "{}", (Binary, "")),
+            ("{'200': {content: {application/vnd.x: {schema: {type: object, format: binary}}}}}".to_owned(), "{}", (Binary, "")),
+            ("{'200': {content: {application/vnd.x.protobuf: {schema: {properties: {e: {}}}}}}}".to_owned(), "{}", (Binary, "")),
+            ("{'200': {content: {text/event-stream: {schema: {properties: {e: {}}}}}}}".to_owned(), "{}", (Binary, "")),
+            ("{'200': {content: {application/x-ndjson: {schema: {type: array}}}}}".to_owned(), "{}", (Binary, "")),
             (
                 "{'200': {content: {text/csv: {}, application/vnd.x+json; charset=utf-8: {schema: {properties: {c: {}}}}}}}".to_owned(),
                 "{mediaType: application/json}",

@@ -125,6 +125,7 @@ pub(super) fn method(path: &str) -> Method {
         partial: false,
         auth: Auth::None,
         pushdown: Pushdown::default(),
+        graphql: false,
         rate_limit: None,
         success: None,
         error: ErrorPaths::default(),
@@ -148,6 +149,7 @@ pub(super) fn resource(service: &str, name: &str, methods: impl IntoIterator<Ite
         verbs: Verbs { select, ..Verbs::default() },
         keys: None,
         sandbox: None,
+        view: false,
     }
 }
 

@@ -10,13 +10,14 @@ use super::fill::{Placement, check_required, identity_of, place};
 use super::plan::{Found, Part, PlanContext, Planned, find, planned_call};
 use crate::error::{Error, ErrorKind, Result, did_you_mean, fold_name};
 use crate::files;
-use crate::provider::{BodyMedia, ItemShape, Location, Method, RequestBody, ValueType};
+use crate::provider::{BodyMedia, ItemShape, Location, Method, RequestBody, ValueType, is_xml};
 use crate::sql::{Exec, FromFile, Verb};
 
 pub(super) async fn plan(context: &PlanContext<'_>, statement: Exec) -> Result<Planned> {
     let found = find(context, &statement.method).await?;
     let id = found.id();
     let method = method_of(&found, &statement.method)?;
+    method.check_callable(&id)?;
     let into = match &statement.into {
         Some(path) => {
             check_into(&method)?;
@@ -81,7 +82,7 @@ fn check_into(method: &Method) -> Result<()> {
             ErrorKind::InvalidArgument,
             format!("`{}` answers with nothing, so INTO has no use", method.name),
         )),
-        _ if media.contains("xml") => Ok(()),
+        _ if is_xml(media) => Ok(()),
         _ => Err(Error::new(
             ErrorKind::InvalidArgument,
             format!("`{}` answers with JSON, which INTO does not take", method.name),

@@ -420,7 +420,7 @@ pub(super) fn choose<T>(
     let mut best: Option<(Arc<Method>, T)> = None;
     let mut errors: Vec<Error> = Vec::new();
     for method in methods {
-        match fits(method) {
+        match method.check_callable(id).and_then(|()| fits(method)) {
             Ok(fit) => {
                 let needs = |method: &Method| method.needs().count();
                 if best.as_ref().is_none_or(|(known, _)| needs(method) > needs(known)) {
