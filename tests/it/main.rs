@@ -26,6 +26,7 @@ mod public_api;
 mod pushed;
 mod recorded;
 mod registry_documents;
+mod registry_keys;
 mod repeated;
 mod replay;
 mod report;
