@@ -155,6 +155,23 @@ fn size(answer: &Answer) -> usize {
     answer.body.len() + OVERHEAD
 }
 
+/// An answer that is kept once its reader knows that it is good.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    pub(super) key: AnswerKey,
+    pub(super) owner: Owner,
+    /// See [`KeptAnswers::keep`].
+    pub(super) since: Instant,
+    pub(super) writes: u64,
+    pub(super) answer: Answer,
+}
+
+impl Keeping {
+    pub(super) fn keep(self, kept: &KeptAnswers) {
+        kept.keep(&self.key, &self.owner, self.since, self.writes, &self.answer);
+    }
+}
+
 /// Empties what a place has when it goes: after a call that may have changed something, however it ended.
 #[derive(Debug)]
 pub(super) struct Changing<'a> {

@@ -1,6 +1,7 @@
 //! One page: its request, its rows as they arrive, and what its answer says of the list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -12,15 +13,16 @@ use super::answer::{self, Verdict};
 use super::arrive::{self, Arrived, LongAnswer, Source};
 use super::endpoint::Server;
 use super::found::{self, Found};
+use super::kept::Keeping;
 use super::read::{BoundCall, ReadContext};
 use super::request;
 use super::send::{locate, outgoing};
 use super::shape::ReadPlan;
-use super::shared::{Dated, answer_once};
+use super::shared::{Age, Dated, Obtained, answer_once};
 use super::tape::Asked;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Url};
-use crate::provider::{PageKind, SuccessRule, TokenPlace, TokenSource};
+use crate::provider::{Method, PageKind, SuccessRule, TokenPlace, TokenSource};
 use crate::rows::{self, ItemsFound, Page, Rows};
 
 /// How much of a page is read ahead of its reader, in KiB of its body: enough that an API is rarely kept waiting by a slow
@@ -44,8 +46,8 @@ pub(super) struct PageRequest {
     pub(super) authorizer: Option<Arc<Authorizer>>,
     pub(super) number: u64,
     pub(super) ask: Ask,
-    /// Of what time the first page is; none of the first page itself.
-    pub(super) dated: Option<Dated>,
+    /// Of what time it must be.
+    pub(super) age: Age,
 }
 
 /// A page at its end.
@@ -64,12 +66,16 @@ pub(super) struct Fetched {
     pub(super) size: usize,
     /// Of what time it is.
     pub(super) dated: Dated,
+    /// How old it is, where it was kept from before.
+    pub(super) age: Option<Duration>,
+    /// Keeps it: there only where it is good by itself.
+    pub(super) keeping: Option<Keeping>,
 }
 
 /// A page on its way, which ends when its owner goes.
 #[derive(Debug)]
 pub(super) struct PageTask {
-    task: JoinHandle<Result<Fetched>>,
+    task: JoinHandle<Result<Option<Fetched>>>,
     pieces: UnboundedReceiver<Sent>,
 }
 
@@ -82,6 +88,8 @@ pub(super) enum Coming {
     Rows(Rows),
     /// Its end, or why there is none.
     End(Result<Box<Fetched>>),
+    /// The list is kept from before and this page of it is not: it was not asked for.
+    Missing,
 }
 
 /// What an answer says besides its rows, and where it comes from.
@@ -146,7 +154,7 @@ impl PageTask {
                 Error::new(ErrorKind::Internal, "a call ended unexpectedly").caused_by(error)
             })
         });
-        Coming::End(ended.map(Box::new))
+        ended.transpose().map_or(Coming::Missing, |ended| Coming::End(ended.map(Box::new)))
     }
 }
 
@@ -189,8 +197,8 @@ impl Outlet {
 }
 
 impl PageRequest {
-    /// Sends the request and decodes its answer.
-    async fn fetch(&self, outlet: &Outlet) -> Result<Fetched> {
+    /// Sends the request and decodes its answer; none where the page is missing from a kept list.
+    async fn fetch(&self, outlet: &Outlet) -> Result<Option<Fetched>> {
         let Self { context, plan, call, server, .. } = self;
         let method = &plan.method;
         let (values, link) = match &self.ask {
@@ -209,7 +217,8 @@ impl PageRequest {
                 outlet.say(Head { headers: headers.clone(), url: url.clone(), captures: Vec::new(), dated: None });
             }
         };
-        let (arrived, dated) = answer_once(context, plan, &outgoing, self.dated, &heads).await?;
+        let obtained = answer_once(context, plan, &outgoing, self.age, &heads).await?;
+        let Some(Obtained { arrived, dated, age, keeping }) = obtained else { return Ok(None) };
         let mut size = 0;
         let (mut page, fingerprint, answer, not_found) = match arrived {
             Arrived::Whole(answer) => match answer::judge(method, &outgoing, &answer)? {
@@ -246,9 +255,12 @@ impl PageRequest {
             Found::Unproved(reason) => Some(reason),
             Found::Refused => return Err(answer::refused(method, &outgoing.request, &answer, authorizer)),
         };
+        // What is empty, or not there, may be the end of a list, and nothing else that is worth keeping.
+        let is_good = doubt.is_none() && (size > 0 || self.number > 1);
+        let keeping = keeping.filter(|_| is_good && !tells_error(method, &answer));
         let Answer { headers, .. } = answer;
         let url = outgoing.request.url;
-        Ok(Fetched { page, headers, url, not_found, doubt, fingerprint, size, dated })
+        Ok(Some(Fetched { page, headers, url, not_found, doubt, fingerprint, size, dated, age, keeping }))
     }
 
     /// Gives the rows of a long answer away as they are decoded, to its end.
@@ -320,6 +332,14 @@ impl PageRequest {
         let error = answer::describe(error, &self.plan.method, &outgoing.request, answer);
         if media.is_empty() || media.contains("json") { error } else { error.with("media type", media) }
     }
+}
+
+/// Whether a text stands where errors do, whatever stands beside it.
+fn tells_error(method: &Method, answer: &Answer) -> bool {
+    let tells = |value: Value| answer::declared_error(method, &value).is_some();
+    answer.status.is_success()
+        && method.error.message.is_some()
+        && serde_json::from_slice(&answer.body).is_ok_and(tells)
 }
 
 fn nothing() -> Page {

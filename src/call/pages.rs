@@ -17,18 +17,20 @@ use super::lengths::Length;
 use super::page::{Ask, Coming, Fetched, Head, PageRequest, PageTask};
 use super::read::{BoundCall, Pace, ReadContext};
 use super::shape::{ReadPlan, Stopping};
-use super::shared::Dated;
+use super::shared::{Age, Dated};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::Authorizer;
 use crate::provider::{PageKind, TokenPlace};
 use crate::report::Verdict;
 use crate::rows::{Page, Rows};
 
+mod anew;
 mod keys;
 mod leap;
 mod onward;
 mod verdict;
 
+use anew::FromKept;
 use keys::SeenKeys;
 use leap::Leap;
 use onward::Said;
@@ -94,6 +96,10 @@ pub(super) struct Pager {
     duplicates: u64,
     /// Of what time the first page is: that of all others.
     dated: Option<Dated>,
+    /// What came of a list that is kept.
+    from_kept: FromKept,
+    /// Whether the list is read anew, as it was not kept whole.
+    anew: bool,
     /// The bytes of the longest page.
     longest: usize,
     /// Whether all rows will be read.
@@ -141,6 +147,8 @@ impl Pager {
             seen_keys: SeenKeys::new(KEYS_KEPT),
             duplicates: 0,
             dated: None,
+            from_kept: FromKept::default(),
+            anew: false,
             longest: 0,
             eager: pace == Pace::Eager,
             stale_pages: 0,
@@ -169,6 +177,10 @@ impl Pager {
     /// The next batches; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<RecordBatch>>> {
         loop {
+            let is_over = self.current.is_none() && matches!(self.stage, Stage::Done) || self.has_enough();
+            if is_over && let Some(held) = self.release() {
+                return Ok(Some(held));
+            }
             if self.current.is_none() && matches!(self.stage, Stage::Done) {
                 self.conclude();
                 return Ok(None);
@@ -188,6 +200,10 @@ impl Pager {
                     continue;
                 }
                 Coming::Rows(rows) => self.take_rows(rows),
+                Coming::Missing => {
+                    self.start_anew();
+                    continue;
+                }
                 Coming::End(outcome) => {
                     let Some(current) = self.current.take() else { continue };
                     match outcome.and_then(|fetched| self.accept(&current, *fetched)) {
@@ -204,6 +220,7 @@ impl Pager {
                 (self.stage, self.current) = (Stage::Done, None);
                 return Err(Error::new(ErrorKind::Partial, reason));
             }
+            let batches = self.pass(batches)?;
             if !batches.is_empty() {
                 return Ok(Some(batches));
             }
@@ -221,6 +238,8 @@ impl Pager {
                     continue;
                 }
                 Coming::End(outcome) => outcome,
+                // One that is the first is in no list yet.
+                Coming::Missing => return Ok(None),
             };
             let Some(current) = self.current.take() else { break };
             match outcome.and_then(|fetched| self.accept(&current, *fetched)) {
@@ -303,6 +322,7 @@ impl Pager {
             return Vec::new();
         }
         let before = self.rows;
+        self.tell(&rows);
         let duplicates = self.take_in(&rows);
         if let Some(current) = &mut self.current {
             current.rows += rows.rows;
@@ -311,9 +331,8 @@ impl Pager {
         self.wanted(before, rows.batches)
     }
 
-    /// Counts rows; says how many of them came before.
-    fn take_in(&mut self, rows: &Rows) -> u64 {
-        self.rows += rows.rows;
+    /// Says of rows that are given which columns held values, and which values did not fit.
+    fn tell(&self, rows: &Rows) {
         if rows.rows > 0 {
             let names = self.plan.layout.columns().iter().map(|column| column.field.name().as_str());
             self.context.report.note_held(&self.plan.table, names.zip(rows.held.iter().copied()));
@@ -323,6 +342,11 @@ impl Pager {
             let example = self.hidden().example(misfit);
             self.context.report.add_misfits(&self.plan.table, column, misfit.count, &example);
         }
+    }
+
+    /// Counts rows; says how many of them came before.
+    fn take_in(&mut self, rows: &Rows) -> u64 {
+        self.rows += rows.rows;
         let knew_all = self.seen_keys.knows_all();
         let twice = self.seen_keys.take_in(&rows.batches, &self.plan.keys);
         self.duplicates += twice;
@@ -337,11 +361,14 @@ impl Pager {
     fn accept(&mut self, current: &Current, mut fetched: Fetched) -> Result<Vec<RecordBatch>> {
         let Current { number, kind, .. } = *current;
         let first = kind == Kind::First;
+        let keeping = fetched.keeping.take();
         if let Some(leap) = self.leap.take() {
             let behind_the_end = leap.is_behind_the_end();
             let landed = if behind_the_end { self.found_behind(leap, fetched) } else { self.landed(leap, fetched) };
             let Some(landed) = landed else {
-                if !behind_the_end {
+                if behind_the_end {
+                    self.keep(keeping);
+                } else {
                     self.retreat();
                 }
                 return Ok(Vec::new());
@@ -363,19 +390,23 @@ impl Pager {
                 return Err(error.clone());
             }
             // A page beyond the end: some APIs answer 404 there.
+            self.keep(keeping);
+            self.tell_or_hold(Rows::default(), fetched.age);
             self.stage = Stage::Done;
             return Ok(Vec::new());
         }
-        let Fetched { page, headers, url, doubt, fingerprint, size, dated, .. } = fetched;
+        let Fetched { page, headers, url, doubt, fingerprint, size, dated, age, .. } = fetched;
         self.longest = self.longest.max(size);
-        self.note_age(dated, number);
+        self.dated.get_or_insert(dated);
         if let Some(doubt) = doubt {
             self.unproved = Some(if number > 1 { format!("page {number}: {doubt}") } else { doubt });
         }
         let Page { batches, rows, captures, misfits, held, .. } = page;
-        let rest = Rows { batches, rows, misfits, held };
+        let mut rest = Rows { batches, rows, misfits, held };
         let before = self.rows;
         let duplicates = current.duplicates + self.take_in(&rest);
+        let batches = self.wanted(before, std::mem::take(&mut rest.batches));
+        self.tell_or_hold(rest, age);
         let rows = current.rows + rows;
         let head = Head { headers, url, captures, dated: Some(dated) };
         let said = Said { rows, head, fingerprint };
@@ -387,7 +418,7 @@ impl Pager {
         self.check_progress(number, duplicates, &said)?;
         self.next_stage(number, kind, &said)?;
         self.ahead = None;
-        let batches = self.wanted(before, rest.batches);
+        self.keep(keeping);
         if first && self.leaps {
             self.leap(rows, fingerprint);
         } else if first {
@@ -462,7 +493,11 @@ impl Pager {
             authorizer: self.authorizer.clone(),
             number,
             ask,
-            dated: self.dated,
+            age: match self.dated {
+                Some(list) => Age::Of(list),
+                None if self.anew => Age::New,
+                None => Age::Allowed,
+            },
         })
     }
 }

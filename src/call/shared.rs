@@ -7,22 +7,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
-use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::answer;
 use super::arrive::{Arrived, Heads, arrive, most_held};
-use super::kept::Owner;
+use super::kept::{Keeping, Owner};
 use super::read::ReadContext;
 use super::shape::ReadPlan;
 use crate::error::Result;
-use crate::http::{Answer, Outgoing, origin};
-use crate::provider::{Effect, Method, SuccessRule};
-use crate::rows::ItemPath;
+use crate::http::{Answer, Outgoing, Request, origin};
+use crate::provider::Effect;
 
 /// Bodies kept for further readers of a statement, in all.
 const MOST_BYTES: usize = 64 << 20;
@@ -31,7 +27,7 @@ const LONGEST: usize = 8 << 20;
 
 /// What makes two requests the same: everything that is sent, and the credential that is added.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct AnswerKey {
+pub struct AnswerKey {
     method: String,
     url: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -42,18 +38,17 @@ pub(super) struct AnswerKey {
 impl AnswerKey {
     /// None for a request whose body is not at hand.
     fn of(outgoing: &Outgoing) -> Option<Self> {
-        let request = &outgoing.request;
+        let credential = outgoing.authorizer.as_ref().map(|a| a.fingerprint().to_owned()).unwrap_or_default();
+        Self::new(&outgoing.request, credential)
+    }
+
+    /// The same of a request that is not sent, with what stands for its credential.
+    pub(super) fn new(request: &Request, credential: String) -> Option<Self> {
         let body = request.body.whole()?.clone();
         let mut headers: Vec<(String, Vec<u8>)> =
             request.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
         headers.sort_unstable();
-        Some(Self {
-            method: request.method.to_string(),
-            url: request.url.to_string(),
-            headers,
-            body,
-            credential: outgoing.authorizer.as_ref().map(|a| a.fingerprint().to_owned()).unwrap_or_default(),
-        })
+        Some(Self { method: request.method.to_string(), url: request.url.to_string(), headers, body, credential })
     }
 }
 
@@ -94,10 +89,13 @@ struct State {
     bytes: usize,
 }
 
+/// An answer that is on its way, or there.
+type Shared = Arc<OnceCell<Option<(Answer, Dated)>>>;
+
 #[derive(Debug)]
 struct Place {
     /// None of an answer that is too long to be held for others.
-    answer: Arc<OnceCell<Option<(Answer, Dated)>>>,
+    answer: Shared,
     /// How many readers have not had it yet.
     left: u32,
     /// The length of the body, once it is counted.
@@ -117,7 +115,7 @@ impl SharedAnswers {
         self.state().readers.get(&(table.to_owned(), method.to_owned())).copied().unwrap_or(0)
     }
 
-    fn place(&self, key: &AnswerKey, readers: u32) -> Arc<OnceCell<Option<(Answer, Dated)>>> {
+    fn place(&self, key: &AnswerKey, readers: u32) -> Shared {
         let mut state = self.state();
         let new = || Place { answer: Arc::default(), left: readers, bytes: None };
         Arc::clone(&state.places.entry(key.clone()).or_insert_with(new).answer)
@@ -139,9 +137,13 @@ impl SharedAnswers {
         }
     }
 
-    fn forget(&self, key: &AnswerKey) {
+    /// Forgets an answer, or only `this` one where another has come into its place already.
+    fn forget(&self, key: &AnswerKey, this: Option<&Shared>) {
         let mut state = self.state();
-        if let Some(place) = state.places.remove(key) {
+        let is_there = |place: &Place| this.is_none_or(|this| Arc::ptr_eq(&place.answer, this));
+        if state.places.get(key).is_some_and(is_there)
+            && let Some(place) = state.places.remove(key)
+        {
             state.bytes -= place.bytes.unwrap_or(0);
         }
     }
@@ -151,20 +153,54 @@ impl SharedAnswers {
     }
 }
 
-/// Sends a read, unless another reader of the statement did or does, or an answer is kept that is young enough: of a list
-/// of which the first page is there, `list`, one that belongs to it.
+/// Which answer will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    /// One that is no older than the settings allow.
+    Allowed,
+    /// One that is asked for now.
+    New,
+    /// One that belongs to a list of which the first page is there.
+    Of(Dated),
+}
+
+impl Age {
+    /// Whether an answer will do that another reader has.
+    fn takes(self, dated: Dated) -> bool {
+        match self {
+            Self::Allowed => true,
+            Self::New => !dated.kept,
+            Self::Of(list) => dated.since == list.since || !dated.kept,
+        }
+    }
+}
+
+/// An answer, as its reader gets it.
+#[derive(Debug)]
+pub(super) struct Obtained {
+    pub(super) arrived: Arrived,
+    pub(super) dated: Dated,
+    /// How old it is, where it was kept from before.
+    pub(super) age: Option<Duration>,
+    /// Keeps it for statements to come.
+    pub(super) keeping: Option<Keeping>,
+}
+
+/// Sends a read, unless another reader of the statement did or does, or an answer is kept that will do. None where the list
+/// that it belongs to is kept, and it is not: nothing is sent then, as pages of two times are no list.
 pub(super) async fn answer_once(
     context: &ReadContext,
     plan: &ReadPlan,
     outgoing: &Outgoing,
-    list: Option<Dated>,
+    age: Age,
     heads: Heads<'_>,
-) -> Result<(Arrived, Dated)> {
+) -> Result<Option<Obtained>> {
     let readers = context.shared.readers(&plan.table, &plan.method.name);
     let keeps = !context.settings.cache.is_zero();
     let alone = async || {
-        let dated = dated(context, list);
-        arrive(context, plan, outgoing, most_held(plan), heads).await.map(|arrived| (arrived, dated))
+        let dated = dated(context, age);
+        let arrived = arrive(context, plan, outgoing, most_held(plan), heads).await?;
+        Ok(Some(Obtained { arrived, dated, age: None, keeping: None }))
     };
     if plan.method.effect != Effect::Read || readers < 2 && !keeps {
         return alone().await;
@@ -172,53 +208,69 @@ pub(super) async fn answer_once(
     let Some(key) = AnswerKey::of(outgoing) else {
         return alone().await;
     };
-    if readers < 2 {
-        return kept_or_sent(context, plan, outgoing, &key, list, heads).await;
+    if let Age::Of(list) = age
+        && list.kept
+    {
+        return Ok(find(context, &key, Some(list.since)));
     }
-    let place = context.shared.place(&key, readers);
-    let mut first = false;
-    let mut long = None;
-    // A reader that leaves while it asks is succeeded by the next one that waits.
-    let answer = place
-        .get_or_try_init(|| {
-            first = true;
-            let (long, key) = (&mut long, &key);
-            async move {
-                Ok(match kept_or_sent(context, plan, outgoing, key, list, heads).await? {
-                    (Arrived::Whole(answer), dated) => Some((answer, dated)),
-                    (Arrived::Long(answer), dated) => {
-                        *long = Some((answer, dated));
-                        None
-                    }
-                })
+    if readers < 2 {
+        return kept_or_sent(context, plan, outgoing, &key, age, heads).await.map(Some);
+    }
+    loop {
+        let place = context.shared.place(&key, readers);
+        let mut own = None;
+        // A reader that leaves while it asks is succeeded by the next one that waits.
+        let answer = place
+            .get_or_try_init(|| {
+                let (own, key) = (&mut own, &key);
+                async move {
+                    let obtained = kept_or_sent(context, plan, outgoing, key, age, heads).await?;
+                    let for_others = match &obtained.arrived {
+                        Arrived::Whole(answer) => Some((answer.clone(), obtained.dated)),
+                        Arrived::Long(_) => None,
+                    };
+                    *own = Some(obtained);
+                    Ok(for_others)
+                }
+            })
+            .await;
+        let size = |answer: &Option<(Answer, Dated)>| answer.as_ref().map_or(0, |(answer, _)| answer.body.len());
+        match answer {
+            Err(error) => {
+                context.shared.forget(&key, None);
+                return Err(error);
             }
-        })
-        .await;
-    match answer {
-        Ok(Some((answer, dated))) => {
-            if !first {
+            Ok(answer) if own.is_some() => {
+                context.shared.taken(&key, size(answer));
+                return Ok(own);
+            }
+            Ok(None) => {
+                context.shared.taken(&key, 0);
+                return alone().await;
+            }
+            Ok(Some((answer, dated))) if age.takes(*dated) => {
                 context.report.add_shared();
+                context.shared.taken(&key, answer.body.len());
+                let arrived = Arrived::Whole(answer.clone());
+                return Ok(Some(Obtained { arrived, dated: *dated, age: None, keeping: None }));
             }
-            context.shared.taken(&key, answer.body.len());
-            Ok((Arrived::Whole(answer.clone()), *dated))
-        }
-        Ok(None) => {
-            context.shared.taken(&key, 0);
-            match long {
-                Some((answer, dated)) => Ok((Arrived::Long(answer), dated)),
-                None => alone().await,
-            }
-        }
-        Err(error) => {
-            context.shared.forget(&key);
-            Err(error)
+            // Of another time than this reader's list.
+            Ok(Some(_)) => context.shared.forget(&key, Some(&place)),
         }
     }
 }
 
 /// Of what time an answer is that is about to be asked for.
-fn dated(context: &ReadContext, list: Option<Dated>) -> Dated {
-    Dated { since: list.map_or_else(|| context.kept.now(), |list| list.since), kept: false }
+fn dated(context: &ReadContext, age: Age) -> Dated {
+    let since = if let Age::Of(list) = age { list.since } else { context.kept.now() };
+    Dated { since, kept: false }
+}
+
+/// An answer that is kept: of the list that was asked for at `list`, or one that is young enough.
+fn find(context: &ReadContext, key: &AnswerKey, list: Option<Instant>) -> Option<Obtained> {
+    let (answer, since) = context.kept.find(key, context.settings.cache, list)?;
+    let age = Some(context.kept.now().saturating_duration_since(since));
+    Some(Obtained { arrived: Arrived::Whole(answer), dated: Dated { since, kept: true }, age, keeping: None })
 }
 
 async fn kept_or_sent(
@@ -226,51 +278,33 @@ async fn kept_or_sent(
     plan: &ReadPlan,
     outgoing: &Outgoing,
     key: &AnswerKey,
-    list: Option<Dated>,
+    age: Age,
     heads: Heads<'_>,
-) -> Result<(Arrived, Dated)> {
-    let oldest = context.settings.cache;
-    let dated = dated(context, list);
+) -> Result<Obtained> {
+    let dated = dated(context, age);
     let sent = || arrive(context, plan, outgoing, LONGEST, heads);
     // How old an answer is depends on the hour, and a record must not.
-    if oldest.is_zero() || context.client.tape().is_some() {
-        return Ok((sent().await?, dated));
+    if context.settings.cache.is_zero() || context.client.tape().is_some() {
+        return Ok(Obtained { arrived: sent().await?, dated, age: None, keeping: None });
     }
-    if let Some((answer, since)) = context.kept.find(key, oldest, list.map(|list| list.since)) {
-        context.report.add_cached(context.kept.now().saturating_duration_since(since));
-        return Ok((Arrived::Whole(answer), Dated { since, kept: true }));
+    let found = match age {
+        Age::Allowed => find(context, key, None),
+        Age::New => None,
+        Age::Of(list) => find(context, key, Some(list.since)),
+    };
+    if let Some(found) = found {
+        return Ok(found);
     }
     let owner = Owner { provider: plan.provider.clone(), origin: origin(&outgoing.request.url) };
-    let before = context.kept.writes(&owner);
+    let writes = context.kept.writes(&owner);
     let arrived = sent().await?;
-    // A new page behind a kept one is of another time than the list.
-    let belongs = list.is_none_or(|list| !list.kept);
-    if let Arrived::Whole(answer) = &arrived
-        && belongs
-        && is_good(&plan.method, answer)
-    {
-        context.kept.keep(key, &owner, dated.since, before, answer);
-    }
-    Ok((arrived, dated))
-}
-
-/// Whether an answer is worth keeping: a success, also by the document's own rule, JSON to its end, and without a text where
-/// errors stand.
-fn is_good(method: &Method, answer: &Answer) -> bool {
-    let body = &answer.body;
-    let says_so = |rule: &SuccessRule| {
-        let value: Option<Value> = serde_json::from_slice(body).ok();
-        let said = value.as_ref().zip(ItemPath::parse(&rule.path).ok()).map(|(value, path)| path.select(value));
-        said.is_some_and(|said| said.first().is_none_or(|said| **said == rule.equals))
+    let keeping = match &arrived {
+        Arrived::Whole(answer) => {
+            Some(Keeping { key: key.clone(), owner, since: dated.since, writes, answer: answer.clone() })
+        }
+        Arrived::Long(_) => None,
     };
-    let tells_error = || {
-        let value: Option<Value> = serde_json::from_slice(body).ok();
-        value.is_some_and(|value| answer::declared_error(method, &value).is_some())
-    };
-    answer.status.is_success()
-        && (body.is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok())
-        && method.success.as_ref().is_none_or(says_so)
-        && !(method.error.message.is_some() && tells_error())
+    Ok(Obtained { arrived, dated, age: None, keeping })
 }
 
 #[cfg(test)]

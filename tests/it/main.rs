@@ -17,6 +17,7 @@ mod headings;
 mod imports;
 mod joins;
 mod json_tables;
+mod kept_answers;
 mod long_answers;
 mod metadata;
 mod once;

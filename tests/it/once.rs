@@ -388,25 +388,6 @@ async fn the_pages_of_a_list_are_of_one_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_page_behind_a_kept_one_is_said() {
-    let clock = Arc::new(ImpatientClock::default());
-    let server = Server::start(paged(widgets(40), 20, 20, false)).await;
-    let (_documents, mut session) = moving(&server, &clock);
-    let (rows, _) = read(&mut session, "SELECT id FROM acme.shop.widgets WHERE name <> '' LIMIT 3").await;
-    assert_eq!((rows.len(), server.requests().len()), (3, 1));
-    clock.advance(Duration::from_mins(1));
-    for _ in 0..2 {
-        let (rows, report) = read(&mut session, "SELECT id FROM acme.shop.widgets").await;
-        assert_eq!((rows.len(), report.calls, report.cached, report.verdict().name()), (40, 2, 1, "unproved"));
-        let said = "the first page is a kept answer, and page 2 is new: rows may have moved between";
-        assert_eq!(report.warnings[0].message, said);
-    }
-    clock.advance(Duration::from_mins(5));
-    let (_, report) = read(&mut session, "SELECT id FROM acme.shop.widgets").await;
-    assert_eq!((report.calls, report.cached, report.verdict().name()), (3, 0, "complete"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_write_empties_the_cache_of_all_that_is_at_its_origin() {
     let api = paged(widgets(3), 20, 100, true);
     let server = Server::start(move |seen| match seen.method.as_str() {

@@ -68,6 +68,20 @@ pub(super) fn keys_of<'b>(batch: &'b RecordBatch, columns: &'b [usize]) -> impl 
     })
 }
 
+/// Hashes of a batch's rows, over all of its columns.
+pub(super) fn rows_of(batch: &RecordBatch) -> impl Iterator<Item = u64> + '_ {
+    (0..batch.num_rows()).map(move |row| {
+        let mut hasher = DefaultHasher::new();
+        for column in batch.columns() {
+            column.is_null(row).hash(&mut hasher);
+            if !column.is_null(row) {
+                hash_cell(column.as_ref(), row, &mut hasher);
+            }
+        }
+        hasher.finish()
+    })
+}
+
 fn hash_cell(column: &dyn Array, row: usize, hasher: &mut DefaultHasher) {
     match column.data_type() {
         DataType::Utf8 => column.as_string::<i32>().value(row).hash(hasher),

@@ -305,7 +305,7 @@ impl Pager {
             return;
         }
         if let Some(dated) = head.dated {
-            self.note_age(dated, number);
+            self.dated.get_or_insert(dated);
         }
         if self.dated.is_some()
             && let Ok(Place::At(name, ask)) = self.place(head)

@@ -1,6 +1,6 @@
 //! The verdict of a call's pages: whether they are all, and what became of those that could not be read.
 
-use super::{Dated, Pager, Stage};
+use super::{Pager, Stage};
 use crate::call::shape::Stopping;
 use crate::config::OnPartial;
 use crate::error::{Error, ErrorKind, Result};
@@ -58,16 +58,6 @@ impl Pager {
         label.into_iter().chain(page).collect::<Vec<_>>().join(", ")
     }
 
-    /// Notes of what time a page is. Pages of two times are no list: rows between them may be missing or come twice.
-    pub(super) fn note_age(&mut self, dated: Dated, number: u64) {
-        let first = *self.dated.get_or_insert(dated);
-        if first.kept && !dated.kept {
-            let reason =
-                format!("the first page is a kept answer, and page {number} is new: rows may have moved between");
-            self.unproved.get_or_insert(reason);
-        }
-    }
-
     /// The verdict at the end of the pages.
     pub(super) fn conclude(&mut self) {
         if self.verdict_said {
@@ -83,7 +73,7 @@ impl Pager {
             self.say(Verdict::Complete, String::new());
             return;
         }
-        if let Some(reason) = self.moved.take() {
+        if let Some(reason) = self.moved.take().or_else(|| self.gone()) {
             self.say(Verdict::Moved, reason);
         } else if let Some(reason) = self.unproved.take() {
             self.say(Verdict::Unproved, reason);
