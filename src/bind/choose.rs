@@ -92,13 +92,13 @@ impl Candidate<'_> {
 }
 
 /// Chooses the method for `conjuncts` (all of them hold), where the columns in `outer` get their values from the rows of
-/// another table, `arguments` are parameters given by name (`images(type => 'base')`: no column is meant), and at most
-/// `most` calls may be made.
+/// another table, `arguments` are parameters given by name (`images(type => 'base')`: no column is meant), and `most` calls
+/// may be made.
 ///
 /// # Errors
 /// `MissingParameter` when no method fits: the hint lists what each needs and cannot take. `Unsupported` when only one
 /// fits whose answers are no rows. `InvalidArgument` when a literal does not fit its parameter, or a parameter is used in
-/// a way that cannot be bound. `Budget` when there are more tuples than `most`.
+/// a way that cannot be bound. `Budget` when there are far more tuples than `most`.
 pub fn bind(
     table: &Table,
     conjuncts: &[Predicate],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::choose::{Binding, Supplied, bind};
 use super::table::{ColumnRole, Table};
 use super::tuples::Predicate;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Keys, Location, Method, Parameter};
 
 /// What a WHERE comes to when all of it is placed on one of `methods`: then their calls do what the statement says, and no
@@ -44,6 +44,12 @@ pub fn bind_direct(
     let view = Table { methods: narrowed.collect(), resource: Arc::new(resource), ..table.clone() };
     match bind(&view, conjuncts, &[], &BTreeMap::new(), most) {
         Ok(binding) => {
+            let calls = binding.tuples.len() as u64;
+            if calls > most {
+                let said = format!("the statement needs {calls} calls or more, and `max_calls` is {most}");
+                let hint = format!("`SET max_calls = {calls}` allows it");
+                return Err(Error::new(ErrorKind::Budget, said).hint(hint));
+            }
             let names_object = |column: usize| names_object(table, keys, &binding, column);
             let placed = conjuncts.iter().all(|conjunct| said_by_calls(conjunct, &names_object).is_some());
             Ok(placed.then_some(binding))

@@ -11,10 +11,11 @@ use serde_json::Value;
 use super::body::{body_of, pieces};
 use super::endpoint::{Endpoints, Server};
 use super::shape::ReadPlan;
+use super::shared::AnswerKey;
 use crate::bind::literal_text;
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::{HeaderMap, HeaderName, HeaderValue, Request, Url};
-use crate::provider::{Call, Location, Method, Parameter, Style, TokenPlace, WHOLE_BODY, secrets_of};
+use crate::provider::{Call, Effect, Location, Method, Parameter, Style, TokenPlace, WHOLE_BODY, secrets_of};
 
 /// What stands in the place of a secret.
 pub(super) const HIDDEN: &str = "***";
@@ -115,6 +116,15 @@ pub fn describe_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> 
     endpoints.check_place(&plan.provider, &method.auth, &server, plan.restricted.as_deref())?;
     let request = build(method, &shown, &server, &plan.first_values(call, plan.skip > 0), Duration::ZERO)?;
     Ok(format!("{} {}", request.method, request.url))
+}
+
+/// What tells the first request of a read from others of the same provider; none where it is not known, or where equal
+/// ones are not made once.
+pub fn first_request(endpoints: &Endpoints, plan: &ReadPlan, call: &Call) -> Option<AnswerKey> {
+    let method = &plan.method;
+    let server = endpoints.server(&plan.provider, method, &call.arguments).ok()?;
+    let request = build(method, call, &server, &plan.first_values(call, plan.skip > 0), Duration::ZERO).ok()?;
+    AnswerKey::new(&request, plan.provider.clone()).filter(|_| method.effect == Effect::Read)
 }
 
 /// Refuses a call that gives nothing for what the API needs: left out, it would mean more than was said.

@@ -253,6 +253,18 @@ pub fn destination(
     })
 }
 
+/// What tells the credential of a call from others, where it must be asked for before the call can be sent.
+pub fn token_needed(
+    context: &ReadContext,
+    method: &Method,
+    call: &Call,
+    restricted: Option<&[String]>,
+) -> Option<String> {
+    let server = context.server(&call.provider, method, call).ok()?;
+    let authorizer = context.endpoints.authorizer(&call.provider, &method.auth, &server, restricted).ok()??;
+    context.client.needs_token(&authorizer).then(|| authorizer.fingerprint().to_owned())
+}
+
 /// The request of a call, for people. It is built as it will be sent, so that what cannot be sent is found here.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! EXPLAIN: per table the method, the request, the calls expected and what reaches the API, then the plan.
 //!
-//! People get lines of text, programs one object: `calls`, `tables`, `plan` and, after ANALYZE, `happened`.
+//! People get lines of text, programs one object: `calls`, `tables`, `plan`, after ANALYZE `happened`, and why a run would be
+//! `refused`.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::{QueryReport, Report};
 use crate::rows::{self, Kind};
-use crate::scan::{CallExec, Expected, ExplainedScan, StatementContext, from_datafusion};
+use crate::scan::{StatementContext, calls_in_all, explained_scans, from_datafusion, over_budget};
 
 /// One text column, `plan`: a block per table, then the operators; with `analyze` the query is run, and what happened
 /// follows.
@@ -37,10 +38,13 @@ pub(super) async fn explain(
     let statement = context.copied_config().get_extension::<StatementContext>();
     let statement =
         statement.unwrap_or_else(|| Arc::new(StatementContext::new(report.clone(), Settings::clone(settings))));
-    let mut scans = Vec::new();
-    collect_scans(&physical, &statement, &mut scans);
-    let none = Expected { min: 0, likely: Some(0), max: Some(0) };
-    let calls = scans.iter().fold(none, |sum, scan| sum.and(scan.calls));
+    let scans = explained_scans(&physical, &statement);
+    let calls = calls_in_all(&scans);
+    let refused = over_budget("the statement", calls.min, &statement);
+    if let (true, Some(error)) = (analyze, &refused) {
+        return Err(error.clone());
+    }
+    let refused = refused.map(|error| error.message().to_owned());
 
     let physical = if analyze { yielding(physical).map_err(|error| from_datafusion(&error))? } else { physical };
     let happened = if analyze { Some(run(context, &physical, settings, &report, &clock).await?) } else { None };
@@ -58,6 +62,7 @@ pub(super) async fn explain(
     if scans.len() > 1 {
         lines.push(format!("calls in all: {}; equal calls are made once", calls.text()));
     }
+    lines.extend(refused.iter().map(|why| format!("refused before the first call: {why}")));
     lines.push("plan".to_owned());
     lines.extend(operators.iter().map(|line| format!("  {line}")));
     if let Some(happened) = &happened {
@@ -70,6 +75,7 @@ pub(super) async fn explain(
         ("tables", json!(scans)),
         ("plan", json!(operators)),
         ("happened", happened.map_or(Value::Null, |happened| happened.json())),
+        ("refused", json!(refused)),
     ];
     Ok(QueryResult::table(&["plan"], rows, report, clock)?.with_program_form(object(&parts)?))
 }
@@ -156,14 +162,5 @@ impl Happened {
             "elapsed_ms": milliseconds(seen.elapsed),
             "verdict": seen.verdict().name(),
         })
-    }
-}
-
-fn collect_scans(plan: &Arc<dyn ExecutionPlan>, statement: &StatementContext, scans: &mut Vec<ExplainedScan>) {
-    if let Some(scan) = plan.downcast_ref::<CallExec>() {
-        scans.push(scan.explained(statement));
-    }
-    for child in plan.children() {
-        collect_scans(child, statement, scans);
     }
 }

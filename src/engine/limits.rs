@@ -1,18 +1,42 @@
-//! `max_rows` and `max_seconds`: a query stops before it goes over, and says how far it got.
+//! `max_rows` and `max_seconds`: a query stops before it goes over, and says how far it got. `max_calls`, where it is known
+//! before the first call that it is not enough.
 
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
 use futures::future::{self, Either};
 use futures::stream::{self, BoxStream, StreamExt};
 use tokio::task::unconstrained;
 
+use super::yielding;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
+use crate::scan::{StatementContext, check_calls, from_datafusion};
 
 type Rows = BoxStream<'static, Result<RecordBatch>>;
+
+/// Runs a plan.
+///
+/// # Errors
+/// `Budget`, before anything is sent, when it surely needs more calls than its statement has left.
+pub(super) async fn run(context: &SessionContext, plan: LogicalPlan) -> Result<SendableRecordBatchStream> {
+    // Rows are only read this way: changes to an API never pass through the query engine's own hooks.
+    let only_rows = SQLOptions::new().with_allow_dml(false).with_allow_ddl(false);
+    only_rows.verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
+    let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
+    let task = frame.task_ctx();
+    let physical = frame.create_physical_plan().await.map_err(|error| from_datafusion(&error))?;
+    if let Some(statement) = context.copied_config().get_extension::<StatementContext>() {
+        check_calls(&physical, &statement)?;
+    }
+    yielding::start(physical, task.into())
+}
 
 /// The rows up to the first limit that they meet, and then an error of kind `Budget`.
 pub(super) fn within(rows: Rows, settings: &Settings, report: Report, clock: SharedClock) -> Rows {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::{Analyzer, AnalyzerRule};
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -13,6 +12,7 @@ use tracing::Instrument;
 use super::Engine;
 use super::explain::explain;
 use super::journal::blocking;
+use super::limits;
 use super::metadata;
 use super::names::used_name;
 use super::own::{self, Own};
@@ -22,7 +22,6 @@ use super::result::QueryResult;
 use super::spans::statement_span;
 use super::transaction::Transaction;
 use super::watch::Watch;
-use super::yielding;
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -30,7 +29,7 @@ use crate::functions::{JsonTableRelations, JsonTables};
 use crate::http::Secret;
 use crate::provider::Registry;
 use crate::report::Report;
-use crate::scan::{CatalogList, LiteralCoercion, NotIn, SkyQueryPlanner, from_datafusion};
+use crate::scan::{CatalogList, LiteralCoercion, NotIn, SkyQueryPlanner};
 use crate::sql::{self, Param, Prepared, Statement};
 
 /// Settings, views and the last report of one user.
@@ -261,11 +260,7 @@ impl Session {
     pub(super) async fn read(&self, planner: &Planner, query: ast::Statement) -> Result<QueryResult> {
         let context = planner.context()?;
         let plan = planner.plan(&context, query).await?;
-        // Rows are only read this way: changes to an API never pass through the query engine's own hooks.
-        let only_rows = SQLOptions::new().with_allow_dml(false).with_allow_ddl(false);
-        only_rows.verify_plan(&plan).map_err(|error| from_datafusion(&error))?;
-        let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
-        let rows = yielding::run(frame).await?;
+        let rows = limits::run(&context, plan).await?;
         let report = planner.report.clone();
         Ok(QueryResult::rows(rows, report.clone(), self.clock()).within(&planner.settings, &report))
     }

@@ -8,7 +8,6 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
-use datafusion::execution::context::SQLOptions;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -16,6 +15,7 @@ use serde_json::Value;
 use sqlparser::ast;
 
 use super::Session;
+use super::limits;
 use super::resolve::{TargetColumns, resolve_over};
 use super::result::QueryResult;
 use super::yielding;
@@ -57,14 +57,8 @@ impl SessionRows<'_> {
         let planner = self.session.fresh_planner(&self.report);
         let context = planner.context()?;
         let plan = planner.plan(&context, ast::Statement::Query(Box::new(query))).await?;
-        SQLOptions::new()
-            .with_allow_dml(false)
-            .with_allow_ddl(false)
-            .verify_plan(&plan)
-            .map_err(|error| from_datafusion(&error))?;
-        let frame = context.execute_logical_plan(plan).await.map_err(|error| from_datafusion(&error))?;
-        let names = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let mut batches = yielding::run(frame).await?;
+        let names = plan.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let mut batches = limits::run(&context, plan).await?;
         let mut rows = Vec::new();
         while let Some(batch) = batches.next().await {
             push_rows(&batch.map_err(|error| from_datafusion(&error))?, &mut rows)?;

@@ -23,8 +23,9 @@ use crate::report::Report;
 use crate::sql::{Statement, Verb, Write};
 use crate::store::{CallState, SecretField, StateDirectory, StatementRecord, conceal, resume, reveal, secret_fields};
 use crate::write::{
-    self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_budget, check_files,
-    check_unchanged, failure, holds_none, restore, rows_left, unanswered, with_nulls,
+    self, Applied, CallResult, Part, PlanContext, Planned, Recorder, Summary, answers_batch, check_budget,
+    check_budget_with_tokens, check_files, check_unchanged, failure, holds_none, restore, rows_left, unanswered,
+    with_nulls,
 };
 
 /// The calls of which nobody knows what became of them, and which may be sent again: each carries a key that the API
@@ -315,6 +316,12 @@ impl Session {
         if let Origin::Stopped(stopped) = &origin {
             self.check_settled(&planned, stopped, &report).await?;
         }
+        let context = {
+            let statement = crate::scan::StatementContext::new(report.clone(), self.settings().clone());
+            self.engine().core().read_context(&statement)
+        };
+        let before: &[CallState] = if let Origin::Stopped(stopped) = &origin { &stopped.states } else { &[] };
+        check_budget_with_tokens(&context, &planned, |at| to_be_sent(before, at))?;
         let (running, states) = self.begin(&planned, origin).await?;
         if commits {
             self.transaction = None;
@@ -323,10 +330,6 @@ impl Session {
             running.skip(&states, self.clock().utc()).await?;
         }
         let planned = Arc::new(planned);
-        let context = {
-            let statement = crate::scan::StatementContext::new(report.clone(), self.settings().clone());
-            self.engine().core().read_context(&statement)
-        };
         let recorder = running.as_ref().map(|running| JournalRecorder {
             running: running.clone(),
             planned: Arc::clone(&planned),

@@ -12,7 +12,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
 use super::auth::{Authorizer, SignTarget};
-use super::grant::{Token, Tokens};
+use super::grant::{Asker, Grant, Token, Tokens};
 use super::ledger::{Ledger, LedgerKey, Outcome, Permit, Published};
 use super::origin::host;
 use super::retry::{asked_too_long, asked_wait, back_off, passes};
@@ -296,7 +296,7 @@ impl Client {
             budget.check(report)?;
             let token = match &newer {
                 Some(newer) => Some(newer.clone()),
-                None => self.granted(outgoing, None).await?,
+                None => self.granted(outgoing, None, report, budget).await?,
             };
             let waiting = report.waits();
             let permit = self.ledger.enter(&key, published, *max_wait, &self.clock, report.statement()).await?;
@@ -332,7 +332,7 @@ impl Client {
                 if status.is_success() {
                     known.accept();
                 } else if status == StatusCode::UNAUTHORIZED && newer.is_none() {
-                    newer = self.granted(outgoing, Some(known)).await?.filter(|newer| !newer.is(known));
+                    newer = self.granted(outgoing, Some(known), report, budget).await?.filter(|newer| !newer.is(known));
                     if newer.is_some() {
                         log(outgoing, Some(status), None, elapsed(), attempt, "repeated with a new token");
                         drop((answered, permit, under_way));
@@ -392,13 +392,26 @@ impl Client {
         }
     }
 
+    /// Whether a credential is one that must be asked for first.
+    pub(crate) fn needs_token(&self, authorizer: &Authorizer) -> bool {
+        let held = |grant: &Arc<Grant>| self.tokens.holds(grant, authorizer.fingerprint(), &*self.clock);
+        self.tape.as_ref().is_none_or(|tape| !tape.is_replay()) && authorizer.grant().is_some_and(|grant| !held(grant))
+    }
+
     /// Sees to it that a credential which is asked for is there.
-    async fn granted(&self, outgoing: &Outgoing, stale: Option<&Token>) -> Result<Option<Token>> {
+    async fn granted(
+        &self,
+        outgoing: &Outgoing,
+        stale: Option<&Token>,
+        report: &Report,
+        budget: CallBudget,
+    ) -> Result<Option<Token>> {
         let Some((authorizer, grant)) = outgoing.authorizer.as_ref().and_then(|a| Some((a, a.grant()?))) else {
             return Ok(None);
         };
-        let (transport, timeout) = (&*self.transport, outgoing.request.timeout);
-        let token = self.tokens.token(grant, authorizer.fingerprint(), stale, transport, timeout, &*self.clock).await?;
+        let count = || budget.take(report);
+        let asker = Asker { transport: &*self.transport, timeout: outgoing.request.timeout, count: &count };
+        let token = self.tokens.token(grant, authorizer.fingerprint(), stale, &asker, &*self.clock).await?;
         token.before.iter().chain([&token.text]).for_each(|text| authorizer.set_token(text.clone()));
         Ok(Some(token))
     }

@@ -118,14 +118,16 @@ impl Grant {
 
     /// Asks for a token in the `known` way: else with the header that every server must take, then with the fields that
     /// some insist on. Says which way it was.
-    async fn ask(&self, known: Option<Style>, transport: &dyn Transport, timeout: Duration) -> Result<(Given, Style)> {
+    async fn ask(&self, known: Option<Style>, asker: &Asker<'_>) -> Result<(Given, Style)> {
         let styles = known.map_or(&[Style::Header, Style::Body][..], |known| match known {
             Style::Header => &[Style::Header],
             Style::Body => &[Style::Body],
         });
         let mut refusal = Error::new(ErrorKind::Internal, "no way of asking for a token is left");
         for style in styles {
-            let sent = transport.send(self.request(*style, timeout)?).await;
+            let request = self.request(*style, asker.timeout)?;
+            (asker.count)()?;
+            let sent = asker.transport.send(request).await;
             let response = sent.map_err(|error| self.located(error))?;
             let status = response.status;
             tracing::info!(target: "skyql::http", method = "POST", url = %self.shown, status = status.as_u16(), attempt = 1, note = "for a token");
@@ -239,6 +241,21 @@ struct State {
     failed: Option<(Error, Instant)>,
 }
 
+/// Who asks for a token.
+pub(super) struct Asker<'a> {
+    pub(super) transport: &'a dyn Transport,
+    pub(super) timeout: Duration,
+    /// Counts each request before it is sent.
+    pub(super) count: &'a (dyn Fn() -> Result<()> + Sync),
+}
+
+impl State {
+    /// The token that is there, while it lasts.
+    fn good(&self, clock: &dyn Clock) -> Option<&Kept> {
+        self.kept.as_ref().filter(|known| known.until.is_none_or(|until| clock.now() < until))
+    }
+}
+
 /// The tokens that a client has got. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Tokens(Arc<Mutex<HashMap<String, Arc<Place>>>>);
@@ -250,31 +267,36 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
+    /// Whether there is a token that needs not be asked for.
+    pub(super) fn holds(&self, grant: &Grant, fingerprint: &str, clock: &dyn Clock) -> bool {
+        // Whoever asks right now will have it.
+        self.place(grant, fingerprint).state.try_lock().is_ok_and(|held| held.good(clock).is_some())
+    }
+
+    fn place(&self, grant: &Grant, fingerprint: &str) -> Arc<Place> {
+        let key = format!("{fingerprint} {} {}", grant.url, grant.scope);
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry(key).or_default())
+    }
+
     /// A token that is good now; `stale` is one that the API has refused, which is given again where another one would
     /// fare no better.
     ///
     /// # Errors
-    /// `Auth` when none is given, `Network` when nobody answers. What the server refuses is not asked again for a while: too
+    /// `Auth` when none is given, `Network` when nobody answers, `Budget` when it was not asked for. What the server refuses is not asked again for a while: too
     /// many wrong passwords lock an account.
     pub(super) async fn token(
         &self,
         grant: &Grant,
         fingerprint: &str,
         stale: Option<&Token>,
-        transport: &dyn Transport,
-        timeout: Duration,
+        asker: &Asker<'_>,
         clock: &dyn Clock,
     ) -> Result<Token> {
-        let key = format!("{fingerprint} {} {}", grant.url, grant.scope);
-        let place = {
-            let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(places.entry(key).or_default())
-        };
+        let place = self.place(grant, fingerprint);
         let failures = place.failures.load(Ordering::SeqCst);
         let mut held = place.state.lock().await;
-        if let Some(known) = &held.kept
-            && known.until.is_none_or(|until| clock.now() < until)
-        {
+        if let Some(known) = held.good(clock) {
             let is_stale = stale.is_some_and(|stale| stale.is(&known.token));
             // Where the API has refused two from the first, it refuses a third as well: not one more for every call.
             let replaced = held.replaced.is_some_and(|at| clock.now().saturating_duration_since(at) < REFUSAL_HOLDS);
@@ -289,7 +311,7 @@ impl Tokens {
                 return Err(error.clone());
             }
         }
-        match grant.ask(held.style, transport, timeout).await {
+        match grant.ask(held.style, asker).await {
             Ok((Given { token, lasts }, way)) => {
                 let got = clock.now();
                 let until = lasts.and_then(|lasts| got.checked_add(lasts.saturating_sub(MARGIN.min(lasts / 2))));
@@ -300,6 +322,8 @@ impl Tokens {
                 *held = State { kept, style: Some(way), replaced, failed: None };
                 Ok(token)
             }
+            // Others who wait have calls left, perhaps.
+            Err(error) if error.kind() == ErrorKind::Budget => Err(error),
             Err(error) => {
                 if is_refusal(&error) {
                     // Whichever way it took before, it may take another one now.
@@ -358,7 +382,8 @@ mod tests {
         }
 
         async fn token(&self, stale: Option<&Token>) -> Result<Token> {
-            self.tokens.token(&grant(), "f", stale, &*self.transport, SECOND, &*self.clock).await
+            let asker = Asker { transport: &*self.transport, timeout: SECOND, count: &|| Ok(()) };
+            self.tokens.token(&grant(), "f", stale, &asker, &*self.clock).await
         }
 
         /// How often it was asked, and how often with the fields of the form.

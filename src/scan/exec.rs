@@ -24,6 +24,7 @@ use super::count::counted_rows;
 use super::explained::{Asked, ExplainedScan, constant_rows as constant_list_rows, explained};
 use super::first::first_rows;
 use super::foreign::ForeignStatement;
+use super::foreseen::Reading;
 use super::joining::{BindJoinType, JoinParts, joined_rows};
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
@@ -125,10 +126,15 @@ impl CallExec {
     }
 
     /// What EXPLAIN says of it: the method, the request, the calls, what is sent, what is checked, how pages follow.
-    pub fn explained(&self, statement: &StatementContext) -> ExplainedScan {
+    pub(super) fn explained(&self, statement: &StatementContext, reading: Reading) -> ExplainedScan {
         let other = self.outer.as_ref().map(|outer| (&outer.input, outer.list.as_deref()));
-        let asked = Asked { other, fetch: self.fetch, wanted: &self.wanted, counts: self.counts };
+        let asked = Asked { other, fetch: self.fetch, wanted: &self.wanted, counts: self.counts, reading };
         explained(&self.core, statement, &self.spec, &asked)
+    }
+
+    /// Its own sets of constants: each is a call, or the first of its pages.
+    pub(super) fn sets(&self) -> u64 {
+        if self.outer.is_none() { self.spec.binding.tuples.len() as u64 } else { 0 }
     }
 
     /// The rows it likely gives, where lists that were read before tell.
@@ -272,6 +278,9 @@ impl ExecutionPlan for CallExec {
             Some(shared) => Arc::clone(shared.context()),
             None => self.core.statement(context.session_config()),
         };
+        if let Some(shared) = &self.statement {
+            shared.check().map_err(to_datafusion)?;
+        }
         let kept = self.statement.clone();
         let schema = self.schema();
         let rows = match &self.outer {

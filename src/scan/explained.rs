@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::count::count_wants;
 use super::exec::CallExec;
+use super::foreseen::Reading;
 use super::spec::ScanSpec;
 use super::table::{ScanCore, StatementContext};
 use super::wanted::Wanted;
 use crate::bind::{ConjunctFate, literal_text};
-use crate::call::{ReadPlan, Wants, describe_request, known_length};
+use crate::call::{AnswerKey, ReadPlan, Wants, describe_request, first_request, known_length};
 use crate::provider::{ItemShape, Method, PageKind};
 
 /// How many calls, as far as is known.
@@ -20,7 +21,7 @@ use crate::provider::{ItemShape, Method, PageKind};
 pub struct Expected {
     /// No fewer.
     pub min: u64,
-    /// As many as the lists had that were read before; absent where nothing tells.
+    /// As many as pages of the usual length take, and the lists had that were read before; absent where nothing tells.
     pub likely: Option<u64>,
     /// No more, but for retries; absent where nothing tells.
     pub max: Option<u64>,
@@ -63,6 +64,9 @@ pub struct ExplainedScan {
     pub sets: Option<u64>,
     /// Calls.
     pub calls: Expected,
+    /// The same one by one, with what tells the request from others, where that is known.
+    #[serde(skip)]
+    pub(super) asks: Vec<(Option<AnswerKey>, Expected)>,
     /// What the API is told of conditions on fields, in its own words.
     pub filter: Option<String>,
     /// What becomes of an ORDER BY with a LIMIT: what the API is told of it, or why it is not.
@@ -126,8 +130,19 @@ impl ExplainedScan {
 }
 
 impl Expected {
-    fn exactly(n: u64) -> Self {
-        Self { min: n, likely: Some(n), max: Some(n) }
+    /// None at all.
+    const NONE: Self = Self { min: 0, likely: Some(0), max: Some(0) };
+
+    /// All together.
+    pub(super) fn sum(all: impl IntoIterator<Item = Self>) -> Self {
+        all.into_iter().fold(Self::NONE, Self::and)
+    }
+
+    /// What is expected of a request that two make, which is sent once.
+    #[must_use]
+    pub(super) fn or(self, other: Self) -> Self {
+        let both = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.max(b));
+        Self { min: self.min.max(other.min), likely: both(self.likely, other.likely), max: both(self.max, other.max) }
     }
 
     /// `3`, `1 to 20, likely 3`, `1 or more`.
@@ -145,7 +160,7 @@ impl Expected {
 
     /// Both.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    fn and(self, other: Self) -> Self {
         let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a.saturating_add(b));
         Self {
             min: self.min.saturating_add(other.min),
@@ -165,6 +180,8 @@ pub(super) struct Asked<'a> {
     pub(super) wanted: &'a Wanted,
     /// Whether only their number.
     pub(super) counts: bool,
+    /// How it is read.
+    pub(super) reading: Reading,
 }
 
 /// What there is to say of an operator.
@@ -185,20 +202,24 @@ pub(super) fn explained(
         None => example().zip(plan.as_ref()),
         Some(_) => None,
     };
-    let calls = match other {
-        None if asked.counts => {
-            let sets = spec.binding.tuples.len() as u64;
-            Expected { min: sets, likely: Some(sets), max: None }
+    let asks = match other {
+        None => {
+            let expected = constant_calls(core, statement, spec, plan.as_ref(), asked);
+            let bound = spec.calls(&[], 0).unwrap_or_default();
+            let mut keys = bound.iter().map(|(bound, _)| first_request(&core.endpoints, plan.as_ref()?, &bound.call));
+            expected.into_iter().map(|calls| (keys.next().flatten(), calls)).collect()
         }
-        None => constant_calls(core, statement, spec, plan.as_ref(), asked),
         Some((input, list)) => {
             let per_key = spec.binding.tuples.len() as u64;
             let by_key = expected_rows(core, statement, input).map(|rows| rows.saturating_mul(per_key));
-            let all = Asked { other: None, fetch: None, wanted: &Wanted::All, counts: false };
-            let listed = list.and_then(|list| constant_calls(core, statement, list, None, &all).likely);
-            Expected { min: 0, likely: by_key.map(|n| listed.map_or(n, |listed| n.min(listed))), max: None }
+            let all =
+                Asked { other: None, fetch: None, wanted: &Wanted::All, counts: false, reading: Reading::Perhaps };
+            let listed = list.and_then(|list| Expected::sum(constant_calls(core, statement, list, None, &all)).likely);
+            let likely = by_key.map(|n| listed.map_or(n, |listed| n.min(listed)));
+            vec![(None, Expected { min: 0, likely, max: None })]
         }
     };
+    let calls = Expected::sum(asks.iter().map(|(_, calls)| *calls));
     let predicates = spec.conjuncts.iter().map(|(text, fate)| {
         let (fate, why) = match fate {
             ConjunctFate::Sent => ("sent", None),
@@ -214,6 +235,7 @@ pub(super) fn explained(
         request: request.and_then(|((bound, _), plan)| describe_request(&core.endpoints, plan, &bound.call).ok()),
         sets: other.is_none().then_some(spec.binding.tuples.len() as u64),
         calls,
+        asks,
         filter: spec.filter(),
         order: wanted.order(),
         offset: wanted.offset(method),
@@ -226,54 +248,58 @@ pub(super) fn explained(
     }
 }
 
-/// The calls of a scan's own constants.
+/// The calls of each of a scan's own sets of constants. Pages may be shorter than they were asked to be, and lists longer
+/// than they were: only where each set is one call, there cannot be more.
 fn constant_calls(
     core: &ScanCore,
     statement: &StatementContext,
     spec: &ScanSpec,
     plan: Option<&ReadPlan>,
     asked: &Asked<'_>,
-) -> Expected {
-    let Asked { fetch, wanted, .. } = *asked;
+) -> Vec<Expected> {
+    let Asked { fetch, wanted, reading, .. } = *asked;
     let method = &spec.binding.method;
-    let sets = spec.binding.tuples.len() as u64;
+    let sets = spec.binding.tuples.len();
+    // An answer that is kept may do.
+    let is_sent = statement.settings.cache.is_zero();
+    let min = |at: usize| match reading.until(fetch) {
+        Reading::Whole => u64::from(is_sent),
+        Reading::Begun => u64::from(is_sent && at == 0),
+        Reading::Perhaps => 0,
+    };
+    let each = |likely: &dyn Fn(usize) -> Option<u64>, max| {
+        (0..sets).map(|at| Expected { min: min(at), likely: likely(at), max }).collect::<Vec<_>>()
+    };
+    if asked.counts {
+        return each(&|_| Some(1), None);
+    }
     let single = matches!(method.pagination.kind, PageKind::Single | PageKind::Unknown)
         || method.response.items == ItemShape::Object;
-    let Ok(calls) = spec.calls(&[], 0) else { return Expected { min: sets, likely: None, max: None } };
+    let Ok(calls) = spec.calls(&[], 0) else { return each(&|_| None, None) };
     let whole = spec.read_plan(Wants::default()).ok();
     let is_own = |plan: &ReadPlan| calls.iter().all(|(bound, _)| plan.is_own_page(&bound.call));
     if single || whole.as_ref().is_some_and(is_own) {
-        let all = Expected::exactly(sets);
-        // A reader with a limit may stop before all are made.
-        return if fetch.is_some() { Expected { min: sets.min(1), ..all } } else { all };
+        return each(&|_| Some(1), Some(1));
     }
     let context = core.read_context(statement);
-    let known = whole.as_ref().and_then(|plan| {
-        calls.iter().try_fold(0_u64, |sum, (bound, _)| Some(sum + known_length(&context, plan, &bound.call)?.calls))
-    });
-    if let Wanted::First(_) = wanted {
-        // Where rows do not come in the order that was asked for, all are read.
-        let pages = plan.and_then(|plan| Some(plan.limit?.div_ceil(plan.asked_page_size()?.max(1)).max(1)));
-        let likely = pages.map(|pages| sets.saturating_mul(known.map_or(pages, |known| known.min(pages))));
-        return Expected { min: sets, likely, max: None };
-    }
-    // So many rows that surely pass fit into so many pages.
-    let behind = wanted.behind() as u64;
+    let known = |at: usize| {
+        let (bound, _) = calls.get(at)?;
+        Some(known_length(&context, whole.as_ref()?, &bound.call)?.calls)
+    };
+    // So many rows fit into so many pages, where pages are as long as they are asked to be.
+    let size = plan.and_then(ReadPlan::asked_page_size);
     let pages = |rows: u64, size: u64| rows.div_ceil(size.max(1)).max(1);
-    if let (1.., Some(size)) = (behind, plan.and_then(ReadPlan::asked_page_size)) {
+    let limit = plan.and_then(|plan| plan.limit);
+    let limited = limit.zip(size).map(|(rows, size)| pages(rows, size));
+    match wanted {
+        // Where rows do not come in the order that was asked for, all are read.
+        Wanted::First(_) => each(&|at| limited.map(|pages| known(at).map_or(pages, |known| known.min(pages))), None),
         // A look at the first page, then those that are wanted.
-        let wanted = plan.and_then(|plan| plan.limit).map(|rows| pages(rows, size) + 1);
-        let all = plan.and_then(|plan| plan.limit).map(|rows| pages(rows + behind, size) + 2);
-        return Expected { min: 1, likely: wanted, max: all };
-    }
-    let limited = plan.and_then(|plan| Some((plan.limit?, plan.asked_page_size()?)));
-    let limited = limited.map(|(rows, size)| rows.div_ceil(size.max(1)).max(1));
-    match (limited, fetch) {
-        (Some(pages), _) if sets == 1 => {
-            Expected { min: 1, likely: Some(known.map_or(pages, |known| known.min(pages))), max: Some(pages) }
-        }
-        (_, Some(_)) => Expected { min: sets.min(1), likely: None, max: known },
-        _ => Expected { min: sets, likely: known, max: None },
+        _ if wanted.behind() > 0 && size.is_some() => each(&|_| limited.map(|pages| pages + 1), None),
+        _ => match limited.filter(|_| sets == 1) {
+            Some(pages) => each(&|at| Some(known(at).map_or(pages, |known| known.min(pages))), None),
+            None => each(&known, None),
+        },
     }
 }
 

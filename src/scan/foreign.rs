@@ -18,6 +18,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::border::to_datafusion;
 use super::exec::CallExec;
+use super::foreseen::check_calls;
 use super::table::{RestTable, StatementContext};
 use crate::clock::SharedClock;
 use crate::config::Settings;
@@ -87,9 +88,17 @@ pub(super) fn is_foreign(config: &SessionConfig) -> bool {
 pub(super) struct ForeignStatement {
     context: Arc<StatementContext>,
     clock: SharedClock,
+    /// Why it has no room for its calls, where that is known before the first of them.
+    refused: Option<Error>,
 }
 
 impl ForeignStatement {
+    /// # Errors
+    /// `Budget`, when the plan's calls are known to be too many.
+    pub(super) fn check(&self) -> crate::error::Result<()> {
+        self.refused.clone().map_or(Ok(()), Err)
+    }
+
     pub(super) fn context(&self) -> &Arc<StatementContext> {
         &self.context
     }
@@ -123,11 +132,14 @@ pub fn report_of(plan: &Arc<dyn ExecutionPlan>) -> Option<QueryReport> {
 /// Makes the operators of a plan one statement.
 pub(super) fn share_statement(plan: Arc<dyn ExecutionPlan>, config: &SessionConfig) -> Result<Arc<dyn ExecutionPlan>> {
     let mut shared: Option<Arc<ForeignStatement>> = None;
+    let whole = Arc::clone(&plan);
     plan.transform_up(|node| {
         let Some(exec) = node.downcast_ref::<CallExec>() else { return Ok(Transformed::no(node)) };
         let statement = shared.get_or_insert_with(|| {
             let core = exec.core();
-            Arc::new(ForeignStatement { context: core.statement(config), clock: Arc::clone(&core.clock) })
+            let context = core.statement(config);
+            let refused = check_calls(&whole, &context).err();
+            Arc::new(ForeignStatement { context, clock: Arc::clone(&core.clock), refused })
         });
         let exec = exec.within(statement);
         Ok(Transformed::yes(Arc::new(exec) as Arc<dyn ExecutionPlan>))

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::border::from_datafusion;
 use super::exec::pace;
+use super::foreseen::over_budget;
 use super::grouped::{Grouped, Keyed};
 use super::listing::{Listing, Place};
 use super::spec::ScanSpec;
@@ -510,20 +511,13 @@ impl Joining {
 /// Refuses calls that the statement has no room for before the first of them.
 fn check_budget(calls: u64, parts: &JoinParts) -> Result<()> {
     let (settings, spec) = (&parts.statement.settings, &parts.spec);
-    let (most, made) = (settings.max_calls, parts.statement.report.calls());
     // Where answers may be there already, nobody knows.
     let all_are_made =
         settings.cache.is_zero() && parts.statement.shared.readers(&spec.table.id(), &spec.binding.method.name) < 2;
-    if made.saturating_add(calls) <= most || !all_are_made {
+    if !all_are_made {
         return Ok(());
     }
-    let needed = format!("the join with `{}` needs {calls} calls or more", parts.spec.table.id());
-    let said = match made {
-        0 => format!("{needed}, and `max_calls` is {most}"),
-        _ => format!("{needed} after {made}, and `max_calls` is {most}"),
-    };
-    let enough = made.saturating_add(calls);
-    Err(Error::new(ErrorKind::Budget, said).hint(format!("`SET max_calls = {enough}` allows as many")))
+    over_budget(&format!("the join with `{}`", spec.table.id()), calls, &parts.statement).map_or(Ok(()), Err)
 }
 
 fn arrow_error(error: arrow::error::ArrowError) -> Error {

@@ -1,6 +1,6 @@
 //! A statement → its calls, all of them, before any is sent.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use sqlparser::ast;
 use super::wait::{Wait, check_can_wait};
 use super::{change, exec, insert};
 use crate::bind::{Predicate, Table, literal_text};
-use crate::call::{Endpoints, ShownRequest, destination, show_request};
+use crate::call::{Endpoints, ReadContext, ShownRequest, destination, show_request, token_needed};
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
@@ -193,11 +193,16 @@ impl Planned {
     }
 
     /// How many calls it takes at least to send those for which `wanted` says so: what is waited for needs another one
-    /// per call.
+    /// per call, and so does a file that goes where the answer says.
     fn calls_needed(&self, wanted: impl Fn(usize) -> bool) -> u64 {
         let needed = |(range, part): (Range<usize>, &Part)| {
-            let calls = range.filter(|at| wanted(*at)).count() as u64;
-            calls.saturating_mul(if part.wait.is_some() { 2 } else { 1 })
+            let steps = self.plan.calls.get(range.clone()).unwrap_or_default();
+            let steps = range.zip(steps).filter(|(at, _)| wanted(*at));
+            let calls = steps.map(|(_, step)| {
+                let uploads = part.method.upload.is_some() && !step.call.files.is_empty();
+                1 + u64::from(part.wait.is_some()) + u64::from(uploads)
+            });
+            calls.sum::<u64>()
         };
         self.ranges().map(needed).fold(0, u64::saturating_add)
     }
@@ -213,16 +218,39 @@ pub fn check_budget(
     planned: &Planned,
     wanted: impl Fn(usize) -> bool,
 ) -> Result<()> {
-    let needed = planned.calls_needed(wanted);
+    check_needed(planned.calls_needed(wanted), "", settings, report)
+}
+
+/// As [`check_budget`], just before the first call is sent: tokens that must be asked for first are calls, too.
+///
+/// # Errors
+/// As there.
+pub fn check_budget_with_tokens(
+    context: &ReadContext,
+    planned: &Planned,
+    wanted: impl Fn(usize) -> bool + Copy,
+) -> Result<()> {
+    let token_of = |(range, part): (Range<usize>, &Part)| {
+        let step = planned.plan.calls.get(range.into_iter().find(|at| wanted(*at))?)?;
+        token_needed(context, &part.method, &step.call, part.restricted.as_deref())
+    };
+    let tokens = planned.ranges().filter_map(token_of).collect::<BTreeSet<_>>().len() as u64;
+    let of_them = match tokens {
+        0 => "",
+        1 => ", one of them for a token",
+        _ => ", some of them for tokens",
+    };
+    check_needed(planned.calls_needed(wanted).saturating_add(tokens), of_them, &context.settings, &context.report)
+}
+
+fn check_needed(needed: u64, of_them: &str, settings: &Settings, report: &Report) -> Result<()> {
     let most = settings.max_calls.saturating_sub(report.calls());
     if needed <= most {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Budget,
-        format!("the statement needs {needed} more calls, and `max_calls` leaves {most}"),
-    )
-    .hint(format!("nothing was sent; `SET max_calls = {}` allows it", report.calls() + needed)))
+    let said = format!("the statement needs {needed} more calls{of_them}, and `max_calls` leaves {most}");
+    let hint = format!("nothing was sent; `SET max_calls = {}` allows it", report.calls() + needed);
+    Err(Error::new(ErrorKind::Budget, said).hint(hint))
 }
 
 /// Whether a call is about one object: it gives all that the resource's keys name, or its path ends in a parameter.

@@ -83,8 +83,9 @@ async fn the_calls_to_come_are_told_as_bounds_and_by_what_is_remembered() {
     for (sql, calls) in [
         (list, vec!["1 or more"]),
         ("SELECT id FROM acme.shop.widgets WHERE ok", vec!["1 or more"]),
-        ("SELECT id FROM acme.shop.widgets LIMIT 5", vec!["1"]),
-        ("SELECT id FROM acme.shop.widgets LIMIT 120", vec!["1 to 2, likely 2"]),
+        ("SELECT id FROM acme.shop.widgets LIMIT 5", vec!["1 or more, likely 1"]),
+        ("SELECT id FROM acme.shop.widgets LIMIT 120", vec!["1 or more, likely 2"]),
+        ("SELECT id FROM acme.shop.widgets WHERE id IN (1, 2) LIMIT 1", vec!["1 to 2, likely 2"]),
         ("SELECT id FROM acme.shop.widgets WHERE id IN (1, 2)", vec!["2"]),
         ("SELECT id FROM acme.shop.widgets WHERE page = 2", vec!["1"]),
         ("SELECT id FROM acme.shop.parts WHERE widget_id = 1", vec!["1"]),
@@ -99,7 +100,9 @@ async fn the_calls_to_come_are_told_as_bounds_and_by_what_is_remembered() {
     db.rows(list).await;
     for (sql, calls) in [
         (list, vec!["1 or more, likely 3"]),
-        ("SELECT id FROM acme.shop.widgets LIMIT 120", vec!["1 to 2, likely 2"]),
+        ("SELECT id FROM acme.shop.widgets LIMIT 120", vec!["1 or more, likely 2"]),
+        // A list may be longer by now.
+        ("SELECT id FROM acme.shop.widgets WHERE name = 'none' LIMIT 3", vec!["1 or more, likely 3"]),
         (join, vec!["0 or more, likely 250", "1 or more, likely 3"]),
     ] {
         let lines = explain(&mut db, sql).await;
@@ -108,6 +111,57 @@ async fn the_calls_to_come_are_told_as_bounds_and_by_what_is_remembered() {
     let lines = explain(&mut db, join).await;
     assert_eq!(line(&lines, "calls in all: "), ["1 or more, likely 253; equal calls are made once"]);
     assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounds_hold_whatever_the_pages_of_the_api_are() {
+    // Pages of ten, however many rows are asked for.
+    let server = Server::start(paged(widgets(200), 10, 10, true)).await;
+    for (sql, told, sent) in [
+        ("SELECT id FROM acme.shop.widgets LIMIT 50", "1 or more, likely 1", 5),
+        ("SELECT id FROM acme.shop.widgets LIMIT 5 OFFSET 90", "1 or more, likely 2", 2),
+        ("SELECT id FROM acme.shop.widgets ORDER BY id LIMIT 5", "1 or more", 20),
+    ] {
+        let mut db = db(&server, EXACT_TOTAL);
+        let lines = explain(&mut db, sql).await;
+        assert_eq!(line(&lines, "calls: "), [told], "{sql}");
+        assert_eq!(db.rows(sql).await.report.calls, sent, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_requests_count_once() {
+    let server = shop(250).await;
+    let union = "SELECT id FROM acme.shop.widgets WHERE id = 3 UNION ALL SELECT id FROM acme.shop.widgets WHERE id = 3";
+    let twice = "WITH w AS (SELECT * FROM acme.shop.widgets WHERE id IN (1, 2, 3)) \
+                 SELECT (SELECT count(*) FROM w), (SELECT max(name) FROM w)";
+    let other = "SELECT id FROM acme.shop.widgets WHERE id IN (1, 2) UNION ALL \
+                 SELECT id FROM acme.shop.widgets WHERE id IN (2, 3)";
+    let lists = "SELECT id FROM acme.shop.widgets WHERE ok UNION ALL SELECT id FROM acme.shop.widgets WHERE NOT ok";
+    for (sql, min, max, sent) in [
+        (union, 1, Some(1), 1),
+        (twice, 3, Some(3), 3),
+        (other, 3, Some(3), 3),
+        (lists, 1, None, 3),
+        (
+            "SELECT * FROM (SELECT id FROM acme.shop.widgets LIMIT 3) UNION ALL \
+          SELECT * FROM (SELECT id FROM acme.shop.widgets LIMIT 3)",
+            1,
+            None,
+            1,
+        ),
+    ] {
+        let mut db = db(&server, STATED_TOTAL);
+        let mut result = db.start(&format!("EXPLAIN {sql}")).await.unwrap();
+        result.prefer_program_form();
+        let cells = crate::support::query::texts(&result.read_all().await.unwrap()[0]).remove(0);
+        let calls: Value = serde_json::from_str(&cells[0]).unwrap();
+        assert_eq!((&calls["min"], &calls["max"]), (&json!(min), &json!(max)), "{sql}");
+        assert_eq!(db.rows(sql).await.report.calls, sent, "{sql}");
+    }
+    let lines = explain(&mut db(&server, STATED_TOTAL), union).await;
+    assert_eq!(line(&lines, "calls in all: "), ["1; equal calls are made once"]);
+    assert_eq!(line(&lines, "calls: "), ["1", "1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,10 +239,11 @@ async fn programs_get_an_object() {
         .unwrap();
     result.prefer_program_form();
     let names: Vec<String> = result.schema().fields().iter().map(|field| field.name().clone()).collect();
-    assert_eq!(names, ["calls", "tables", "plan", "happened"]);
+    assert_eq!(names, ["calls", "tables", "plan", "happened", "refused"]);
     let batches = result.read_all().await.unwrap();
     let cells = &crate::support::query::texts(&batches[0])[0];
-    let parsed: Vec<Value> = cells.iter().map(|cell| serde_json::from_str(cell).unwrap()).collect();
+    assert_eq!(cells[4], crate::support::query::NULL);
+    let parsed: Vec<Value> = cells[..4].iter().map(|cell| serde_json::from_str(cell).unwrap()).collect();
     assert_eq!(parsed[0], json!({"min": 1, "likely": null, "max": null}));
     let table = &parsed[1][0];
     assert_eq!(table["table"], "acme.shop.widgets");

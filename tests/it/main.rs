@@ -4,6 +4,7 @@ mod access;
 mod architecture;
 mod bad_input;
 mod binding;
+mod budgets;
 mod check;
 mod cli;
 mod clouds;

@@ -5,7 +5,8 @@ use skyql::engine::Found;
 use skyql::{Engine, Env, ErrorKind};
 use tempfile::TempDir;
 
-use super::{at, depot, depot_documents, line, only};
+use super::{DEPOT, at, depot, depot_documents, line, only};
+use crate::support::documents::provider_dir;
 use crate::support::query::Db;
 use crate::support::server::{Reply, Seen, Server};
 use crate::support::shipped::builder;
@@ -156,9 +157,39 @@ async fn both_steps_of_an_upload_and_the_token_goes_to_the_api_alone() {
     assert_eq!((second.header("content-length"), second.header("x-once")), (Some("3"), Some("yes")));
     assert!(!second.headers.iter().any(|(name, value)| name == "authorization" || value.contains("the-token")));
 
+    // Both are known beforehand: the first is not sent where the second could not be.
+    let mut db = db.set("max_calls", "1");
+    let error = db.error(&format!("EXEC depot.store.blobs.ticket @label = 'x' FROM '{path}'")).await;
+    assert_eq!(error.message(), "the statement needs 2 more calls, and `max_calls` leaves 1");
+    assert_eq!((server.requests().len(), store.requests().len()), (1, 1));
+
     // Without a file it is the first step, and the answer says where the bytes go.
     let answer = db.rows("EXEC depot.store.blobs.ticket @label = 'x' RETURNING upload_to").await;
     assert_eq!((answer.rows, store.requests().len()), (vec![vec![format!("{}/put/here?key=s3cret", store.url())]], 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_without_room_for_its_token_is_not_begun() {
+    let tokens = Server::start(|_| Reply::json(200, json!({"access_token": "t"}))).await;
+    let server = Server::start(|_| Reply::empty(204)).await;
+    let auth = format!(
+        "type: oauth2\ngrant_type: client_credentials\nclient_id_env_var: DEPOT_ID\nclient_secret_env_var: DEPOT_KEY\n\
+         token_url: '{}/token'",
+        tokens.url()
+    );
+    let documents = provider_dir("depot", "v1", &[("store", &DEPOT.replace("SERVER", &server.url()))], &auth);
+    let env = Env::empty().with("DEPOT_ID", "me").with("DEPOT_KEY", "hush");
+    let mut db = Db::with(documents, |builder| builder.env(env).no_journal()).set("max_calls", "1");
+    let sql = "EXEC depot.store.blobs.text @@text = 'x'";
+    let error = db.error(sql).await;
+    assert_eq!(error.message(), "the statement needs 2 more calls, one of them for a token, and `max_calls` leaves 1");
+    assert!(server.requests().is_empty() && tokens.requests().is_empty());
+    let mut db = db.set("max_calls", "2");
+    assert_eq!(db.rows(sql).await.report.calls, 2);
+    // The token is there now.
+    let mut db = db.set("max_calls", "1");
+    assert_eq!(db.rows(sql).await.report.calls, 1);
+    assert_eq!((server.requests().len(), tokens.requests().len()), (2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
