@@ -154,8 +154,8 @@ async fn equal_requests_count_once() {
         let mut db = db(&server, STATED_TOTAL);
         let mut result = db.start(&format!("EXPLAIN {sql}")).await.unwrap();
         result.prefer_program_form();
-        let cells = crate::support::query::texts(&result.read_all().await.unwrap()[0]).remove(0);
-        let calls: Value = serde_json::from_str(&cells[0]).unwrap();
+        let row = crate::support::query::texts(&result.read_all().await.unwrap()[0]).remove(0);
+        let calls: Value = serde_json::from_str(&row[0]).unwrap();
         assert_eq!((&calls["min"], &calls["max"]), (&json!(min), &json!(max)), "{sql}");
         assert_eq!(db.rows(sql).await.report.calls, sent, "{sql}");
     }

@@ -1,5 +1,7 @@
 //! Which answers are kept across statements, and lists that are not kept whole.
 
+#![expect(clippy::unwrap_used, reason = "a failure of the set-up is a failure of the test")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
