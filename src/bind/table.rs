@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result, fold_name};
-use crate::provider::{Effect, Location, Method, Resource, ValueType};
+use crate::provider::{Effect, ItemShape, Location, Method, Resource, ValueType};
 
 /// A resource as SQL sees it: the columns of its SELECT methods' answers, then their parameters.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ impl Table {
                         let role = match parameter.column {
                             Some(true) => ColumnRole::Same,
                             Some(false) => ColumnRole::Different,
-                            // An identity parameter named like its column (`id`) is that column.
+                            // A parameter that is known to be the column of its name (`id`) is that column.
                             None if is_identity(&resource, method, &parameter.name) => ColumnRole::Same,
                             None => ColumnRole::Unstated,
                         };
@@ -194,9 +194,18 @@ fn requires(method: &Method, name: &str) -> bool {
     method.needs().any(|parameter| parameter.name == name)
 }
 
+/// Whether `keys` say that a parameter in the path is the column of its name. What was guessed holds of the one object that a
+/// path ends in: an answer that holds another says so, while a list would lose the rows that do not repeat their parent's
+/// name, or have it in another form.
 fn is_identity(resource: &Resource, method: &Method, parameter: &str) -> bool {
-    let in_path = method.parameters.iter().any(|p| p.name == parameter && p.location == Location::Path);
-    in_path && resource.keys.as_ref().is_some_and(|keys| keys.columns.get(parameter).is_some_and(|c| c == parameter))
+    let Some(keys) = resource.keys.as_ref().filter(|keys| keys.columns.get(parameter).is_some_and(|c| c == parameter))
+    else {
+        return false;
+    };
+    let in_path = || method.parameters.iter().any(|p| p.name == parameter && p.location == Location::Path);
+    let names_object =
+        || method.response.items == ItemShape::Object && method.last_in_path().is_some_and(|p| p.name == parameter);
+    if keys.declared { in_path() } else { names_object() }
 }
 
 /// The type that holds values of both.

@@ -11,7 +11,7 @@ use crate::bind::Table;
 use crate::config::{SchemaMode, Settings, Timestamps};
 use crate::error::{Result, fold_name};
 use crate::provider::{
-    Call, Column, ItemShape, Location, Method, PageKind, PageSize, Parameter, TokenPlace, TokenSource, ValueType,
+    Call, Column, ItemShape, Method, PageKind, PageSize, Parameter, TokenPlace, TokenSource, ValueType,
     tells_secret_field,
 };
 use crate::rows::{self, ItemPath, Kind, Layout, Wanted};
@@ -404,9 +404,7 @@ pub(super) fn top_level(column: &Column) -> &str {
 
 /// The parameter that tells the one object which the method answers: the last step of its path.
 fn detail_parameter(method: &Method) -> Option<&Parameter> {
-    let last = method.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let in_path = |p: &&Parameter| p.location == Location::Path && last == format!("{{{}}}", p.wire);
-    method.parameters.iter().find(in_path).filter(|_| method.response.items == ItemShape::Object)
+    method.last_in_path().filter(|_| method.response.items == ItemShape::Object)
 }
 
 /// The field that says which object an answer is, where the document says so or rows are `compared` with what the parameter

@@ -777,6 +777,12 @@ impl Method {
         format!("{}{}", self.server.trim_end_matches('/'), self.path)
     }
 
+    /// The parameter in which the path ends: it names the one object that a call is about.
+    pub fn last_in_path(&self) -> Option<&Parameter> {
+        let last = self.path.trim_end_matches('/').rsplit('/').next()?.strip_prefix('{')?.strip_suffix('}')?;
+        self.parameters.iter().find(|p| p.location == Location::Path && p.wire == last)
+    }
+
     /// Parameters without which no call can be made: required, and no default or environment variable supplies them.
     pub fn needs(&self) -> impl Iterator<Item = &Parameter> {
         self.parameters.iter().filter(|p| p.required && p.default.is_none() && p.env.is_none())

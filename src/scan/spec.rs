@@ -464,26 +464,47 @@ impl ScanSpec {
         }
     }
 
-    /// A name that is both parameter and field, of which the document does not say that they are the same.
+    /// A name that is both parameter and field, of which the document does not say that they are the same, and a field whose
+    /// value went to a parent's parameter because a guess says so.
     fn warn_of_shadows(&self, rows: &RecordBatch, values: &[Value], report: &Report) {
         for (bound, value) in self.binding.bound.iter().zip(values) {
-            if self.table.columns[bound.column].role != ColumnRole::Unstated {
+            let is_guess = self.is_guessed_parent(bound);
+            if self.table.columns[bound.column].role != ColumnRole::Unstated && !is_guess {
                 continue;
             }
             let Some(at) = self.decoded.iter().position(|column| *column == bound.column) else { continue };
             let column = rows.column(at);
             let wanted = literal_text(value);
-            let differs = (0..column.len())
-                .any(|row| arrow::util::display::array_value_to_string(column, row).is_ok_and(|text| text != wanted));
-            if differs {
-                let name = &self.table.columns[bound.column].name;
-                report.warn(
-                    "shadowed",
-                    format!("{}.{name}", self.table.id()),
-                    format!("`{name}` was sent to the API as a parameter; some rows hold another value in the field of that name"),
-                );
+            let parameters = &self.binding.method.parameters;
+            let in_path = parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
+            let is_other =
+                |row: usize| arrow::util::display::array_value_to_string(column, row).is_ok_and(|text| text != wanted);
+            let other = (0..column.len()).any(|row| column.is_valid(row) && is_other(row));
+            // Rows below a path need not repeat what stands in it, where nobody reads it.
+            let is_read = is_guess || !in_path || self.needed.contains(&bound.column);
+            let none = is_read && column.null_count() > 0;
+            if !(other || none) {
+                continue;
             }
+            let held = if other { "another value" } else { "no value" };
+            let (name, parameter) = (&self.table.columns[bound.column].name, &bound.parameter);
+            let message = if is_guess {
+                format!(
+                    "`{name}` was sent to the API as `{parameter}`; rows that hold another value or none in the field \
+                     are left out, and `{parameter} = …` gives them all"
+                )
+            } else {
+                format!("`{name}` was sent to the API as a parameter; some rows hold {held} in the field of that name")
+            };
+            report.warn("shadowed", format!("{}.{name}", self.table.id()), message);
         }
+    }
+
+    /// Whether a value goes to a parameter of a parent, by keys that no document states, and rows are compared with it.
+    fn is_guessed_parent(&self, bound: &BoundColumn) -> bool {
+        let is_inferred = self.table.resource.keys.as_ref().is_some_and(|keys| !keys.declared);
+        let is_last = self.binding.method.last_in_path().is_some_and(|last| last.name == bound.parameter);
+        bound.through_key && is_inferred && !is_last
     }
 
     /// The bound columns whose values come from another table, in order.

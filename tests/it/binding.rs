@@ -1,5 +1,6 @@
 //! From WHERE to calls: which method is called, with which values, and what is said when none can be.
 
+mod parents;
 mod values;
 
 use serde_json::json;
