@@ -55,7 +55,7 @@ struct Row<'a> {
     key: Option<Value>,
 }
 
-/// The rows of an answer: as many as it lists. What changed something has one in any case: it was done.
+/// The rows of an answer: as many as it lists, which may be none. What changed something and lists nothing has one: it was done.
 fn rows_of<'a>(method: &Method, answer: &'a Value) -> Vec<Row<'a>> {
     let row = |item: Option<&'a Value>, key: Option<&str>| Row { answer, item, key: key.map(Value::from) };
     let path = ItemPath::parse(&method.response.item_path).ok();
@@ -73,7 +73,8 @@ fn rows_of<'a>(method: &Method, answer: &'a Value) -> Vec<Row<'a>> {
             item => rows.push(row(Some(item), None)),
         }
     }
-    if rows.is_empty() && (found.is_empty() || method.effect != Effect::Read) {
+    let lists = found.iter().any(|value| value.is_array() || is_map && value.is_object());
+    if rows.is_empty() && !lists && (found.is_empty() || method.effect != Effect::Read) {
         rows.push(row(None, None));
     }
     rows
@@ -135,7 +136,8 @@ pub fn answers_batch(method: &Method, answers: &[Value]) -> Result<RecordBatch> 
         arrays.push(array(kind, &values));
     }
     // Each row of a list would repeat it whole.
-    let list = (rows.len() > answers.len()).then(|| list_field(method)).flatten();
+    let is_single = |answer: &Value| rows_of(method, answer).len() == 1;
+    let list = (!answers.iter().all(is_single)).then(|| list_field(method)).flatten();
     let mut tops: Vec<&str> = Vec::new();
     for name in answers.iter().filter_map(Value::as_object).flat_map(|object| object.keys()) {
         let is_list = list.as_deref() == Some(name.as_str());

@@ -5,7 +5,8 @@ use skyql::ErrorKind;
 use tempfile::TempDir;
 
 use super::{db, image, journaled, list, sent};
-use crate::support::query::NULL;
+use crate::support::documents::provider_dir;
+use crate::support::query::{Db, NULL};
 use crate::support::server::{Reply, Server};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,6 +31,65 @@ async fn exec_of_a_list_gives_every_row_of_its_answer() {
 async fn exec_of_an_empty_list_gives_no_row() {
     let server = Server::start(|_| list(&[])).await;
     assert!(db(&server).rows("EXEC linode.images.images.get_images RETURNING id").await.rows.is_empty());
+}
+
+const LABELS: &str = "\
+openapi: 3.0.3
+info: {title: Labels, version: v1}
+servers: [{url: 'SERVER'}]
+paths:
+  /issues/{issue}/labels:
+    parameters: [{name: issue, in: path, required: true, schema: {type: integer}}]
+    post:
+      requestBody: {content: {application/json: {schema: {type: object, properties: {labels: {type: array, items: {type: string}}}}}}}
+      responses: {'200': {description: all labels, content: {application/json: {schema: {type: object, properties: {
+        labels: {type: array, items: {type: object, properties: {id: {type: integer}, name: {type: string}}}}, total: {type: integer}}}}}}}
+components:
+  x-stackQL-resources:
+    labels:
+      id: acme.shop.labels
+      name: labels
+      methods:
+        add:
+          operation: {$ref: '#/paths/~1issues~1{issue}~1labels/post'}
+          response: {mediaType: application/json, openAPIDocKey: '200', objectKey: $.labels}
+      sqlVerbs:
+        insert: [{$ref: '#/components/x-stackQL-resources/labels/methods/add'}]
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_answers_with_a_list_gives_as_many_rows_as_it_holds() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/issues/1/labels" => Reply::json(200, json!({"labels": [], "total": 0})),
+        "/issues/2/labels" => Reply::json(200, json!({"labels": [{"id": 5, "name": "x"}, {"id": 6}], "total": 2})),
+        _ => Reply::empty(204),
+    })
+    .await;
+    let documents =
+        provider_dir("acme", "v1", &[("shop", &LABELS.replace("SERVER", &server.url()))], "type: null_auth");
+    let mut db = Db::with(documents, skyql::EngineBuilder::no_journal).set("confirm", "never");
+    for (text, rows) in [
+        ("INSERT INTO acme.shop.labels (issue, labels) VALUES (1, '[\"x\"]') RETURNING id, name", vec![]),
+        ("INSERT INTO acme.shop.labels (issue, labels) VALUES (1, '[\"x\"]') RETURNING *", vec![]),
+        ("EXEC acme.shop.labels.add @issue = 1, @labels = '[\"x\"]'", vec![]),
+        (
+            "INSERT INTO acme.shop.labels (issue, labels) SELECT n, '[\"x\"]' FROM (VALUES (1), (2)) v(n) RETURNING id, name",
+            vec![["5", "x"], ["6", NULL]],
+        ),
+        // What was done without a word is a row.
+        ("INSERT INTO acme.shop.labels (issue, labels) VALUES (3, '[\"x\"]') RETURNING id, name", vec![[NULL, NULL]]),
+    ] {
+        let answer = db.rows(text).await;
+        assert_eq!(answer.rows, rows, "{text}");
+        assert!(!answer.columns.contains(&"labels".to_owned()), "{text}: {:?}", answer.columns);
+        let absent = answer.warned().contains(&"absent");
+        assert_eq!(absent, text.contains("(3,"), "{text}: {:?}", answer.warnings());
+    }
+    let mut paths = server.paths();
+    paths.sort();
+    assert_eq!(paths, [1, 1, 1, 1, 2, 3].map(|issue| format!("/issues/{issue}/labels")));
+    let body = br#"{"labels":["x"]}"#;
+    assert!(server.requests().iter().all(|seen| seen.method == "POST" && seen.body == body));
 }
 
 #[tokio::test(flavor = "multi_thread")]
