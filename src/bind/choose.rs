@@ -466,7 +466,7 @@ pub(crate) fn unbound_parameter(table: &Table, column: usize) -> Error {
     .hint(format!("give it a value with `{name} = …` or `{name} IN (…)`; nothing else can be asked of it"))
 }
 
-fn collect_columns(predicate: &Predicate, into: &mut BTreeSet<usize>) {
+pub(super) fn collect_columns(predicate: &Predicate, into: &mut BTreeSet<usize>) {
     match predicate {
         Predicate::Equals { column, .. } | Predicate::In { column, .. } => {
             into.insert(*column);

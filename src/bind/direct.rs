@@ -3,14 +3,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::choose::{Binding, Supplied, bind};
-use super::table::{ColumnRole, Table};
+use super::choose::{Binding, BoundColumn, Supplied, bind, collect_columns};
+use super::table::{ColumnRole, Table, TableColumn};
 use super::tuples::Predicate;
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Keys, Location, Method, Parameter};
+use crate::provider::{Keys, Location, Method, Parameter, ValueType, is_called_after_parent};
 
-/// What a WHERE comes to when all of it is placed on one of `methods`: then their calls do what the statement says, and no
-/// row need be looked at. `None` when a conjunct is left over or says more than the calls would, or no method fits.
+/// What the WHERE of a write comes to.
+#[derive(Debug)]
+pub enum Direct {
+    /// All of it is placed on one method: its calls do what the statement says, and no row need be looked at.
+    Calls(Binding),
+    /// A conjunct is left over or says more than the calls would, or no method fits: rows have to be looked at.
+    Look {
+        /// What is wrong with the values that WHERE gives, where that is why.
+        because: Option<Error>,
+    },
+}
+
+/// Places a WHERE on one of `methods`, where all of it can be.
 ///
 /// `table` is one of [`Table::for_writing`]. `taken` are the parameters that SET gives, where there is a SET: a predicate on a
 /// name among them is about the rows. Body fields then hold new values, so predicates reach only those that `keys` name.
@@ -23,9 +34,9 @@ pub fn bind_direct(
     taken: Option<&[&Parameter]>,
     conjuncts: &[Predicate],
     most: u64,
-) -> Result<Option<Binding>> {
+) -> Result<Direct> {
     if conjuncts.is_empty() {
-        return Ok(None);
+        return Ok(Direct::Look { because: None });
     }
     let keys: Option<&Keys> = table.resource.keys.as_ref().filter(|keys| keys.declared);
     let narrowed = methods.iter().map(|method| {
@@ -51,13 +62,49 @@ pub fn bind_direct(
                 return Err(Error::new(ErrorKind::Budget, said).hint(hint));
             }
             let names_object = |column: usize| names_object(table, keys, &binding, column);
-            let placed = conjuncts.iter().all(|conjunct| said_by_calls(conjunct, &names_object).is_some());
-            Ok(placed.then_some(binding))
+            if conjuncts.iter().all(|conjunct| said_by_calls(conjunct, &names_object).is_some()) {
+                return Ok(Direct::Calls(binding));
+            }
+            // Only where the doubt is all that is in the way: a call that says less than WHERE is no way out.
+            let is_taken = |column: usize| names_object(column) || is_unclear(table, &binding, column);
+            let said = conjuncts.iter().all(|conjunct| said_by_calls(conjunct, &is_taken).is_some());
+            let unclear = binding.bound.iter().find(|bound| !names_object(bound.column));
+            Ok(Direct::Look { because: unclear.filter(|_| said).map(|bound| two_readings(table, &binding, bound)) })
         }
         Err(error) if error.kind() == ErrorKind::Budget => Err(error),
-        // The same WHERE may still be right for looking at the rows; if not, that says why.
-        Err(_) => Ok(None),
+        // The same WHERE may still be right for looking at the rows. Of fields alone, nothing is wrong with it.
+        Err(error) => {
+            let mut named = BTreeSet::new();
+            for conjunct in conjuncts {
+                collect_columns(conjunct, &mut named);
+            }
+            let gives_parameter = named.iter().any(|column| table.columns[*column].role != ColumnRole::Field);
+            Ok(Direct::Look { because: Some(error).filter(|_| gives_parameter) })
+        }
     }
+}
+
+/// Whether the method gets the column's value as a parameter, and nobody says whether that is the column.
+fn is_unclear(table: &Table, binding: &Binding, column: usize) -> bool {
+    table.columns[column].role == ColumnRole::Unstated && binding.bound_column(column).is_some()
+}
+
+/// The error for a value that may mean a field or a parameter.
+fn two_readings(table: &Table, binding: &Binding, bound: &BoundColumn) -> Error {
+    let name = &table.columns[bound.column].name;
+    let (id, method) = (table.id(), &binding.method);
+    let needed: Vec<String> = method.needs().map(|p| format!("@{} = …", p.name)).collect();
+    let message = format!(
+        "`{name}` is a field of `{id}` and a parameter of `{}` ({} {}), and the document does not say that both mean the same",
+        method.name, method.http_method, method.path
+    );
+    let call = format!("nothing was sent; `EXEC {id}.{} {}` makes that call", method.name, needed.join(", "));
+    let in_path = method.parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
+    Error::new(ErrorKind::Unsupported, message).hint(if in_path {
+        format!("{call}, and `x-skyql-column: true` on the parameter says that they do")
+    } else {
+        call
+    })
 }
 
 /// The columns of a predicate that the calls' values say exactly; `None` when they do not. Branches of an OR must bind the
@@ -91,12 +138,31 @@ fn names_object(table: &Table, keys: Option<&Keys>, binding: &Binding, column: u
     };
     let known = &table.columns[column];
     let is_key = keys.is_some_and(|keys| keys.columns.get(&bound.parameter) == Some(&known.name));
-    let in_path = binding.method.parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
+    let parameters = &binding.method.parameters;
+    let parameter = parameters.iter().find(|p| p.name == bound.parameter);
     match known.role {
         ColumnRole::Parameter => true,
-        ColumnRole::Same => is_key || in_path,
-        ColumnRole::Field | ColumnRole::Unstated => is_key,
+        ColumnRole::Same => {
+            is_key || parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path)
+        }
+        ColumnRole::Field => is_key,
+        ColumnRole::Unstated => is_key || parameter.is_some_and(|p| is_address(&binding.method, p, known)),
         ColumnRole::Different => bound.through_key && is_key,
+    }
+}
+
+/// Whether the value of a parameter can only say which object a write is about, though a field has its name and nobody says
+/// whether both mean the same. It can where the path ends in it. Before that, it could be a parent's name where a row's own
+/// is meant (`/projects/{name}/keys`), unless it is called after the parent, and one object is named below, or the field
+/// holds no plain value. A server that every call has to name is no field either.
+pub fn is_address(method: &Method, parameter: &Parameter, field: &TableColumn) -> bool {
+    match parameter.location {
+        Location::Server => method.needs().any(|needed| needed.name == parameter.name),
+        Location::Path if matches!(field.ty, ValueType::Object | ValueType::Array) => true,
+        Location::Path => method
+            .last_in_path()
+            .is_some_and(|last| last.name == parameter.name || is_called_after_parent(method, parameter)),
+        _ => false,
     }
 }
 

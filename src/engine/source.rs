@@ -83,12 +83,7 @@ impl SessionRows<'_> {
             let plan = self.plan_scratch(&context, query, columns, alias).await?;
             context.state().optimize(&plan).map_err(|error| from_datafusion(&error))
         };
-        match planned.await {
-            Ok(plan) => Ok(conjuncts(&table, &plan)),
-            // A resource that cannot be selected from has no better message to give.
-            Err(error) if table.methods.is_empty() => Err(error),
-            Err(_) => Ok(None),
-        }
+        Ok(conjuncts(&table, &planned.await?))
     }
 
     /// `SELECT items` over the answers of a write, which its table's alias names.

@@ -2,7 +2,8 @@
 //!
 //! *Owns*: reading `keys`, inferring them from a list method and its detail method.
 //! *Does not own*: what is done with them (`bind`).
-//! *Invariants*: inferred keys name columns that both the list and the detail answer have.
+//! *Invariants*: inferred keys name columns that both the list and the detail answer have, and no rows are left out in silence
+//! for what they hold in those of a parent.
 
 use std::sync::Arc;
 
@@ -118,6 +119,17 @@ fn identity_column(parameter: &Parameter, segment: &str, list: &Method, detail: 
     // `/projects/{project_identifier}`: what identifies a row is its `id`.
     let is_identifier = folded.ends_with("identifier");
     by_singular.or_else(|| exact(&folded)).or_else(|| if is_identifier { exact("id") } else { None })
+}
+
+/// Whether a parameter of the path is called after what stands before it there (`/users/{userId}/…`), and so is not called
+/// after the rows below.
+pub(crate) fn is_called_after_parent(method: &Method, parameter: &Parameter) -> bool {
+    let placed = format!("{{{}}}", parameter.wire);
+    let Some((before, _)) = method.path.split_once(&placed) else { return false };
+    let segment = before.rsplit('/').find(|segment| !segment.is_empty() && !segment.starts_with('{'));
+    let folded = fold_name(&parameter.wire);
+    let is_start = |singular: &String| !singular.is_empty() && folded.starts_with(singular.as_str());
+    segment.is_some_and(|segment| singulars(&fold_name(segment)).iter().any(is_start))
 }
 
 fn singulars(segment: &str) -> Vec<String> {

@@ -11,9 +11,11 @@ use super::listed;
 use super::plan::{
     Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call, unheld_field,
 };
-use crate::bind::{ColumnRole, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
+use crate::bind::{ColumnRole, Direct, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
-use crate::provider::{Call, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field};
+use crate::provider::{
+    Call, ItemShape, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field,
+};
 use crate::sql::{Change, Verb, parse_query};
 use crate::store::{Look, PlannedCall};
 
@@ -36,9 +38,12 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
         methods.into_iter().filter(|method| takes(&found, method, &names).is_ok()).collect();
 
     let set = SetValues::of(context, &statement).await?;
-    let direct = match &set.constants {
-        Some(values) => direct(context, &found, &statement, &methods, &names, values, &selection).await?,
-        None => None,
+    let (direct, because) = match &set.constants {
+        Some(values) => match direct(context, &found, &statement, &methods, &names, values, &selection).await? {
+            Placed::Calls(method, steps) => (Some((method, steps)), None),
+            Placed::Look { because } => (None, because),
+        },
+        None => (None, None),
     };
     // Rows are known by their keys; where there are none, the values themselves may be named.
     let listed = match &set.constants {
@@ -51,6 +56,10 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
         (Some((method, steps)), _) => (method, steps, None),
         (None, Some(listed)) => listed,
         (None, None) => {
+            // Where no row can be looked at, the values that WHERE gives are what can be mended.
+            if let Some(error) = because.filter(|_| declared(&found).is_none()) {
+                return Err(error);
+            }
             check_no_secrets(&found, &statement, &methods, &names, &set, &selection)?;
             by_rows(context, &found, &statement, &methods, &names, &set, &selection).await?
         }
@@ -169,6 +178,14 @@ fn select(projection: Vec<ast::SelectItem>, from: Option<(&Change, &ast::Expr)>)
     Ok(query)
 }
 
+/// What WHERE comes to without a look at rows.
+enum Placed {
+    /// The method and the calls that say all of it.
+    Calls(Arc<Method>, Vec<PlannedCall>),
+    /// Rows have to be looked at; see [`Direct::Look`].
+    Look { because: Option<Error> },
+}
+
 /// The calls when all of WHERE is placed on the method itself: nothing is looked at.
 async fn direct(
     context: &PlanContext<'_>,
@@ -178,25 +195,36 @@ async fn direct(
     names: &[&str],
     values: &[Value],
     selection: &ast::Expr,
-) -> Result<Option<(Arc<Method>, Vec<PlannedCall>)>> {
+) -> Result<Placed> {
     let resource = Arc::clone(&found.resource);
     let table = Arc::new(Table::for_writing(&found.provider, &found.service, resource, methods));
     let alias = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
-    let Some(conjuncts) = context.source.conjuncts(Arc::clone(&table), alias, selection.clone()).await? else {
-        return Ok(None);
+    let conjuncts = match context.source.conjuncts(Arc::clone(&table), alias, selection.clone()).await {
+        Ok(Some(conjuncts)) => conjuncts,
+        Ok(None) => return Ok(Placed::Look { because: None }),
+        // A resource that cannot be selected from has no better message to give.
+        Err(error) if table.methods.is_empty() => return Err(error),
+        Err(error) => return Ok(Placed::Look { because: Some(error) }),
     };
     let passes_nothing = |conjunct: &Predicate| matches!(conjunct, Predicate::Or(any) if any.is_empty());
     if conjuncts.iter().any(passes_nothing) {
-        return Ok(methods.first().map(|method| (Arc::clone(method), Vec::new())));
+        let first = methods.first().map(|method| Placed::Calls(Arc::clone(method), Vec::new()));
+        return Ok(first.unwrap_or(Placed::Look { because: None }));
+    }
+    if conjuncts.is_empty() {
+        return the_only(found, methods, names, values);
     }
     let placements: Vec<Placement<'_>> = methods.iter().map(|method| place(method, names)).collect::<Result<_>>()?;
     // Fields that the document does not name are given as well, and are no parameters.
     let sets = !names.is_empty();
     let taken: Option<Vec<&Parameter>> = sets.then(|| placements.iter().flat_map(Placement::known).collect());
-    let Some(binding) = bind_direct(&table, methods, taken.as_deref(), &conjuncts, context.settings.max_calls)? else {
-        return Ok(None);
+    let binding = match bind_direct(&table, methods, taken.as_deref(), &conjuncts, context.settings.max_calls)? {
+        Direct::Calls(binding) => binding,
+        Direct::Look { because } => return Ok(Placed::Look { because }),
     };
-    let Some(at) = methods.iter().position(|method| method.name == binding.method.name) else { return Ok(None) };
+    let Some(at) = methods.iter().position(|method| method.name == binding.method.name) else {
+        return Ok(Placed::Look { because: None });
+    };
     let (method, placement) = (&methods[at], &placements[at]);
     let mut steps = Vec::with_capacity(binding.tuples.len());
     for tuple in &binding.tuples {
@@ -210,7 +238,27 @@ async fn direct(
         let identity = identity_of(declared(found), &call);
         steps.push(planned_call(method, call, identity, None));
     }
-    Ok(Some((Arc::clone(method), steps)))
+    Ok(Placed::Calls(Arc::clone(method), steps))
+}
+
+/// The one call of `WHERE true` where there is but one object: what SELECT reads at the very address of the method.
+fn the_only(found: &Found, methods: &[Arc<Method>], names: &[&str], values: &[Value]) -> Result<Placed> {
+    let selects = || found.resource.methods_of(&found.resource.verbs.select);
+    let is_at = |method: &Method, read: &Method| (&read.path, &read.server) == (&method.path, &method.server);
+    let reads_one = |method: &Method| {
+        let one = |read: &Arc<Method>| read.response.items == ItemShape::Object && is_at(method, read);
+        !method.parameters.iter().any(|p| p.location == Location::Path) && selects().any(one)
+    };
+    for method in methods.iter().filter(|method| declared(found).is_none() && reads_one(method)) {
+        let placement = place(method, names)?;
+        if check_required(method, |parameter| placement.gives(parameter)).is_ok() {
+            let mut call = found.call(method);
+            placement.fill(&mut call, values)?;
+            let step = planned_call(method, call, BTreeMap::new(), None);
+            return Ok(Placed::Calls(Arc::clone(method), vec![step]));
+        }
+    }
+    Ok(Placed::Look { because: None })
 }
 
 fn put(call: &mut Call, parameter: &Parameter, value: Value) {
@@ -284,8 +332,8 @@ async fn by_rows(
     selection: &ast::Expr,
 ) -> Result<Steps> {
     let id = found.id();
-    let table = Table::new(&found.provider, &found.service, Arc::clone(&found.resource))?;
     let (method, ()) = choose(&id, statement.verb, methods, |method| reachable(found, method, names))?;
+    let table = Table::new(&found.provider, &found.service, Arc::clone(&found.resource))?;
     let keys: Vec<(&Parameter, &str)> = declared(found)
         .into_iter()
         .flat_map(|keys| &keys.columns)
@@ -424,7 +472,8 @@ async fn scope<'a>(
     selection: &ast::Expr,
 ) -> Result<Vec<(&'a Parameter, Value)>> {
     let alias = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
-    let conjuncts = context.source.conjuncts(Arc::new(table.clone()), alias, selection.clone()).await?;
+    // What is wrong with it, the look says.
+    let conjuncts = context.source.conjuncts(Arc::new(table.clone()), alias, selection.clone()).await.ok().flatten();
     let mentioned: Vec<Ident> = identifiers(selection);
     let is_mentioned = |name: &str| mentioned.iter().any(|ident| fold_name(&ident.value) == fold_name(name));
     let places = |method: &Method| {
@@ -503,14 +552,21 @@ fn reachable(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> 
     let Some(keys) = declared(found) else {
         let paths: Vec<String> =
             method.needs().filter(|p| p.location == Location::Path).map(|p| format!("`{}`", p.name)).collect();
-        let needs = if paths.is_empty() { String::new() } else { format!(" for {}", paths.join(" and ")) };
+        let (name, resource) = (&method.name, &found.resource.name);
+        if paths.is_empty() {
+            let message =
+                format!("`{name}` names no object of `{id}` in its path, so that no row says what it would change");
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .hint(format!("nothing was sent; `EXEC {id}.{name}` calls it once, with what it is given")));
+        }
+        let needs = paths.join(" and ");
         return Err(Error::new(
             ErrorKind::Unsupported,
-            format!("the document of `{id}` does not say which column holds the value{needs} of `{}`", method.name),
+            format!("the document of `{id}` does not say which column holds the value for {needs} of `{name}`"),
         )
         .hint(format!(
-            "give the parameters themselves as `name = value`, or add `keys` to the resource `{}`",
-            found.resource.name
+            "let WHERE give the parameters themselves, as `name = value`, and nothing else, or add `keys` to the resource \
+             `{resource}`"
         )));
     };
     let placement = place(method, names)?;

@@ -10,13 +10,14 @@ use sqlparser::ast::{self, Ident};
 use super::change::{Steps, look_rows};
 use super::fill::{check_required, place};
 use super::plan::{Found, PlanContext, check_whole, choose, planned_call};
-use crate::bind::{coerce, literal_text};
+use crate::bind::{ColumnRole, Predicate, Table, check_server_value, coerce, is_address, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{Location, Method, Parameter};
 use crate::sql::{Change, parse_query};
 use crate::store::Look;
 
-/// The calls of a statement whose WHERE is nothing but `parameter IN (query)`; `None` for any other.
+/// The calls of a statement whose WHERE is `parameter IN (query)`, beside nothing but `=` on other parameters; `None` for any
+/// other.
 ///
 /// # Errors
 /// What is wrong with the query; `Partial` when its values are not known to be all.
@@ -29,14 +30,29 @@ pub(super) async fn plan(
     values: &[Value],
     selection: &ast::Expr,
 ) -> Result<Option<Steps>> {
-    let Some((column, subquery)) = only_in(found, statement, selection) else { return Ok(None) };
-    let methods: Vec<Arc<Method>> =
-        methods.iter().filter(|method| named(method, names, column).is_some()).cloned().collect();
+    let of = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
+    let Some(Listed { column, subquery, beside }) = listed(of, selection) else { return Ok(None) };
+    let table = Arc::new(Table::for_writing(&found.provider, &found.service, Arc::clone(&found.resource), methods));
+    let said = match beside {
+        None => Vec::new(),
+        Some(beside) => match context.source.conjuncts(Arc::clone(&table), of, beside).await {
+            Ok(Some(conjuncts)) => conjuncts,
+            _ => return Ok(None),
+        },
+    };
+    let meant = |method| named(&table, method, names, column, &said);
+    let methods: Vec<Arc<Method>> = methods.iter().filter(|method| meant(method).is_some()).cloned().collect();
     if methods.is_empty() {
         return Ok(None);
     }
     let (method, ()) = choose(&found.id(), statement.verb, &methods, |_| Ok(()))?;
-    let Some(parameter) = named(&method, names, column) else { return Ok(None) };
+    let Some((parameter, given)) = meant(&method) else { return Ok(None) };
+    let given = given.into_iter().map(|(parameter, value)| {
+        let value = coerce(parameter, value)?;
+        check_server_value(parameter, &value)?;
+        Ok((parameter.name.clone(), value))
+    });
+    let given: BTreeMap<String, Value> = given.collect::<Result<_>>()?;
     let query = values_of(subquery, &parameter.name)?;
     let text = query.to_string();
     let rows = context.source.rows(query).await?;
@@ -52,6 +68,7 @@ pub(super) async fn plan(
         }
         let mut call = found.call(&method);
         placement.fill(&mut call, values)?;
+        call.arguments.extend(given.clone());
         call.arguments.insert(parameter.name.clone(), value.clone());
         let identity = BTreeMap::from([(parameter.name.clone(), value)]);
         steps.push(planned_call(&method, call, identity, None));
@@ -60,33 +77,83 @@ pub(super) async fn plan(
     Ok(Some((method, steps, Some(look))))
 }
 
-/// The column and the query, where WHERE is nothing but that the one is among what the other gives.
-fn only_in<'a>(found: &Found, statement: &Change, selection: &'a ast::Expr) -> Option<(&'a Ident, &'a ast::Query)> {
+/// A WHERE that lists its objects.
+struct Listed<'a> {
+    column: &'a Ident,
+    subquery: &'a ast::Query,
+    /// What else it says.
+    beside: Option<ast::Expr>,
+}
+
+/// The parts of a WHERE that says of one column of the table `of` that it is among what a query gives.
+fn listed<'a>(of: &str, selection: &'a ast::Expr) -> Option<Listed<'a>> {
     match selection {
-        ast::Expr::Nested(inner) => only_in(found, statement, inner),
+        ast::Expr::Nested(inner) => listed(of, inner),
+        ast::Expr::BinaryOp { left, op: ast::BinaryOperator::And, right } => {
+            let (found, other) = match (listed(of, left), listed(of, right)) {
+                (Some(found), None) => (found, right),
+                (None, Some(found)) => (found, left),
+                _ => return None,
+            };
+            let beside = match found.beside {
+                Some(more) => {
+                    ast::Expr::BinaryOp { left: Box::new(more), op: ast::BinaryOperator::And, right: other.clone() }
+                }
+                None => other.as_ref().clone(),
+            };
+            Some(Listed { beside: Some(beside), ..found })
+        }
         ast::Expr::InSubquery { expr, subquery, negated: false } => {
-            let table = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
             let column = match expr.as_ref() {
                 ast::Expr::Identifier(column) => column,
                 ast::Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                    [of, column] if fold_name(&of.value) == fold_name(table) => column,
+                    [table, column] if fold_name(&table.value) == fold_name(of) => column,
                     _ => return None,
                 },
                 _ => return None,
             };
-            Some((column, subquery))
+            Some(Listed { column, subquery, beside: None })
         }
         _ => None,
     }
 }
 
-/// The parameter of that name in the method's path, where the method needs nothing else that is not given.
-fn named<'a>(method: &'a Method, names: &[&str], column: &Ident) -> Option<&'a Parameter> {
+/// The parameter of that name in the method's path, and the others with the values that `said` gives them, where that is all
+/// it says and the method needs nothing else.
+fn named<'m, 's>(
+    table: &Table,
+    method: &'m Method,
+    names: &[&str],
+    column: &Ident,
+    said: &'s [Predicate],
+) -> Option<(&'m Parameter, Vec<(&'m Parameter, &'s Value)>)> {
+    let means_object = |parameter: &Parameter| {
+        let in_path = parameter.location == Location::Path;
+        let known = table.columns.iter().find(|known| known.name == parameter.name);
+        known.is_none_or(|known| match known.role {
+            ColumnRole::Parameter => true,
+            ColumnRole::Same => in_path,
+            ColumnRole::Unstated => is_address(method, parameter, known),
+            ColumnRole::Field | ColumnRole::Different => false,
+        })
+    };
     let is_named = |p: &&Parameter| p.location == Location::Path && fold_name(&p.name) == fold_name(&column.value);
-    let parameter = method.parameters.iter().find(is_named)?;
+    let parameter = method.parameters.iter().find(is_named).filter(|parameter| means_object(parameter))?;
+    let mut given: Vec<(&Parameter, &Value)> = Vec::new();
+    for predicate in said {
+        let Predicate::Equals { column, value } = predicate else { return None };
+        let name = &table.columns[*column].name;
+        let other = method.parameters.iter().find(|p| &p.name == name && p.location != Location::Body)?;
+        let is_new = other.name != parameter.name && given.iter().all(|(known, _)| known.name != other.name);
+        given.push((Some(other).filter(|other| is_new && means_object(other))?, value));
+    }
     let placement = place(method, names).ok()?;
-    let is_given = |other: &Parameter| std::ptr::eq(other, parameter) || placement.gives(other);
-    check_required(method, is_given).is_ok().then_some(parameter)
+    let is_given = |other: &Parameter| {
+        std::ptr::eq(other, parameter)
+            || given.iter().any(|(known, _)| std::ptr::eq(*known, other))
+            || placement.gives(other)
+    };
+    check_required(method, is_given).is_ok().then_some((parameter, given))
 }
 
 /// What a query gives but NULL, under one name. NULL is among no values.

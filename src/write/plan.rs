@@ -15,7 +15,7 @@ use crate::call::{Endpoints, ReadContext, ShownRequest, destination, show_reques
 use crate::clock::SharedClock;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Position, Result};
-use crate::provider::{Call, Effect, Location, Method, Registry, Resource, secrets_of};
+use crate::provider::{Call, Effect, Method, Registry, Resource, secrets_of};
 use crate::report::{Report, Verdict};
 use crate::sql::{Verb, Write};
 use crate::store::{Look, PlanPart, PlannedCall, Target, WritePlan, sha256_hex};
@@ -39,10 +39,10 @@ pub trait RowSource: Send + Sync {
     fn rows(&self, query: ast::Query) -> BoxFuture<'_, Result<SourceRows>>;
 
     /// The conjuncts that `selection` comes to on `table` after planning; `None` when it is more than predicates on that
-    /// table, or when it cannot be planned there.
+    /// table.
     ///
     /// # Errors
-    /// `NameNotFound` and the like for what is wrong however it is read.
+    /// As planning a query, where it cannot be planned over that table alone.
     fn conjuncts<'a>(
         &'a self,
         table: Arc<Table>,
@@ -261,10 +261,7 @@ fn names_one(part: &Part, step: &PlannedCall) -> bool {
     if declared.is_some_and(|keys| keys.columns.keys().all(|name| is_one(step.identity.get(name)))) {
         return true;
     }
-    let path = part.method.path.trim_end_matches('/');
-    let last = path.rsplit('/').next().and_then(|last| last.strip_prefix('{')?.strip_suffix('}'));
-    let mut in_path = part.method.parameters.iter().filter(|p| p.location == Location::Path);
-    last.is_some_and(|last| in_path.any(|p| p.wire == last && is_one(step.call.arguments.get(&p.name))))
+    part.method.last_in_path().is_some_and(|last| is_one(step.call.arguments.get(&last.name)))
 }
 
 /// The verb of a plan of several statements.

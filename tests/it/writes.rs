@@ -10,6 +10,7 @@ mod crash;
 mod disk;
 mod guards;
 mod looks;
+mod named;
 mod once;
 mod plans;
 mod refusals;
