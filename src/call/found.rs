@@ -43,12 +43,12 @@ pub(super) enum Found {
     Refused,
 }
 
-/// Looks at what was decoded of a success, and takes a row that is none out of it. The body of a long answer is not at hand:
+/// Looks at what was decoded of a success, the answer of this number, and takes a row that is none out of it. The body of a long answer is not at hand:
 /// it is known to be more than an error.
 pub(super) fn look(
     plan: &ReadPlan,
     call: &Call,
-    answer: &Answer,
+    (answer, number): (&Answer, u64),
     page: &mut Page,
     authorizer: Option<&Authorizer>,
 ) -> Found {
@@ -93,8 +93,8 @@ pub(super) fn look(
         _ => {}
     }
     let status = answer.status.as_u16();
-    // No content where the document knows no such answer says nothing of the list.
-    if !one && status == 204 && method.response.may_be_empty {
+    // No content where the document knows no such answer says nothing of the list, but that there is no more of it.
+    if !one && status == 204 && (method.response.may_be_empty || number > 1) {
         return Found::Wanted;
     }
     let what = match shape {
