@@ -17,13 +17,17 @@ mod listed;
 mod plan;
 mod poll;
 mod restore;
+mod selected;
+mod set;
 mod wait;
 
 pub use answers::{answers_batch, holds_none, rows_left, unanswered, with_nulls};
 pub use apply::{Applied, CallResult, Recorder, Summary, apply, failure, ids_of, unnoted_text};
 pub use compare::check_unchanged;
 pub use exec::sent_note;
-pub use plan::{Part, PlanContext, Planned, RowSource, SourceRows, check_budget, check_budget_with_tokens, plan};
+pub use plan::{
+    Lasting, Part, PlanContext, Planned, RowSource, SourceRows, check_budget, check_budget_with_tokens, plan,
+};
 pub use poll::wait_for;
 pub use restore::{check_files, restore};
 pub use wait::Wait;

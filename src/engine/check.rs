@@ -29,7 +29,7 @@ use crate::report::Report;
 use crate::scan::{CallExec, ScanCore, all_from_datafusion, from_datafusion};
 use crate::sql::{self, Define, OwnKind, Piece, Statement, Write};
 use crate::threads::off_thread;
-use crate::write::{RowSource, SourceRows};
+use crate::write::{Lasting, RowSource, SourceRows};
 
 /// What a check found.
 #[derive(Debug, Clone)]
@@ -235,6 +235,14 @@ impl RowSource for NoRows<'_> {
         selection: ast::Expr,
     ) -> BoxFuture<'a, Result<Option<Vec<Predicate>>>> {
         self.rows.conjuncts(table, alias, selection)
+    }
+
+    fn columns_read(&self, query: ast::Query) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.rows.columns_read(query)
+    }
+
+    fn lasting(&self, functions: &[String]) -> Result<Lasting> {
+        self.rows.lasting(functions)
     }
 }
 

@@ -8,6 +8,7 @@ use datafusion::catalog::{
     CatalogProvider, CatalogProviderList, MemTable, MemoryCatalogProvider, MemoryCatalogProviderList,
     MemorySchemaProvider, SchemaProvider,
 };
+use datafusion::logical_expr::Volatility;
 use datafusion::sql::parser::Statement as DfStatement;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
@@ -22,9 +23,9 @@ use super::yielding;
 use crate::bind::{Predicate, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::report::Report;
-use crate::scan::{WriteTarget, conjuncts, from_datafusion};
+use crate::scan::{WriteTarget, columns_read, conjuncts, from_datafusion};
 use crate::threads::off_thread;
-use crate::write::{RowSource, SourceRows};
+use crate::write::{Lasting, RowSource, SourceRows};
 
 /// A catalogue beside the session's own, for one table of one statement.
 const SCRATCH: &str = "skyql_write";
@@ -49,6 +50,25 @@ impl RowSource for SessionRows<'_> {
         selection: ast::Expr,
     ) -> BoxFuture<'a, Result<Option<Vec<Predicate>>>> {
         self.planned_conjuncts(table, alias, selection).boxed()
+    }
+
+    fn columns_read(&self, query: ast::Query) -> BoxFuture<'_, Result<Vec<String>>> {
+        let read = async move {
+            let planner = self.session.fresh_planner(&self.report);
+            let plan = planner.plan(&planner.context()?, ast::Statement::Query(Box::new(query))).await?;
+            columns_read(&plan).map_err(|error| from_datafusion(&error))
+        };
+        read.boxed()
+    }
+
+    fn lasting(&self, functions: &[String]) -> Result<Lasting> {
+        let state = self.session.context(&self.report)?.state();
+        let lasting = |name: &String| match state.scalar_functions().get(&name.to_lowercase())?.signature().volatility {
+            Volatility::Volatile => Some(Lasting::Never),
+            Volatility::Stable => Some(Lasting::Statement),
+            Volatility::Immutable => None,
+        };
+        Ok(functions.iter().filter_map(lasting).min().unwrap_or(Lasting::Always))
     }
 }
 

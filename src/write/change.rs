@@ -6,17 +6,19 @@ use std::sync::Arc;
 use serde_json::Value;
 use sqlparser::ast::{self, Ident};
 
-use super::fill::{Placement, check_required, identifiers, identity_of, literal, place};
+use super::fill::{Placement, check_required, identifiers, identity_of, place};
 use super::listed;
 use super::plan::{
     Found, Part, PlanContext, Planned, SourceRows, check_whole, choose, find, planned_call, unheld_field,
 };
+use super::selected::{Reads, select};
+use super::set::SetValues;
 use crate::bind::{ColumnRole, Direct, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{
     Call, ItemShape, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field,
 };
-use crate::sql::{Change, Verb, parse_query};
+use crate::sql::{Change, Verb};
 use crate::store::{Look, PlannedCall};
 
 /// The method of a statement, its calls, and the look that they were made from.
@@ -38,19 +40,19 @@ pub(super) async fn plan(context: &PlanContext<'_>, statement: Change) -> Result
         methods.into_iter().filter(|method| takes(&found, method, &names).is_ok()).collect();
 
     let set = SetValues::of(context, &statement).await?;
-    let (direct, because) = match &set.constants {
-        Some(values) => match direct(context, &found, &statement, &methods, &names, values, &selection).await? {
+    let (direct, because) = if set.is_of_rows() {
+        (None, None)
+    } else {
+        match direct(context, &found, &statement, &methods, &names, &set, &selection).await? {
             Placed::Calls(method, steps) => (Some((method, steps)), None),
             Placed::Look { because } => (None, because),
-        },
-        None => (None, None),
+        }
     };
     // Rows are known by their keys; where there are none, the values themselves may be named.
-    let listed = match &set.constants {
-        Some(values) if direct.is_none() && declared(&found).is_none() => {
-            listed::plan(context, &found, &statement, &methods, &names, values, &selection).await?
-        }
-        _ => None,
+    let listed = if set.is_of_rows() || direct.is_some() || declared(&found).is_some() {
+        None
+    } else {
+        listed::plan(context, &found, &statement, &methods, &names, &set, &selection).await?
     };
     let (method, steps, look) = match (direct, listed) {
         (Some((method, steps)), _) => (method, steps, None),
@@ -122,62 +124,6 @@ fn takes(found: &Found, method: &Arc<Method>, names: &[&str]) -> Result<()> {
     })
 }
 
-/// What SET gives.
-struct SetValues {
-    /// The values, where none depends on the row.
-    constants: Option<Vec<Value>>,
-    /// The expressions.
-    expressions: Vec<ast::Expr>,
-}
-
-impl SetValues {
-    async fn of(context: &PlanContext<'_>, statement: &Change) -> Result<Self> {
-        let expressions: Vec<ast::Expr> = statement.assignments.iter().map(|(_, value)| value.clone()).collect();
-        let literals: Option<Vec<Value>> = expressions.iter().map(literal).collect();
-        if literals.is_some() {
-            return Ok(Self { constants: literals, expressions });
-        }
-        if expressions.iter().any(|expression| !identifiers(expression).is_empty()) {
-            return Ok(Self { constants: None, expressions });
-        }
-        let rows = context.source.rows(select(items(&expressions, "set"), None)?).await?.rows;
-        check_whole(context, &rows)?;
-        match rows.into_iter().next() {
-            Some(values) => Ok(Self { constants: Some(values), expressions }),
-            None => Err(Error::new(ErrorKind::Internal, "the values of SET could not be evaluated")),
-        }
-    }
-}
-
-fn items(expressions: &[ast::Expr], prefix: &str) -> Vec<ast::SelectItem> {
-    let name = |at: usize| Ident::with_quote('"', format!("{prefix}:{at}"));
-    let numbered = expressions.iter().cloned().enumerate();
-    numbered.map(|(at, expr)| ast::SelectItem::ExprWithAlias { expr, alias: name(at) }).collect()
-}
-
-/// `SELECT items [FROM table [AS alias] WHERE selection]`. Its parts keep their places in the statement.
-fn select(projection: Vec<ast::SelectItem>, from: Option<(&Change, &ast::Expr)>) -> Result<ast::Query> {
-    let mut query = parse_query(if from.is_some() { "SELECT 1 FROM t" } else { "SELECT 1" })?;
-    if let ast::SetExpr::Select(select) = query.body.as_mut() {
-        select.projection = projection;
-        if let Some((statement, selection)) = from {
-            select.selection = Some(selection.clone());
-            if let Some(ast::TableFactor::Table { name, alias, .. }) =
-                select.from.first_mut().map(|table| &mut table.relation)
-            {
-                *name = ast::ObjectName::from(statement.table.clone());
-                *alias = statement.alias.as_ref().map(|name| ast::TableAlias {
-                    explicit: true,
-                    name: name.clone(),
-                    columns: Vec::new(),
-                    at: None,
-                });
-            }
-        }
-    }
-    Ok(query)
-}
-
 /// What WHERE comes to without a look at rows.
 enum Placed {
     /// The method and the calls that say all of it.
@@ -193,7 +139,7 @@ async fn direct(
     statement: &Change,
     methods: &[Arc<Method>],
     names: &[&str],
-    values: &[Value],
+    set: &SetValues,
     selection: &ast::Expr,
 ) -> Result<Placed> {
     let resource = Arc::clone(&found.resource);
@@ -212,7 +158,8 @@ async fn direct(
         return Ok(first.unwrap_or(Placed::Look { because: None }));
     }
     if conjuncts.is_empty() {
-        return the_only(found, methods, names, values);
+        let values = set.of_each(context, 1).await?.unwrap_or_default();
+        return the_only(found, methods, names, values.first().map_or(&[], Vec::as_slice));
     }
     let placements: Vec<Placement<'_>> = methods.iter().map(|method| place(method, names)).collect::<Result<_>>()?;
     // Fields that the document does not name are given as well, and are no parameters.
@@ -226,8 +173,11 @@ async fn direct(
         return Ok(Placed::Look { because: None });
     };
     let (method, placement) = (&methods[at], &placements[at]);
+    let Some(values) = set.of_each(context, binding.tuples.len()).await? else {
+        return Ok(Placed::Look { because: None });
+    };
     let mut steps = Vec::with_capacity(binding.tuples.len());
-    for tuple in &binding.tuples {
+    for (tuple, values) in binding.tuples.iter().zip(&values) {
         let mut call = found.call(method);
         placement.fill(&mut call, values)?;
         for (bound, value) in binding.bound.iter().zip(tuple) {
@@ -297,7 +247,7 @@ fn check_no_secrets(
     if let Some(secret) = read.map(|ident| ident.value).find(|name| is_secret(name)) {
         return Err(reads_secret(statement, &secret));
     }
-    let computed = names.iter().filter(|_| set.constants.is_none());
+    let computed = names.iter().filter(|_| set.is_of_rows());
     match computed.copied().find(|name| is_secret(name)) {
         Some(secret) => Err(computes_secret(statement, secret)),
         None => Ok(()),
@@ -342,9 +292,11 @@ async fn by_rows(
         .filter(|(parameter, _)| parameter.location != Location::Server)
         .collect();
     let placement = place(&method, names)?;
-    let scope = scope(context, found, statement, &table, &method, (&placement, &keys), selection).await?;
-    let (read, looked) = looked_columns(&table, &keys, statement, selection, set);
-    let asked = asked_keys(&table, &keys, selection);
+    let reads = Reads::of(context, statement, selection, &set.expressions).await?;
+    let mentioned = (selection, reads.selection.as_slice());
+    let scope = scope(context, found, statement, &table, &method, (&placement, &keys), mentioned).await?;
+    let (read, looked) = looked_columns(&table, &keys, statement, &reads);
+    let asked = asked_keys(&table, &keys, &reads.selection);
 
     let column = |name: &str| ast::Expr::Identifier(Ident::with_quote('"', name));
     let seen_names = looked.iter().map(|look| table.columns[*look].name.as_str());
@@ -355,11 +307,14 @@ async fn by_rows(
         .chain(seen_names)
         .map(|name| ast::SelectItem::UnnamedExpr(column(name)))
         .collect();
-    let computed = if set.constants.is_some() { Vec::new() } else { items(&set.expressions, "set") };
-    projection.extend(computed);
-    let query = select(projection, Some((statement, selection)))?;
-    let text = query.to_string();
-    let SourceRows { names: headings, rows } = context.source.rows(query).await?;
+    let columns = projection.len();
+    projection.extend(set.computed());
+    // What is another value each time says nothing of the rows when they are looked at again.
+    let compared = |at: &usize| *at < columns || set.lasts(*at - columns);
+    let look = (0..projection.len()).filter(compared).map(|at| projection[at].clone()).collect();
+    let look = select(look, Some((statement, selection)))?.to_string();
+    let SourceRows { names: headings, rows } =
+        context.source.rows(select(projection, Some((statement, selection)))?).await?;
     check_whole(context, &rows)?;
     // What WHERE says of it may have been decided elsewhere than on the rows.
     let reads = looked.iter().take(read).map(|look| table.columns[*look].name.as_str());
@@ -367,9 +322,10 @@ async fn by_rows(
         return Err(unheld_field(&id, field));
     }
 
+    let given = set.of_each(context, rows.len()).await?;
     let mut steps: Vec<PlannedCall> = Vec::with_capacity(rows.len());
     let mut seen: HashMap<String, usize> = HashMap::new();
-    for row in &rows {
+    for (at, row) in rows.iter().enumerate() {
         let mut call = found.call(&method);
         let (identity, rest) = row.split_at(keys.len().min(row.len()));
         let (wanted, rest) = rest.split_at(asked.len().min(rest.len()));
@@ -378,7 +334,7 @@ async fn by_rows(
         if let Some((at, _)) = looked.iter().zip(old).take(read).find(is_told) {
             return Err(reads_secret(statement, &table.columns[*at].name));
         }
-        placement.fill(&mut call, set.constants.as_deref().unwrap_or(new))?;
+        placement.fill(&mut call, given.as_ref().map_or(new, |given| &given[at]))?;
         for (parameter, value) in &scope {
             put(&mut call, parameter, value.clone());
         }
@@ -402,7 +358,7 @@ async fn by_rows(
             .collect();
         let key = identity.iter().map(literal_text).collect::<Vec<_>>().join("\u{1}");
         match seen.get(&key) {
-            Some(at) if steps[*at].call == call => {}
+            Some(at) if set.is_one_each() || steps[*at].call == call => {}
             Some(_) => {
                 return Err(Error::new(
                     ErrorKind::InvalidArgument,
@@ -420,23 +376,29 @@ async fn by_rows(
             }
         }
     }
-    if let Some(secret) = steps.iter().flat_map(|step| &step.secrets).next().filter(|_| set.constants.is_none()) {
+    if let Some(secret) = steps.iter().flat_map(|step| &step.secrets).next().filter(|_| set.is_of_rows()) {
         return Err(computes_secret(statement, secret));
     }
     let keys = keys.iter().map(|(_, column)| (*column).to_owned()).collect();
-    let look = Look { select: text, keys, rows: look_rows(&headings, rows) };
+    let headings: Vec<String> = kept(headings, compared);
+    let rows = rows.into_iter().map(|row| kept(row, compared)).collect();
+    let look = Look { select: look, keys, rows: look_rows(&headings, rows) };
     Ok((method, steps, Some(look)))
+}
+
+/// What stands at the places that `is_kept` names.
+fn kept<T>(all: Vec<T>, is_kept: impl Fn(&usize) -> bool) -> Vec<T> {
+    all.into_iter().enumerate().filter(|(at, _)| is_kept(at)).map(|(_, one)| one).collect()
 }
 
 /// The keys, by their place, whose parameters WHERE names under other names than their columns': rows are not checked
 /// for them.
-fn asked_keys(table: &Table, keys: &[(&Parameter, &str)], selection: &ast::Expr) -> Vec<usize> {
-    let mentioned = identifiers(selection);
+fn asked_keys(table: &Table, keys: &[(&Parameter, &str)], mentioned: &[String]) -> Vec<usize> {
     let is_asked = |(parameter, column): (&Parameter, &str)| {
         let own = table.column(&parameter.name);
         parameter.name != column
             && own.is_some_and(|own| table.columns[own].role == ColumnRole::Parameter)
-            && mentioned.iter().any(|ident| fold_name(&ident.value) == fold_name(&parameter.name))
+            && mentioned.iter().any(|name| fold_name(name) == fold_name(&parameter.name))
     };
     (0..keys.len()).filter(|at| is_asked(keys[*at])).collect()
 }
@@ -469,13 +431,12 @@ async fn scope<'a>(
     table: &Table,
     method: &'a Method,
     (placement, keys): (&Placement<'_>, &[(&Parameter, &str)]),
-    selection: &ast::Expr,
+    (selection, mentioned): (&ast::Expr, &[String]),
 ) -> Result<Vec<(&'a Parameter, Value)>> {
     let alias = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
     // What is wrong with it, the look says.
     let conjuncts = context.source.conjuncts(Arc::new(table.clone()), alias, selection.clone()).await.ok().flatten();
-    let mentioned: Vec<Ident> = identifiers(selection);
-    let is_mentioned = |name: &str| mentioned.iter().any(|ident| fold_name(&ident.value) == fold_name(name));
+    let is_mentioned = |name: &str| mentioned.iter().any(|known| fold_name(known) == fold_name(name));
     let places = |method: &Method| {
         method.parameters.iter().filter(|p| p.location == Location::Server).map(|p| p.name.clone()).collect::<Vec<_>>()
     };
@@ -598,8 +559,7 @@ fn looked_columns(
     table: &Table,
     keys: &[(&Parameter, &str)],
     statement: &Change,
-    selection: &ast::Expr,
-    set: &SetValues,
+    reads: &Reads,
 ) -> (usize, Vec<usize>) {
     let mut looked: Vec<usize> = Vec::new();
     let mut add = |name: &str| {
@@ -611,8 +571,7 @@ fn looked_columns(
         }
         looked.len()
     };
-    let mentioned = identifiers(selection).into_iter().chain(set.expressions.iter().flat_map(identifiers));
-    let read = mentioned.map(|ident| add(&ident.value)).last().unwrap_or_default();
+    let read = reads.selection.iter().chain(&reads.set).map(|name| add(name)).last().unwrap_or_default();
     for (name, _) in &statement.assignments {
         add(name.value.strip_prefix("data__").unwrap_or(&name.value));
     }

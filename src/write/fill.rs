@@ -185,7 +185,7 @@ pub(super) fn literal(expr: &ast::Expr) -> Option<Value> {
     }
 }
 
-/// The columns that an expression may read, by their last part.
+/// The columns that an expression may read, by their last part; those of subqueries count, whatever table they are of.
 pub(super) fn identifiers(expression: &(impl VisitMut + Clone)) -> Vec<Ident> {
     let mut found = Vec::new();
     let _never_breaks = each_expr(expression, &mut |expr| {
@@ -197,6 +197,18 @@ pub(super) fn identifiers(expression: &(impl VisitMut + Clone)) -> Vec<Ident> {
                 found.push(Ident::new(""));
             }
             _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// The functions that an expression calls, by the last part of their names.
+pub(super) fn functions(expression: &(impl VisitMut + Clone)) -> Vec<String> {
+    let mut found = Vec::new();
+    let _never_breaks = each_expr(expression, &mut |expr| {
+        if let ast::Expr::Function(function) = expr {
+            found.extend(function.name.0.last().and_then(|part| part.as_ident()).map(|ident| ident.value.clone()));
         }
         ControlFlow::Continue(())
     });

@@ -10,6 +10,7 @@ use sqlparser::ast::{self, Ident};
 use super::change::{Steps, look_rows};
 use super::fill::{check_required, place};
 use super::plan::{Found, PlanContext, check_whole, choose, planned_call};
+use super::set::SetValues;
 use crate::bind::{ColumnRole, Predicate, Table, check_server_value, coerce, is_address, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{Location, Method, Parameter};
@@ -27,7 +28,7 @@ pub(super) async fn plan(
     statement: &Change,
     methods: &[Arc<Method>],
     names: &[&str],
-    values: &[Value],
+    set: &SetValues,
     selection: &ast::Expr,
 ) -> Result<Option<Steps>> {
     let of = statement.alias.as_ref().map_or(found.resource.name.as_str(), |alias| alias.value.as_str());
@@ -59,9 +60,11 @@ pub(super) async fn plan(
     check_whole(context, &rows.rows)?;
 
     let placement = place(&method, names)?;
+    let Some(set) = set.of_each(context, rows.rows.len()).await? else { return Ok(None) };
     let mut steps = Vec::with_capacity(rows.rows.len());
     let mut seen: HashSet<String> = HashSet::new();
-    for value in rows.rows.iter().filter_map(|row| row.first()) {
+    for (row, values) in rows.rows.iter().zip(&set) {
+        let Some(value) = row.first() else { continue };
         let value = coerce(parameter, value)?;
         if !seen.insert(literal_text(&value)) {
             continue;

@@ -49,6 +49,29 @@ pub trait RowSource: Send + Sync {
         alias: &'a str,
         selection: ast::Expr,
     ) -> BoxFuture<'a, Result<Option<Vec<Predicate>>>>;
+
+    /// The columns of its one table that a query reads; of what its subqueries name, only what means that table.
+    ///
+    /// # Errors
+    /// As planning the query.
+    fn columns_read(&self, query: ast::Query) -> BoxFuture<'_, Result<Vec<String>>>;
+
+    /// How long these functions give the same: the one that does so for the shortest time decides.
+    ///
+    /// # Errors
+    /// `Internal`.
+    fn lasting(&self, functions: &[String]) -> Result<Lasting>;
+}
+
+/// How long a function gives the same for the same arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lasting {
+    /// It gives another value each time: `uuid()`.
+    Never,
+    /// As long as a statement runs: `now()`.
+    Statement,
+    /// Always.
+    Always,
 }
 
 /// What planning needs.

@@ -12,9 +12,11 @@ mod guards;
 mod looks;
 mod named;
 mod once;
+mod own_values;
 mod plans;
 mod refusals;
 mod scope;
+mod subqueries;
 mod transactions;
 
 use std::sync::Arc;

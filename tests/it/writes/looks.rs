@@ -163,13 +163,13 @@ impl Acme {
     }
 
     /// Plans a write: what is shown of its calls, and the statement that applies it.
-    async fn plan(&mut self, text: &str) -> (Vec<Vec<String>>, String) {
+    pub(super) async fn plan(&mut self, text: &str) -> (Vec<Vec<String>>, String) {
         let mut plan = self.run(&format!("PLAN {text}")).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
         let apply = format!("APPLY '{}'", plan.note().unwrap().split('\'').nth(1).unwrap());
         (plan.read_all().await.unwrap().iter().flat_map(texts).collect(), apply)
     }
 
-    fn set(&self, row: usize, column: &str, value: Value) {
+    pub(super) fn set(&self, row: usize, column: &str, value: Value) {
         self.items.lock().unwrap()[row][column] = value;
     }
 
