@@ -23,6 +23,7 @@ mod leaf;
 mod listing;
 mod literal;
 mod not_in;
+mod ordered;
 mod predicate;
 mod push;
 mod readers;

@@ -31,6 +31,7 @@ use super::exists::{asked_once, bind_exists, bind_scalar, with_keys, with_keys_b
 use super::foreign;
 use super::joining::BindJoinType;
 use super::leaf::{BoundBy, Leaf, without_alias};
+use super::ordered::with_orders_once;
 use super::predicate::{all_compared, never_holds};
 use super::readers::sharing;
 use super::recursion::with_alike_terms;
@@ -253,7 +254,10 @@ impl UserDefinedLogicalNodeCore for BindJoin {
 fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan> {
     plan.transform_down_with_subqueries(|node| {
         let rewritten = match &node {
-            LogicalPlan::Aggregate(aggregate) => total_wanted(aggregate)?,
+            LogicalPlan::Aggregate(aggregate) => match total_wanted(aggregate)? {
+                None => with_orders_once(aggregate)?,
+                total => total,
+            },
             LogicalPlan::Sort(sort) => first_wanted(sort)?,
             LogicalPlan::Limit(limit) => behind_wanted(limit)?,
             LogicalPlan::Join(join) => bind_join(&node, join)?,
