@@ -6,6 +6,7 @@
 //! *Invariants*: knows sqlparser only, and minijinja in `template`; what we recognise by leading words never reaches the general parser, which would
 //! give some of it another meaning.
 
+mod comparing;
 mod copy;
 mod define;
 mod dialect;

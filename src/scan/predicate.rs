@@ -38,8 +38,7 @@ pub(super) fn translate(table: &Table, expr: &Expr) -> Predicate {
         },
         Expr::InList(list) if !list.negated => {
             // A NULL in the list matches nothing.
-            let counting =
-                list.list.iter().filter(|item| !matches!(item, Expr::Literal(scalar, _) if scalar.is_null()));
+            let counting = list.list.iter().filter(|item| !is_null(item));
             let values: Option<Vec<Value>> = counting.map(literal_of).collect();
             match (column_of(table, &list.expr), values) {
                 (Some(column), Some(values)) if !values.is_empty() => {
@@ -83,10 +82,24 @@ fn checked<'a>(
     }
 }
 
-/// Whether a predicate is a constant that lets no row pass: what the optimiser makes of predicates that contradict each
-/// other.
+/// Whether a predicate lets no row pass, whatever the row holds: what the optimiser makes of predicates that contradict each
+/// other, and of comparisons with NULL.
 pub(super) fn never_holds(expr: &Expr) -> bool {
-    matches!(expr, Expr::Literal(ScalarValue::Boolean(Some(false) | None) | ScalarValue::Null, _))
+    match expr {
+        Expr::Literal(ScalarValue::Boolean(passes), _) => !passes.unwrap_or_default(),
+        Expr::Literal(ScalarValue::Null, _) => true,
+        Expr::BinaryExpr(binary) => match binary.op {
+            Operator::And => never_holds(&binary.left) || never_holds(&binary.right),
+            Operator::Or => never_holds(&binary.left) && never_holds(&binary.right),
+            _ => false,
+        },
+        Expr::InList(list) => !list.negated && list.list.iter().all(is_null),
+        _ => false,
+    }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(scalar, _) if scalar.is_null())
 }
 
 /// The column that an expression is, under casts after which an equality still means one value of it.
@@ -114,6 +127,8 @@ fn flatten_or(table: &Table, expr: &Expr, into: &mut Vec<Predicate>) {
             flatten_or(table, &binary.left, into);
             flatten_or(table, &binary.right, into);
         }
+        // `k IN (2, NULL)` has become `k = 2 OR NULL`.
+        _ if never_holds(expr) => {}
         _ => into.push(translate(table, expr)),
     }
 }

@@ -15,6 +15,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::DIALECT;
+use super::comparing::as_equalities;
 use super::define::Define;
 use super::parse::Statement;
 use super::split::LineOffsets;
@@ -323,7 +324,8 @@ fn name_items(items: &mut [SelectItem], texts: &[String], again: Again, named: &
 fn heading(expr: &Expr, text: Option<&String>) -> String {
     let is_its_text = |text: &&String| {
         let parsed = Parser::new(&DIALECT).try_with_sql(text).and_then(|mut parser| {
-            let parsed = parser.parse_expr()?;
+            let mut parsed = parser.parse_expr()?;
+            as_equalities(&mut parsed);
             parser.expect_token(&Token::EOF).map(|_| parsed)
         });
         // A value that was given for a placeholder is not what was typed.

@@ -6,6 +6,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::DIALECT;
+use super::comparing::as_equalities;
 use super::copy::{self, Copy};
 use super::define::{self, Define};
 use super::heading::head;
@@ -31,7 +32,7 @@ const LONGEST_CHAIN_ON_SMALL_STACK: usize = 100;
 const LARGE_STACK: usize = 16 << 20;
 
 /// How many operators may stand side by side here.
-fn longest_chain() -> usize {
+pub(super) fn longest_chain() -> usize {
     match stacker::remaining_stack() {
         Some(left) if left >= LARGE_STACK => LONGEST_CHAIN,
         _ => LONGEST_CHAIN_ON_SMALL_STACK,
@@ -348,7 +349,7 @@ pub(super) fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
         .find(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
         .map(|token| Position { line: token.span.end.line.max(1), column: token.span.end.column.max(1) });
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(DEEPEST).with_tokens_with_locations(tokens);
-    let statement = parser.parse_statement().map_err(|error| {
+    let mut statement = parser.parse_statement().map_err(|error| {
         let error = syntax(&error);
         // The parser gives no place where the text ends too early.
         match end {
@@ -363,6 +364,7 @@ pub(super) fn general(tokens: Vec<TokenWithSpan>) -> Result<ast::Statement> {
             Error::new(ErrorKind::Syntax, format!("the statement should end before `{}`", rest.token)).at(place(&rest))
         );
     }
+    as_equalities(&mut statement);
     Ok(statement)
 }
 

@@ -91,6 +91,11 @@ async fn an_in_subquery_gives_the_keys() {
     assert_eq!(answer.columns, ["widget_id", "id"]);
     assert_eq!(answer.rows, pairs([1, 3, 5, 7]));
     assert_eq!(asked(&server), [1, 3, 5, 7]);
+    for any in ["= ANY", "= SOME"] {
+        let before = server.requests().len();
+        assert_eq!(db.rows(&sql.replace(" IN ", &format!(" {any} "))).await.rows, pairs([1, 3, 5, 7]));
+        assert_eq!(server.requests().len() - before, 5);
+    }
     let sql = "SELECT id FROM acme.shop.parts p \
                WHERE EXISTS (SELECT 1 FROM acme.shop.widgets w WHERE w.id = p.widget_id AND w.id < 3) ORDER BY 1";
     assert_eq!(db.rows(sql).await.rows, [["11"], ["21"], ["22"]]);

@@ -508,3 +508,69 @@ async fn the_same_call_twice_in_one_statement() {
     assert!(targets(&server).iter().all(|target| target == "/things?kind=k"));
     assert!((1..=2).contains(&server.requests().len()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn null_in_a_list_of_values_is_no_value() {
+    asked(&[
+        ("SELECT text FROM acme.depot.stock WHERE shelf IN (2, NULL)", &["/shelves/2/stock"]),
+        ("SELECT text FROM acme.depot.stock WHERE shelf IN (NULL, 2, 3)", &["/shelves/2/stock", "/shelves/3/stock"]),
+        (
+            "SELECT text FROM acme.depot.stock WHERE shelf IN (2, NULL, 3, 4, NULL)",
+            &["/shelves/2/stock", "/shelves/3/stock", "/shelves/4/stock"],
+        ),
+        (
+            "SELECT text FROM acme.depot.stock WHERE (shelf = 2 AND number IN (7, NULL)) OR shelf = NULL",
+            &["/shelves/2/stock"],
+        ),
+        ("SELECT text FROM acme.depot.stock WHERE shelf IN (NULL)", &[]),
+        ("SELECT text FROM acme.depot.stock WHERE shelf IN (NULL, NULL, NULL, NULL, NULL)", &[]),
+        // Nothing is known to be no value of such a list.
+        ("SELECT text FROM acme.depot.stock WHERE shelf NOT IN (2, NULL)", &[]),
+        ("SELECT text FROM acme.depot.stock WHERE shelf = 2 AND NOT (number IN (8, NULL))", &[]),
+    ])
+    .await;
+    let server = server().await;
+    let mut db = db(&server);
+    let answer =
+        db.rows("SELECT shelf, number FROM acme.depot.stock WHERE shelf IN (2, NULL) AND number IN (7, NULL)").await;
+    assert_eq!(answer.rows, [["2", "7"]]);
+    let answer = db.rows("SELECT shelf FROM acme.depot.stock WHERE shelf IN (2, NULL) AND number IN (8, NULL)").await;
+    assert!(answer.rows.is_empty());
+    for nothing in ["shelf IN (NULL)", "shelf NOT IN (2, NULL)", "shelf = 2 AND NOT (number IN (8, NULL))"] {
+        let answer = db.rows(&format!("SELECT shelf FROM acme.depot.stock WHERE {nothing}")).await;
+        assert!(answer.rows.is_empty(), "{nothing}: {:?}", answer.rows);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_compared_by_the_values_that_they_are_of() {
+    let two: &[&str] = &["/dirs/d/files/f", "/dirs/e/files/g"];
+    asked(&[
+        ("SELECT text FROM acme.depot.files WHERE (dir, file) = ('d', 'f')", &two[..1]),
+        ("SELECT text FROM acme.depot.files f WHERE (f.dir, f.file) IN (('d', 'f'), ('e', 'g'), ('d', NULL))", two),
+        (
+            "SELECT text FROM acme.depot.files WHERE ('d', 'f') = (dir, file) AND (number, text) <> (1, 'first')",
+            &two[..1],
+        ),
+        (
+            "SELECT text FROM acme.depot.files WHERE dir = ANY (ARRAY['d', 'e']) AND file = 'f' AND dir < 'e'",
+            &["/dirs/d/files/f", "/dirs/e/files/f"],
+        ),
+        (
+            "SELECT text FROM acme.depot.stock WHERE (shelf, number) IN (('2', 7), (3, 8))",
+            &["/shelves/2/stock", "/shelves/3/stock"],
+        ),
+    ])
+    .await;
+    let server = server().await;
+    let mut db = db(&server);
+    let pairs = "SELECT dir, file, number FROM acme.depot.files WHERE (dir, file, number) IN (('e', 'g', 2), ('d', 'f', 1)) ORDER BY 1";
+    assert_eq!(db.rows(pairs).await.rows, [["d", "f", "1"], ["e", "g", "2"]]);
+    let others =
+        "SELECT number FROM acme.depot.files WHERE (dir, file) = ('d', 'f') AND (number, text) NOT IN ((1, 'first'))";
+    assert_eq!(db.rows(others).await.rows, [["2"]]);
+    // As many rows as there may be calls.
+    let many: Vec<String> = (0..90).map(|n| format!("('d{n}', 'f')")).collect();
+    let many = format!("SELECT count(*) FROM acme.depot.files WHERE (dir, file) IN ({})", many.join(", "));
+    assert_eq!(db.rows(&many).await.rows, [["180"]]);
+}
