@@ -6,6 +6,7 @@
 //! *Invariants*: no global state, no printing, no exit; the environment is read only through the `Env` it was given.
 
 mod builder;
+mod caught;
 mod check;
 mod define;
 mod dry_run;

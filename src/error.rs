@@ -326,6 +326,11 @@ pub fn fold_name(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
+/// What is wrong with the program itself.
+pub(crate) fn fault(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Internal, message).hint("this should not happen: please report it, with the statement")
+}
+
 /// Whether a secret is long enough to be looked for inside of words.
 pub(crate) fn is_telling(secret: &str) -> bool {
     secret.chars().nth(3).is_some()

@@ -3,23 +3,24 @@
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Result, fault};
 
 /// Runs `work` on a thread of its own, from now on, and gives what it gives. `what` names it.
 ///
 /// # Errors
-/// [`ErrorKind::Internal`] where it panics.
+/// [`Internal`](crate::error::ErrorKind::Internal) where it panics.
 pub(crate) fn off_thread<T: Send + 'static>(
     what: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> impl Future<Output = Result<T>> + Send {
     let (give, given) = oneshot::channel();
     let task = start(Box::new(move || drop(give.send(work()))));
-    let unexpected = move || Error::new(ErrorKind::Internal, format!("{what} ended unexpectedly"));
+    let unexpected = move || fault(format!("{what} ended unexpectedly"));
     async move {
         match task.await {
-            Ok(()) => given.await.map_err(|error| unexpected().caused_by(error)),
-            Err(error) => Err(unexpected().caused_by(error)),
+            Ok(()) => given.await.map_err(|_| unexpected()),
+            // What a panic says may hold values.
+            Err(_) => Err(unexpected()),
         }
     }
 }
@@ -32,6 +33,7 @@ fn start(work: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[tokio::test]
     async fn work_gives_what_it_makes_and_a_panic_is_an_error() {

@@ -20,7 +20,7 @@ use super::send::{locate, outgoing};
 use super::shape::ReadPlan;
 use super::shared::{Age, Dated, Obtained, answer_once};
 use super::tape::Asked;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, fault};
 use crate::http::{Answer, Authorizer, HeaderMap, Outgoing, Url};
 use crate::provider::{Method, PageKind, SuccessRule, TokenPlace, TokenSource};
 use crate::rows::{self, ItemsFound, Page, Rows};
@@ -151,7 +151,7 @@ impl PageTask {
             Err(if error.is_cancelled() {
                 Error::new(ErrorKind::Cancelled, "the call was cancelled")
             } else {
-                Error::new(ErrorKind::Internal, "a call ended unexpectedly").caused_by(error)
+                fault("a call ended unexpectedly")
             })
         });
         ended.transpose().map_or(Coming::Missing, |ended| Coming::End(ended.map(Box::new)))

@@ -3,6 +3,7 @@
 use sqlparser::ast;
 
 use super::Session;
+use super::caught::caught;
 use super::explain::explain;
 use super::prepared::Meant;
 use super::result::QueryResult;
@@ -24,7 +25,8 @@ impl Session {
         let Meant { statement, places } = self.or_spoiled(meant)?;
         let is_part = is_part(&statement);
         let on_trial = self.on_trial();
-        let planned = Box::pin(on_trial.session.planned_only(statement)).await.map_err(|error| places.told(error));
+        let planned = caught(Box::pin(on_trial.session.planned_only(statement))).await;
+        let planned = planned.map_err(|error| places.told(error));
         if is_part { on_trial.session.or_spoiled(planned) } else { planned }
     }
 

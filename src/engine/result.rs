@@ -10,6 +10,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tracing::Span;
 
+use super::caught::caught_poll;
 use super::limits;
 use super::spans::record_end;
 use crate::clock::SharedClock;
@@ -212,7 +213,7 @@ impl Stream for QueryResult {
         let this = &mut *self;
         let span = this.span.clone();
         let _inside = span.enter();
-        let polled = this.rows.poll_next_unpin(cx);
+        let polled = caught_poll(|| this.rows.poll_next_unpin(cx));
         match &polled {
             Poll::Ready(Some(Ok(batch))) => this.report.add_rows(batch.num_rows() as u64, this.clock.now()),
             Poll::Ready(Some(Err(_)) | None) if this.ended.is_none() => {
@@ -236,5 +237,20 @@ impl Drop for QueryResult {
         let _inside = span.enter();
         self.rows = stream::empty().boxed();
         record_end(&span, &self.report());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, SystemClock};
+
+    #[tokio::test]
+    async fn a_panic_in_the_rows_is_the_last_that_comes_of_them() {
+        let rows = stream::poll_fn(|_| -> Poll<Option<Result<RecordBatch>>> { panic!("hush") }).boxed();
+        let report = Report::new(SystemClock.now());
+        let mut result = QueryResult::of(Arc::new(Schema::empty()), rows, report, Arc::new(SystemClock));
+        assert_eq!(result.next().await.unwrap().unwrap_err().kind(), ErrorKind::Internal);
+        assert!(result.next().await.is_none());
     }
 }

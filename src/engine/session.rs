@@ -10,6 +10,7 @@ use sqlparser::ast;
 use tracing::Instrument;
 
 use super::Engine;
+use super::caught::caught;
 use super::explain::explain;
 use super::journal::blocking;
 use super::limits;
@@ -138,7 +139,7 @@ impl Session {
         let is_part = is_part(&statement);
         let span = statement_span(&statement);
         // On the heap: the future of a statement stays small.
-        let result = Box::pin(self.run(statement)).instrument(span.clone()).await;
+        let result = caught(Box::pin(self.run(statement)).instrument(span.clone())).await;
         let result = result.map_err(|error| places.told(error));
         let result = result.map_err(|error| if is_query { at_its_subject(error, text) } else { error });
         match if is_part { self.or_spoiled(result) } else { result } {

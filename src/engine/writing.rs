@@ -10,6 +10,7 @@ use sqlparser::ast;
 use tracing::Instrument;
 
 use super::Session;
+use super::caught::caught;
 use super::journal::{JournalRecorder, Running, blocking};
 use super::names::complete_write;
 use super::pending::{Origin, PendingWrite, Stopped, to_be_sent};
@@ -91,16 +92,18 @@ impl Session {
         let meant = parse_one(text).and_then(|statement| self.meant(statement));
         let Meant { statement, places } = self.or_spoiled(meant)?;
         let is_part = is_part(&statement);
-        let pending = match statement {
-            // In a transaction it is queued, and COMMIT is what is planned.
-            Statement::Write(_) if self.in_transaction() => Ok(None),
-            Statement::Write(write) => self.prepare(*write, report).await.map(Some),
-            Statement::Commit => self.prepare_commit(report).await.map(Some),
-            Statement::Apply(id) => self.prepare_stored(&id, report).await.map(Some),
-            Statement::Resume(id) => self.prepare_resume(&id, report).await.map(Some),
-            _ => Ok(None),
+        let planned = async {
+            match statement {
+                // In a transaction it is queued, and COMMIT is what is planned.
+                Statement::Write(_) if self.in_transaction() => Ok(None),
+                Statement::Write(write) => self.prepare(*write, report).await.map(Some),
+                Statement::Commit => self.prepare_commit(report).await.map(Some),
+                Statement::Apply(id) => self.prepare_stored(&id, report).await.map(Some),
+                Statement::Resume(id) => self.prepare_resume(&id, report).await.map(Some),
+                _ => Ok(None),
+            }
         };
-        let pending = pending.map_err(|error| places.told(error));
+        let pending = caught(Box::pin(planned)).await.map_err(|error| places.told(error));
         if is_part { self.or_spoiled(pending) } else { pending }
     }
 
@@ -287,7 +290,7 @@ impl Session {
     /// were done come first, and the error after them. The journal's, before any call.
     pub async fn apply(&mut self, pending: PendingWrite) -> Result<QueryResult> {
         let span = super::spans::span("write");
-        let result = Box::pin(self.send(pending)).instrument(span.clone()).await;
+        let result = caught(Box::pin(self.send(pending)).instrument(span.clone())).await;
         if let Err(error) = &result {
             span.record("error", error.kind().name());
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::common::{SchemaError, TableReference};
 use datafusion::error::DataFusionError;
 
-use crate::error::{Error, ErrorKind, Position, did_you_mean};
+use crate::error::{self, Error, ErrorKind, Position, did_you_mean};
 use crate::functions::{JSON_TABLE_NAMES, is_json_table};
 
 mod wording;
@@ -87,7 +87,7 @@ fn in_their_words(error: &DataFusionError) -> Error {
 
 fn fault(text: &str) -> Error {
     let text = text.split("This issue was likely caused by").next().unwrap_or(text);
-    Error::new(ErrorKind::Internal, plain(text)).hint("this should not happen: please report it, with the statement")
+    error::fault(plain(text))
 }
 
 fn find_own(error: &DataFusionError) -> Option<Error> {

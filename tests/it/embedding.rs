@@ -36,6 +36,18 @@ impl Transport for Own {
     }
 }
 
+/// Breaks when it is asked for anything but a list.
+#[derive(Debug, Default)]
+struct Fragile(Own);
+
+#[async_trait]
+impl Transport for Fragile {
+    async fn send(&self, request: Request) -> Result<Response, Error> {
+        assert!(request.url.path().ends_with("/widgets") && request.method == "GET", "hush: {}", request.url);
+        self.0.send(request).await
+    }
+}
+
 /// Answers with pages whose last item is no JSON, each of which leads on.
 #[derive(Debug, Default)]
 struct Broken {
@@ -109,6 +121,33 @@ async fn an_error_of_the_transport_comes_out_as_it_went_in() {
     assert_eq!(error.context_value("method"), Some("list"));
     assert!(result.next().await.is_none(), "nothing comes after an error");
     assert_eq!(own.asked.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_ends_the_statement_and_nothing_else() {
+    let dir = acme_dir("https://shop.example.com/v1", &usual());
+    let fragile = Arc::new(Fragile::default());
+    let transport = Arc::clone(&fragile) as Arc<dyn Transport>;
+    let engine = Engine::builder().transport(transport).providers_dir(dir.path()).no_journal().build().unwrap();
+    let mut session = engine.session();
+    session.settings_mut().set("confirm", "never").unwrap();
+    for sql in [
+        "SELECT id FROM acme.shop.parts WHERE widget_id = 1",
+        "SELECT count(*) FROM acme.shop.parts WHERE widget_id IN (1, 2, 3)",
+        "EXEC acme.shop.parts.list @widget_id = 1",
+    ] {
+        let error = match session.sql(sql).await {
+            Ok(mut result) => result.read_all().await.unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.kind(), ErrorKind::Internal, "{sql}: {error}");
+        assert_eq!(error.hint_text(), Some("this should not happen: please report it, with the statement"), "{sql}");
+        assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+    }
+    let mut result = session.sql("SELECT id FROM acme.shop.widgets").await.unwrap();
+    let rows: usize = result.read_all().await.unwrap().iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(rows, 3);
+    assert_eq!(fragile.0.asked.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
