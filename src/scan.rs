@@ -26,7 +26,6 @@ mod not_in;
 mod ordered;
 mod predicate;
 mod push;
-mod readers;
 mod reads;
 mod recursion;
 mod spec;

@@ -151,38 +151,6 @@ impl CallExec {
         &self.spec
     }
 
-    /// Whether the API is told anything of conditions on fields.
-    pub(super) fn tells_filter(&self) -> bool {
-        self.specs().any(|spec| spec.tells_filter())
-    }
-
-    /// The calls of lists that it reads to their end, unless whoever reads its rows stops.
-    pub(super) fn whole_lists(&self) -> Vec<String> {
-        let whole = self.outer.is_none() && self.fetch.is_none() && !self.counts && self.wanted.is_all();
-        if whole && !self.spec.tells_filter() { lists(&self.spec) } else { Vec::new() }
-    }
-
-    /// The same operator with nothing told of its conditions, where all that it calls are lists that `is_read` whole
-    /// elsewhere; none where that changes nothing.
-    pub(super) fn untold(&self, is_read: impl Fn(&str) -> bool) -> Option<Self> {
-        const WHY: &str = "another part of the statement reads the whole list, and its answers are shared";
-        let plain = |spec: &Arc<ScanSpec>| {
-            let plain = spec.without_filter(WHY)?;
-            let lists = lists(&plain);
-            (!lists.is_empty() && lists.iter().all(|list| is_read(list))).then(|| Arc::new(plain))
-        };
-        match &self.outer {
-            None if self.wanted.is_all() && !self.counts => {
-                Some(Self { spec: plain(&self.spec)?, ..self.again(None, self.fetch) })
-            }
-            None => None,
-            Some(outer) => {
-                let list = plain(outer.list.as_ref()?)?;
-                Some(self.again(Some(Outer { list: Some(list), ..outer.clone() }), self.fetch))
-            }
-        }
-    }
-
     /// All scans that it may make calls for: with a list in place of calls per key, if there is one.
     pub(super) fn specs(&self) -> impl Iterator<Item = &Arc<ScanSpec>> {
         std::iter::once(&self.spec).chain(self.outer.iter().filter_map(|outer| outer.list.as_ref()))
@@ -322,13 +290,6 @@ impl ExecutionPlan for CallExec {
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, counted)))
     }
-}
-
-/// The calls of a scan's own constants, as texts that are the same for equal calls.
-fn lists(spec: &ScanSpec) -> Vec<String> {
-    let calls = spec.calls(&[], 0).unwrap_or_default();
-    let texts: Result<Vec<String>, _> = calls.iter().map(|(bound, _)| serde_json::to_string(&bound.call)).collect();
-    texts.unwrap_or_default()
 }
 
 /// Batches of a scan's columns.

@@ -33,11 +33,11 @@ use super::joining::BindJoinType;
 use super::leaf::{BoundBy, Leaf, without_alias};
 use super::ordered::with_orders_once;
 use super::predicate::{all_compared, never_holds};
-use super::readers::sharing;
 use super::recursion::with_alike_terms;
 use super::table::{RestTable, StatementContext};
 use super::wanted::{WantedRows, behind_wanted, first_wanted, total_wanted};
 use crate::bind::{BoundColumn, ColumnRole, Supplied, compared_with_field};
+use crate::call::SharedAnswers;
 use crate::functions::JsonTablePlanner;
 
 /// `DataFusion`'s planner, with bind joins found first.
@@ -69,12 +69,27 @@ fn physical_plan(plan: LogicalPlan, session: &dyn Session) -> BoxFuture<'_, Resu
         let physical =
             DefaultPhysicalPlanner::with_extension_planners(planners).create_physical_plan(&plan, session).await?;
         match session.config().get_extension::<StatementContext>() {
-            Some(statement) => sharing(physical, &statement.shared),
+            Some(statement) => expect_readers(&physical, 1, &statement.shared),
             // Its answers are not shared: a plan of somebody else's may run again, and asks again.
-            None => foreign::share_statement(physical, session.config()),
+            None => return foreign::share_statement(physical, session.config()),
         }
+        Ok(physical)
     };
     planned.boxed()
+}
+
+/// Counts the operators that call the same method: what they ask alike is asked once.
+fn expect_readers(plan: &Arc<dyn ExecutionPlan>, times: u32, shared: &SharedAnswers) {
+    if let Some(scan) = plan.downcast_ref::<CallExec>() {
+        for spec in scan.specs() {
+            shared.expect(&spec.table.id(), &spec.binding.method.name, times);
+        }
+    }
+    // The step of a recursive query runs any number of times.
+    let times = if plan.name() == "RecursiveQueryExec" { u32::MAX } else { times };
+    for child in plan.children() {
+        expect_readers(child, times, shared);
+    }
 }
 
 /// Plans bind joins.

@@ -17,8 +17,6 @@ use crate::scan::push::condition;
 pub(super) struct TellsFilter {
     place: TokenPlace,
     expression: Expression,
-    /// The conjuncts that have a part in it.
-    conjuncts: Vec<usize>,
 }
 
 impl ScanSpec {
@@ -35,33 +33,17 @@ impl ScanSpec {
         let (expression, shares) =
             written(&self.table, &self.binding.method, pushdown, &conditions.collect::<Vec<_>>());
         let place = pushdown.place.clone();
-        let mut conjuncts = Vec::new();
-        for (at, ((_, fate), share)) in self.conjuncts.iter_mut().zip(shares).enumerate() {
+        for ((_, fate), share) in self.conjuncts.iter_mut().zip(shares) {
             match share {
                 Share::Unsaid => {}
                 Share::TooLong => {
                     *fate =
                         ConjunctFate::Checked("what the API would be told of it is too long for a request".to_owned());
                 }
-                Share::Told => {
-                    *fate = ConjunctFate::SentAndChecked;
-                    conjuncts.push(at);
-                }
+                Share::Told => *fate = ConjunctFate::SentAndChecked,
             }
         }
-        self.filter = expression.map(|expression| TellsFilter { place, expression, conjuncts });
-    }
-
-    /// The same scan with all conditions on fields checked on the rows alone, for this reason; none where it is so already.
-    pub(in crate::scan) fn without_filter(&self, why: &str) -> Option<Self> {
-        let filter = self.filter.as_ref()?;
-        let mut plain = Self { filter: None, ..self.clone() };
-        for (at, (_, fate)) in plain.conjuncts.iter_mut().enumerate() {
-            if filter.conjuncts.contains(&at) {
-                *fate = ConjunctFate::Checked(why.to_owned());
-            }
-        }
-        Some(plain)
+        self.filter = expression.map(|expression| TellsFilter { place, expression });
     }
 
     /// The same scan with its rows in an order that the API is told, as far as it can be told.
@@ -186,11 +168,6 @@ impl ScanSpec {
     /// What the API is told of conditions on fields: the parameter or header, and the expression.
     pub(in crate::scan) fn filter(&self) -> Option<String> {
         self.filter.as_ref().map(|filter| format!("{}: {}", filter.place.key, filter.expression.text()))
-    }
-
-    /// Whether the API is told anything of conditions on fields.
-    pub(in crate::scan) fn tells_filter(&self) -> bool {
-        self.filter.is_some()
     }
 
     /// What the API is told of the order.
