@@ -48,5 +48,5 @@ pub use waiting::{Gone, Poll, ValueFrom, Waiting};
 pub(crate) use document::{Document, Node};
 pub(crate) use item_path::{join as join_path, steps as path_steps};
 pub(crate) use keys::{infer_nested_keys, is_called_after_parent, is_search_word};
-pub(crate) use response::{choose_media, choose_response, essence, has_fields, is_envelope_word, is_json, is_xml};
+pub(crate) use response::{choose_media, choose_response, essence, has_fields, is_envelope_word, is_json};
 pub(crate) use schema::{Schema, Schemas};

@@ -78,6 +78,17 @@ pub fn bind_direct(
             for conjunct in conjuncts {
                 collect_columns(conjunct, &mut named);
             }
+            let names = |column: &usize| &table.columns[*column].name;
+            let is_set = |name: &&String| {
+                let mut set = taken.unwrap_or_default().iter().filter(|p| p.location != Location::Body);
+                set.any(|p| p.name == **name)
+            };
+            if let Some(name) = named.iter().map(names).find(is_set) {
+                let message = format!("`{name}` is given by SET, so WHERE cannot say where the call goes by it");
+                let error =
+                    Error::new(ErrorKind::Unsupported, message).hint("nothing was sent; leave out one of the two");
+                return Ok(Direct::Look { because: Some(error) });
+            }
             let gives_parameter = named.iter().any(|column| table.columns[*column].role != ColumnRole::Field);
             Ok(Direct::Look { because: Some(error).filter(|_| gives_parameter) })
         }
@@ -93,12 +104,20 @@ fn is_unclear(table: &Table, binding: &Binding, column: usize) -> bool {
 fn two_readings(table: &Table, binding: &Binding, bound: &BoundColumn) -> Error {
     let name = &table.columns[bound.column].name;
     let (id, method) = (table.id(), &binding.method);
-    let needed: Vec<String> = method.needs().map(|p| format!("@{} = …", p.name)).collect();
+    let needed = method.needs().map(|p| p.name.as_str());
+    let given = binding.bound.iter().map(|bound| bound.parameter.as_str());
+    let mut names: Vec<&str> = Vec::new();
+    for name in needed.chain(given) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let values: Vec<String> = names.into_iter().map(|name| format!("@{name} = …")).collect();
     let message = format!(
         "`{name}` is a field of `{id}` and a parameter of `{}` ({} {}), and the document does not say that both mean the same",
         method.name, method.http_method, method.path
     );
-    let call = format!("nothing was sent; `EXEC {id}.{} {}` makes that call", method.name, needed.join(", "));
+    let call = format!("nothing was sent; `EXEC {id}.{} {}` makes that call", method.name, values.join(", "));
     let in_path = method.parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path);
     Error::new(ErrorKind::Unsupported, message).hint(if in_path {
         format!("{call}, and `x-skyql-column: true` on the parameter says that they do")

@@ -205,7 +205,7 @@ fn is_structured(media_type: &str) -> bool {
 /// Whether a media type of an API's own (`application/vnd.github.object`) is JSON by its schema. Other forms are described by
 /// schemas as well.
 pub(crate) fn has_fields<'d>(schemas: &Schemas<'d>, whole: &Schema<'d>, media_type: &str) -> bool {
-    const OTHER_FORMS: [&str; 13] = [
+    const OTHER_FORMS: [&str; 17] = [
         "octet-stream",
         "protobuf",
         "yaml",
@@ -217,6 +217,10 @@ pub(crate) fn has_fields<'d>(schemas: &Schemas<'d>, whole: &Schema<'d>, media_ty
         "pdf",
         "csv",
         "form-urlencoded",
+        "toml",
+        "bson",
+        "parquet",
+        "thrift",
         "json",
         "xml",
     ];

@@ -14,7 +14,8 @@ use datafusion::datasource::source_as_provider;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{
-    Aggregate, BinaryExpr, Cast, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, lit, scalar_subquery,
+    Aggregate, BinaryExpr, Cast, Expr, Filter, Join, LogicalPlan, LogicalPlanBuilder, Operator, TableScan, lit,
+    scalar_subquery,
 };
 
 use super::join::{bind_node, covers, is_plain, keys_for};
@@ -57,10 +58,18 @@ pub(super) fn asked_once(join: &Join) -> Result<Option<LogicalPlan>> {
     if !join.on.is_empty() || join.filter.is_some() || join.null_aware {
         return Ok(None);
     }
+    // What a recursion has so far cannot be read outside of it.
+    if other.exists(|node| Ok(matches!(node, LogicalPlan::TableScan(scan) if is_recursion(scan))))? {
+        return Ok(None);
+    }
     let rows = LogicalPlanBuilder::from(other.as_ref().clone()).limit(0, Some(1))?;
     let rows = rows.aggregate(Vec::<Expr>::new(), [count(lit(1_i64))])?.build()?;
     let condition = scalar_subquery(Arc::new(rows)).eq(lit(i64::from(is_there)));
     LogicalPlanBuilder::from(kept.as_ref().clone()).filter(condition)?.build().map(Some)
+}
+
+fn is_recursion(scan: &TableScan) -> bool {
+    source_as_provider(&scan.source).is_ok_and(|table| table.downcast_ref::<CteWorkTable>().is_some())
 }
 
 /// Whether rows of the other side without a key of this one mean nothing. To `NOT IN` they do: a NULL among them, and whether
@@ -81,7 +90,7 @@ pub(super) fn bind_scalar(filter: &Filter) -> Result<Option<LogicalPlan>> {
             None => rest.push(conjunct.clone()),
         }
     }
-    let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.column(mine)).collect();
+    let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.key_column(mine)).collect();
     let Some(by) = leaf.bound_by(&columns) else { return Ok(None) };
     let (values, mut equalities) = as_columns(&pairs);
     let giver = LogicalPlanBuilder::empty(true).project(values)?.build()?;
@@ -101,7 +110,7 @@ fn equals_subquery(leaf: &Leaf, conjunct: &Expr) -> Option<(Expr, Expr)> {
         asks && side.column_refs().is_empty()
     };
     let pair = |mine: &Expr, value: &Expr| {
-        (leaf.column(mine).is_some() && is_value(value)).then(|| (mine.clone(), value.clone()))
+        (leaf.key_column(mine).is_some() && is_value(value)).then(|| (mine.clone(), value.clone()))
     };
     pair(left, right).or_else(|| pair(right, left))
 }
@@ -225,7 +234,7 @@ pub(super) fn with_keys(
 
 /// The table with the distinct keys of `giver`.
 fn beside(plan: &LogicalPlan, leaf: &Leaf, pairs: &[(Expr, Expr)], giver: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.column(mine)).collect();
+    let columns: Vec<usize> = pairs.iter().filter_map(|(mine, _)| leaf.key_column(mine)).collect();
     // A name that means something else as a field would not tell one key's rows from another's.
     if pairs.iter().any(|(mine, value)| mine.is_volatile() || value.is_volatile()) {
         return Ok(None);
@@ -266,9 +275,7 @@ fn is_repeatable(plan: &LogicalPlan) -> Result<bool> {
             LogicalPlan::Sort(sort) => sort.fetch.is_some(),
             LogicalPlan::TableScan(scan) => {
                 // What the recursion has so far is there for one reader.
-                let passes =
-                    source_as_provider(&scan.source).is_ok_and(|table| table.downcast_ref::<CteWorkTable>().is_some());
-                repeatable &= !passes;
+                repeatable &= !is_recursion(scan);
                 scan.fetch.is_some()
             }
             _ => false,

@@ -646,7 +646,7 @@ pub(super) fn keys_for(leaf: &Leaf, equalities: &[(Expr, Expr)], there: &DFSchem
     let mut order = Vec::new();
     for (a, b) in equalities {
         for (mine, other) in [(a, b), (b, a)] {
-            let Some(column) = leaf.column(mine) else { continue };
+            let Some(column) = leaf.key_column(mine) else { continue };
             if covers(other, there) && !other.column_refs().is_empty() && !keys.contains_key(&column) {
                 keys.insert(column, other.clone());
                 order.push(column);

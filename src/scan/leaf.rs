@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use datafusion::catalog::TableProvider;
 use datafusion::common::{DFSchemaRef, Result};
 use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::border::to_datafusion;
-use super::predicate::never_holds;
+use super::predicate::{keeps_value, never_holds};
 use super::spec::ScanSpec;
 use super::table::RestTable;
 use crate::bind::{ColumnRole, compared_with_field};
@@ -104,6 +105,20 @@ impl Leaf {
             Expr::TryCast(cast) => self.column(&cast.expr),
             Expr::Alias(alias) => self.column(&alias.expr),
             _ => None,
+        }
+    }
+
+    /// The same where an equality with the expression means one value of the column, so that it can be asked for by it.
+    pub(super) fn key_column(&self, expr: &Expr) -> Option<usize> {
+        let under = |inner: &Expr, target: &DataType| {
+            let at = self.key_column(inner)?;
+            keeps_value(&self.rest()?.table().columns[at], target).then_some(at)
+        };
+        match expr {
+            Expr::Cast(cast) => under(&cast.expr, cast.field.data_type()),
+            Expr::TryCast(cast) => under(&cast.expr, cast.field.data_type()),
+            Expr::Alias(alias) => self.key_column(&alias.expr),
+            other => self.column(other),
         }
     }
 

@@ -8,7 +8,7 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::{Expr, Operator};
 use serde_json::Value;
 
-use crate::bind::{ColumnRole, Predicate, Table};
+use crate::bind::{ColumnRole, Predicate, Table, TableColumn};
 use crate::provider::ValueType;
 
 /// What an expression says about the columns of `table`, as far as binding is concerned.
@@ -106,11 +106,7 @@ fn is_null(expr: &Expr) -> bool {
 pub(super) fn column_of(table: &Table, expr: &Expr) -> Option<usize> {
     let under = |inner: &Expr, target: &DataType| {
         let at = column_of(table, inner)?;
-        let column = &table.columns[at];
-        // A parameter's column holds what was bound. A field is another matter: `CAST(id AS INT) = 1` is true of `01` as well.
-        let is_bound = column.role == ColumnRole::Parameter || column.role.shadows();
-        let keeps = target.is_string() || column.ty == ValueType::Integer && target.is_numeric();
-        (is_bound || keeps).then_some(at)
+        keeps_value(&table.columns[at], target).then_some(at)
     };
     match expr {
         Expr::Column(column) => table.columns.iter().position(|known| known.name == column.name),
@@ -119,6 +115,13 @@ pub(super) fn column_of(table: &Table, expr: &Expr) -> Option<usize> {
         Expr::Alias(alias) => column_of(table, &alias.expr),
         _ => None,
     }
+}
+
+/// Whether an equality of a column's values after a cast means one value of it. A parameter's column holds what was bound. A
+/// field is another matter: `CAST(id AS INT) = 1` is true of `01` as well.
+pub(super) fn keeps_value(column: &TableColumn, target: &DataType) -> bool {
+    let is_bound = column.role == ColumnRole::Parameter || column.role.shadows();
+    is_bound || target.is_string() || column.ty == ValueType::Integer && target.is_numeric()
 }
 
 fn flatten_or(table: &Table, expr: &Expr, into: &mut Vec<Predicate>) {

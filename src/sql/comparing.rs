@@ -5,9 +5,11 @@
 
 use std::ops::ControlFlow;
 
-use sqlparser::ast::{Array, BinaryOperator, Expr, UnaryOperator, VisitMut, VisitorMut};
+use sqlparser::ast::{
+    Array, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
+    ObjectNamePart, UnaryOperator, VisitMut, VisitorMut,
+};
 
-use super::parse::longest_chain;
 use super::walk::walk_mut;
 
 /// Writes the comparisons of a statement, or a part of one, as the equalities that they are.
@@ -32,25 +34,23 @@ impl VisitorMut for Equalities {
 fn equalities(expr: &Expr) -> Option<Expr> {
     match expr {
         Expr::BinaryOp { left, op: op @ (BinaryOperator::Eq | BinaryOperator::NotEq), right } => {
-            let (Expr::Tuple(left), Expr::Tuple(right)) = (left.as_ref(), right.as_ref()) else { return None };
-            Some(negated_if(*op == BinaryOperator::NotEq, alike(left, right)?))
+            Some(negated_if(*op == BinaryOperator::NotEq, alike(&row(left)?, &row(right)?)?))
         }
         Expr::InList { expr, list, negated } => {
-            let Expr::Tuple(left) = expr.as_ref() else { return None };
+            let left = row(expr)?;
             // What is written once for each row is evaluated once for each.
-            if list.len() > 1 && (list.len() > longest_chain() || !left.iter().all(is_plain)) {
+            if list.len() > 1 && !left.iter().all(|value| is_plain(value)) {
                 return None;
             }
-            let row = |row: &Expr| if let Expr::Tuple(right) = row { alike(left, right) } else { None };
-            let rows: Vec<Expr> = list.iter().map(row).collect::<Option<_>>()?;
+            let rows: Vec<Expr> = list.iter().map(|right| alike(&left, &row(right)?)).collect::<Option<_>>()?;
             Some(negated_if(*negated, joined(rows, &BinaryOperator::Or)?))
         }
         Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => match right.as_ref() {
             Expr::Subquery(subquery) => {
-                Some(Expr::InSubquery { expr: left.clone(), subquery: subquery.clone(), negated: false })
+                Some(Expr::InSubquery { expr: Box::new(operand(left)), subquery: subquery.clone(), negated: false })
             }
             Expr::Array(Array { elem, .. }) if !elem.is_empty() => {
-                Some(Expr::InList { expr: left.clone(), list: elem.clone(), negated: false })
+                Some(Expr::InList { expr: Box::new(operand(left)), list: elem.clone(), negated: false })
             }
             _ => None,
         },
@@ -58,12 +58,44 @@ fn equalities(expr: &Expr) -> Option<Expr> {
     }
 }
 
+/// The values of a row, however it is written: `(a, b)`, `((a, b))`, `ROW(a, b)`.
+fn row(expr: &Expr) -> Option<Vec<&Expr>> {
+    match expr {
+        Expr::Tuple(values) => Some(values.iter().collect()),
+        Expr::Nested(inner) => row(inner),
+        Expr::Function(Function { name: ObjectName(name), args: FunctionArguments::List(list), .. }) => {
+            let [ObjectNamePart::Identifier(Ident { value, quote_style: None, .. })] = name.as_slice() else {
+                return None;
+            };
+            let value_of = |arg: &'_ FunctionArg| matches!(arg, FunctionArg::Unnamed(FunctionArgExpr::Expr(_)));
+            if !value.eq_ignore_ascii_case("row") || !list.args.iter().all(value_of) {
+                return None;
+            }
+            let values = list.args.iter().filter_map(|arg| match arg {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) => Some(value),
+                _ => None,
+            });
+            Some(values.collect())
+        }
+        _ => None,
+    }
+}
+
+/// A side of a comparison, in parentheses where it would be read as more than that.
+fn operand(expr: &Expr) -> Expr {
+    if is_plain(expr) || matches!(expr, Expr::Function(_) | Expr::Tuple(_)) {
+        expr.clone()
+    } else {
+        nested(expr.clone())
+    }
+}
+
 /// That two rows are alike; none where they have not as many values.
-fn alike(left: &[Expr], right: &[Expr]) -> Option<Expr> {
+fn alike(left: &[&Expr], right: &[&Expr]) -> Option<Expr> {
     if left.len() != right.len() {
         return None;
     }
-    let equal = |(a, b): (&Expr, &Expr)| binary(a.clone(), BinaryOperator::Eq, b.clone());
+    let equal = |(a, b): (&&Expr, &&Expr)| binary(operand(a), BinaryOperator::Eq, operand(b));
     joined(left.iter().zip(right).map(equal).collect(), &BinaryOperator::And)
 }
 
@@ -120,6 +152,10 @@ mod tests {
             ("(a, b) NOT IN ((1, 2))", "(NOT ((a = 1 AND b = 2)))"),
             ("(f(a), b) IN ((1, 2))", "(f(a) = 1 AND b = 2)"),
             ("((a, b), c) = ((1, 2), 3)", "((a = 1 AND b = 2) AND c = 3)"),
+            ("ROW(a, b) = ((1, c OR d))", "(a = 1 AND b = (c OR d))"),
+            ("(a, b) NOT IN (row(1, 2))", "(NOT ((a = 1 AND b = 2)))"),
+            ("a OR b = ANY (SELECT 1)", "a OR b IN (SELECT 1 AS \"1\")"),
+            ("a + b = ANY (SELECT 1)", "(a + b) IN (SELECT 1 AS \"1\")"),
             ("a = ANY (SELECT 1)", "a IN (SELECT 1 AS \"1\")"),
             ("a = SOME (ARRAY[1, 2])", "a IN (1, 2)"),
         ] {

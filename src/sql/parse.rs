@@ -32,7 +32,7 @@ const LONGEST_CHAIN_ON_SMALL_STACK: usize = 100;
 const LARGE_STACK: usize = 16 << 20;
 
 /// How many operators may stand side by side here.
-pub(super) fn longest_chain() -> usize {
+fn longest_chain() -> usize {
     match stacker::remaining_stack() {
         Some(left) if left >= LARGE_STACK => LONGEST_CHAIN,
         _ => LONGEST_CHAIN_ON_SMALL_STACK,

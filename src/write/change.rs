@@ -13,7 +13,7 @@ use super::plan::{
 };
 use super::selected::{Reads, select};
 use super::set::SetValues;
-use crate::bind::{ColumnRole, Direct, Predicate, Table, bind_direct, check_server_value, coerce, literal_text};
+use crate::bind::{ColumnRole, Direct, Predicate, Table, bind, bind_direct, check_server_value, coerce, literal_text};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{
     Call, ItemShape, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field,
@@ -191,13 +191,17 @@ async fn direct(
     Ok(Placed::Calls(Arc::clone(method), steps))
 }
 
-/// The one call of `WHERE true` where there is but one object: what SELECT reads at the very address of the method.
+/// The one call of `WHERE true` where there is but one object: what SELECT reads, at the very address of the method.
 fn the_only(found: &Found, methods: &[Arc<Method>], names: &[&str], values: &[Value]) -> Result<Placed> {
-    let selects = || found.resource.methods_of(&found.resource.verbs.select);
-    let is_at = |method: &Method, read: &Method| (&read.path, &read.server) == (&method.path, &method.server);
+    let table = Table::new(&found.provider, &found.service, Arc::clone(&found.resource));
+    let Ok(read) = table.and_then(|table| bind(&table, &[], &[], &BTreeMap::new(), 1)) else {
+        return Ok(Placed::Look { because: None });
+    };
+    let read = &read.method;
     let reads_one = |method: &Method| {
-        let one = |read: &Arc<Method>| read.response.items == ItemShape::Object && is_at(method, read);
-        !method.parameters.iter().any(|p| p.location == Location::Path) && selects().any(one)
+        read.response.items == ItemShape::Object
+            && (&read.path, &read.server) == (&method.path, &method.server)
+            && !method.parameters.iter().any(|p| p.location == Location::Path)
     };
     for method in methods.iter().filter(|method| declared(found).is_none() && reads_one(method)) {
         let placement = place(method, names)?;
@@ -450,7 +454,14 @@ async fn scope<'a>(
         let is_key = keys.iter().any(|(key, _)| key.name == parameter.name && key.location == parameter.location);
         let column = table.column(&parameter.name);
         let is_asked = column.is_some_and(|at| table.columns[at].role != ColumnRole::Field);
-        if is_key || placement.gives(parameter) || !is_asked || !is_mentioned(&parameter.name) {
+        if is_key || !is_asked || !is_mentioned(&parameter.name) {
+            continue;
+        }
+        if placement.gives(parameter) {
+            // Rows would be read in one place and written in another.
+            if column.is_some_and(|at| table.columns[at].role == ColumnRole::Parameter) {
+                return Err(not_one_place(statement, &parameter.name, "SET gives it a value too"));
+            }
             continue;
         }
         let known = conjuncts.as_deref().zip(column).and_then(|(conjuncts, column)| only_value(conjuncts, column));

@@ -10,7 +10,7 @@ use super::fill::{Placement, check_required, identity_of, place};
 use super::plan::{Found, Part, PlanContext, Planned, find, planned_call};
 use crate::error::{Error, ErrorKind, Result, did_you_mean, fold_name};
 use crate::files;
-use crate::provider::{BodyMedia, ItemShape, Location, Method, RequestBody, ValueType, is_xml};
+use crate::provider::{BodyMedia, ItemShape, Location, Method, RequestBody, ValueType, is_json};
 use crate::sql::{Exec, FromFile, Verb};
 
 pub(super) async fn plan(context: &PlanContext<'_>, statement: Exec) -> Result<Planned> {
@@ -73,7 +73,7 @@ fn method_of(found: &Found, name: &[ast::Ident]) -> Result<Arc<Method>> {
         .hint(did_you_mean(wanted, known).unwrap_or_else(|| format!("`SHOW METHODS IN {id}` lists them"))))
 }
 
-/// Bytes go into a file, and so does XML; JSON is rows.
+/// Bytes go into a file, and so does whatever is not surely JSON, which is rows.
 fn check_into(method: &Method) -> Result<()> {
     let media = &method.response.media_type;
     match method.response.items {
@@ -82,7 +82,8 @@ fn check_into(method: &Method) -> Result<()> {
             ErrorKind::InvalidArgument,
             format!("`{}` answers with nothing, so INTO has no use", method.name),
         )),
-        _ if is_xml(media) => Ok(()),
+        // An own media type may be JSON or not: whoever wants its bytes has them.
+        _ if !media.is_empty() && !is_json(media) && !method.response.is_open() => Ok(()),
         _ => Err(Error::new(
             ErrorKind::InvalidArgument,
             format!("`{}` answers with JSON, which INTO does not take", method.name),

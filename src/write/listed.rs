@@ -142,15 +142,16 @@ fn named<'m, 's>(
     };
     let is_named = |p: &&Parameter| p.location == Location::Path && fold_name(&p.name) == fold_name(&column.value);
     let parameter = method.parameters.iter().find(is_named).filter(|parameter| means_object(parameter))?;
+    let placement = place(method, names).ok()?;
     let mut given: Vec<(&Parameter, &Value)> = Vec::new();
     for predicate in said {
         let Predicate::Equals { column, value } = predicate else { return None };
         let name = &table.columns[*column].name;
         let other = method.parameters.iter().find(|p| &p.name == name && p.location != Location::Body)?;
         let is_new = other.name != parameter.name && given.iter().all(|(known, _)| known.name != other.name);
+        let is_new = is_new && !placement.gives(other);
         given.push((Some(other).filter(|other| is_new && means_object(other))?, value));
     }
-    let placement = place(method, names).ok()?;
     let is_given = |other: &Parameter| {
         std::ptr::eq(other, parameter)
             || given.iter().any(|(known, _)| std::ptr::eq(*known, other))

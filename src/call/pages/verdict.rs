@@ -104,7 +104,7 @@ impl Pager {
         }
         // Of one object nothing is left out: what was doubtful of it still is.
         let doubt = self.unproved.take().filter(|_| self.plan.identity);
-        match (self.moved.take(), doubt) {
+        match (self.moved.take().or_else(|| self.gone().filter(|_| self.has_enough())), doubt) {
             (Some(reason), _) => self.say(Verdict::Moved, reason),
             (None, Some(reason)) => self.say(Verdict::Unproved, reason),
             (None, None) => self.say(Verdict::Truncated, "the query needs no more rows".to_owned()),

@@ -71,6 +71,36 @@ async fn whether_another_table_has_rows_is_one_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_compared_as_a_number_is_not_asked_for_in_one_spelling() {
+    for (sql, expected) in [
+        ("SELECT name FROM digitalocean.compute.domains WHERE TRY_CAST(name AS BIGINT) = (SELECT 7) ORDER BY 1", 2),
+        ("SELECT name FROM digitalocean.compute.domains WHERE name = (SELECT CAST(7 AS DOUBLE)) ORDER BY 1", 2),
+        (
+            "SELECT d.name FROM (VALUES (7.0), (9.0)) v(k) JOIN digitalocean.compute.domains d \
+             ON CAST(d.name AS DOUBLE) = v.k ORDER BY 1",
+            2,
+        ),
+        ("SELECT name FROM digitalocean.compute.domains WHERE name = (SELECT '7')", 1),
+    ] {
+        let server = Server::start(|seen| {
+            let domain = |name: &str| json!({"name": name, "ttl": 1800, "zone_file": ""});
+            match seen.path.as_str() {
+                "/v2/domains" => {
+                    let domains = ["007", "7", "8", "70"].map(domain);
+                    Reply::json(200, json!({"domains": domains, "links": {}, "meta": {"total": 4}}))
+                }
+                "/v2/domains/7" => Reply::json(200, json!({"domain": domain("7")})),
+                _ => Reply::json(404, json!({"id": "not_found", "message": "none"})),
+            }
+        })
+        .await;
+        let rows = shipped::db(&server).rows(sql).await.rows;
+        let found: Vec<&str> = rows.iter().flatten().map(String::as_str).collect();
+        assert_eq!(found, if expected == 2 { vec!["007", "7"] } else { vec!["7"] }, "{sql}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_join_inside_an_exists_gets_the_keys_too() {
     let server = shop(7).await;
     let sql = "SELECT w.id FROM acme.shop.widgets w WHERE EXISTS \

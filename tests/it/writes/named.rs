@@ -62,6 +62,13 @@ paths:
     patch:
       requestBody: {content: {application/json: {schema: {type: object, properties: {size: {type: integer}}}}}}
       responses: {'204': {description: changed}}
+  /seat:
+    get:
+      parameters: [{name: number, in: query, required: true, schema: {type: integer}}]
+      responses: {'200': {description: one, content: {application/json: {schema: {type: object, properties: {size: {type: integer}}}}}}}
+    delete:
+      parameters: [{name: number, in: query, schema: {type: integer}}]
+      responses: {'204': {description: gone}}
   /notices:
     get: {responses: {'200': {description: all, content: {application/json: {schema: {type: array, items: {type: object, properties: {text: {type: string}}}}}}}}}
     delete: {responses: {'204': {description: gone}}}
@@ -74,7 +81,7 @@ components:
 RESOURCES";
 
 /// The resources by name, each with the verbs of its methods and their operations.
-const RESOURCES: [(&str, &[(&str, &str)]); 8] = [
+const RESOURCES: [(&str, &[(&str, &str)]); 9] = [
     (
         "variables",
         &[
@@ -95,6 +102,7 @@ const RESOURCES: [(&str, &[(&str, &str)]); 8] = [
     ),
     ("account", &[("select", "~1account/get"), ("update", "~1account/patch")]),
     ("plan", &[("select", "~1plan/get"), ("update", "~1plan/patch")]),
+    ("seat", &[("select", "~1seat/get"), ("delete", "~1seat/delete")]),
     ("notices", &[("select", "~1notices/get"), ("delete", "~1notices/delete")]),
 ];
 
@@ -125,6 +133,21 @@ async fn vault() -> (Server, Db) {
     let documents = provider_dir("acme", "v1", &[("vault", &service(&server.url()))], "type: null_auth");
     let db = Db::with(documents, |builder| builder.env(Env::empty()).no_journal()).set("confirm", "never");
     (server, db)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_select_cannot_read_and_what_set_moves_is_not_written() {
+    for text in [
+        // There are as many as numbers: SELECT needs one.
+        "DELETE FROM acme.vault.seat WHERE true",
+        "UPDATE acme.vault.variables SET org = 'p', value = 'x' WHERE org = 'o' AND name = 'A'",
+        "UPDATE acme.vault.variables SET org = 'p', value = 'x' \
+         WHERE org = 'o' AND name IN (SELECT v FROM (VALUES ('A'), ('B')) t(v))",
+    ] {
+        let (server, mut db) = vault().await;
+        let error = db.error(text).await;
+        assert_eq!(sent(&server), [], "{text}: {error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
