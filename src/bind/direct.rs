@@ -78,12 +78,12 @@ pub fn bind_direct(
             for conjunct in conjuncts {
                 collect_columns(conjunct, &mut named);
             }
-            let names = |column: &usize| &table.columns[*column].name;
+            let text = |column: &usize| &table.columns[*column].name;
             let is_set = |name: &&String| {
                 let mut set = taken.unwrap_or_default().iter().filter(|p| p.location != Location::Body);
                 set.any(|p| p.name == **name)
             };
-            if let Some(name) = named.iter().map(names).find(is_set) {
+            if let Some(name) = named.iter().map(text).find(is_set) {
                 let message = format!("`{name}` is given by SET, so WHERE cannot say where the call goes by it");
                 let error =
                     Error::new(ErrorKind::Unsupported, message).hint("nothing was sent; leave out one of the two");
