@@ -15,9 +15,9 @@ mod table;
 mod tuples;
 
 pub(crate) use choose::compared_with_field;
-pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind, check_server_value, forms_host};
+pub use choose::{Binding, BoundColumn, ConjunctFate, Supplied, bind, forms_host, placed_value};
 pub use coerce::{coerce, literal_text};
-pub use direct::{Direct, bind_direct, is_address};
+pub use direct::{Direct, bind_direct, means_object};
 pub use filter::{Comparison, Condition, Expression, Share, written};
 pub use order::{Nulls, SortKey, ToldOrder, told_order};
 pub use table::{ColumnRole, Table, TableColumn};

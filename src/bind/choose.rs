@@ -149,9 +149,7 @@ pub fn bind(
     let mut fixed = BTreeMap::new();
     for (name, value) in arguments {
         if let Some(parameter) = chosen.method.parameter(name) {
-            let value = coerce(parameter, value)?;
-            check_server_value(parameter, &value)?;
-            fixed.insert(parameter.name.clone(), value);
+            fixed.insert(parameter.name.clone(), placed_value(parameter, value)?);
         }
     }
 
@@ -259,8 +257,7 @@ fn typed_literals(table: &Table, predicate: &Predicate, chosen: &Candidate<'_>) 
         let bound = chosen.uses.iter().find(|bound| bound.column == column && bound.supplied == Supplied::Constant);
         let parameter = bound.and_then(|bound| chosen.method.parameters.iter().find(|p| p.name == bound.parameter));
         let Some(parameter) = parameter else { return Ok(value.clone()) };
-        let value = coerce(parameter, value)?;
-        check_server_value(parameter, &value)?;
+        let value = placed_value(parameter, value)?;
         if table.columns[column].role == ColumnRole::Different {
             check_not_the_field(parameter, &value)?;
         }
@@ -282,11 +279,21 @@ fn typed_literals(table: &Table, predicate: &Predicate, chosen: &Candidate<'_>) 
     })
 }
 
+/// A value as its parameter takes it.
+///
+/// # Errors
+/// As [`coerce`]; `InvalidArgument` for a value that a server variable does not list.
+pub fn placed_value(parameter: &Parameter, value: &Value) -> Result<Value> {
+    let value = coerce(parameter, value)?;
+    check_server_value(parameter, &value)?;
+    Ok(value)
+}
+
 /// A server variable with a list of values takes no other: it decides where requests go.
 ///
 /// # Errors
 /// `InvalidArgument` that lists the values.
-pub fn check_server_value(parameter: &Parameter, value: &Value) -> Result<()> {
+fn check_server_value(parameter: &Parameter, value: &Value) -> Result<()> {
     if parameter.location != Location::Server || parameter.values.is_empty() || parameter.values.contains(value) {
         return Ok(());
     }

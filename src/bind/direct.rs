@@ -157,16 +157,21 @@ fn names_object(table: &Table, keys: Option<&Keys>, binding: &Binding, column: u
     };
     let known = &table.columns[column];
     let is_key = keys.is_some_and(|keys| keys.columns.get(&bound.parameter) == Some(&known.name));
-    let parameters = &binding.method.parameters;
-    let parameter = parameters.iter().find(|p| p.name == bound.parameter);
+    let method = &binding.method;
+    let mut parameters = method.parameters.iter().filter(|p| p.name == bound.parameter);
     match known.role {
-        ColumnRole::Parameter => true,
-        ColumnRole::Same => {
-            is_key || parameters.iter().any(|p| p.name == bound.parameter && p.location == Location::Path)
-        }
-        ColumnRole::Field => is_key,
-        ColumnRole::Unstated => is_key || parameter.is_some_and(|p| is_address(&binding.method, p, known)),
         ColumnRole::Different => bound.through_key && is_key,
+        _ => is_key || parameters.any(|p| means_object(method, p, known)),
+    }
+}
+
+/// Whether a value for a column of the parameter's name says which object a write is about, where no key says so.
+pub fn means_object(method: &Method, parameter: &Parameter, column: &TableColumn) -> bool {
+    match column.role {
+        ColumnRole::Parameter => true,
+        ColumnRole::Same => parameter.location == Location::Path,
+        ColumnRole::Unstated => is_address(method, parameter, column),
+        ColumnRole::Field | ColumnRole::Different => false,
     }
 }
 
@@ -174,7 +179,7 @@ fn names_object(table: &Table, keys: Option<&Keys>, binding: &Binding, column: u
 /// whether both mean the same. It can where the path ends in it. Before that, it could be a parent's name where a row's own
 /// is meant (`/projects/{name}/keys`), unless it is called after the parent, and one object is named below, or the field
 /// holds no plain value. A server that every call has to name is no field either.
-pub fn is_address(method: &Method, parameter: &Parameter, field: &TableColumn) -> bool {
+fn is_address(method: &Method, parameter: &Parameter, field: &TableColumn) -> bool {
     match parameter.location {
         Location::Server => method.needs().any(|needed| needed.name == parameter.name),
         Location::Path if matches!(field.ty, ValueType::Object | ValueType::Array) => true,

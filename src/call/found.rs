@@ -43,12 +43,13 @@ pub(super) enum Found {
     Refused,
 }
 
-/// Looks at what was decoded of a success, the answer of this number, and takes a row that is none out of it. The body of a long answer is not at hand:
-/// it is known to be more than an error.
+/// Looks at what was decoded of a success, the page of this `number`, and takes a row that is none out of it. The body of a
+/// long answer is not at hand: it is known to be more than an error.
 pub(super) fn look(
     plan: &ReadPlan,
     call: &Call,
-    (answer, number): (&Answer, u64),
+    answer: &Answer,
+    number: u64,
     page: &mut Page,
     authorizer: Option<&Authorizer>,
 ) -> Found {

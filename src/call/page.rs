@@ -247,7 +247,7 @@ impl PageRequest {
         }
         let authorizer = outgoing.authorizer.as_deref();
         let found = match not_found {
-            None => found::look(plan, &call.call, (&answer, self.number), &mut page, authorizer),
+            None => found::look(plan, &call.call, &answer, self.number, &mut page, authorizer),
             Some(_) => Found::Wanted,
         };
         let doubt = match found {

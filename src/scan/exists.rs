@@ -26,13 +26,7 @@ use super::table::RestTable;
 
 /// `EXISTS`, `IN`, `LEFT SEMI JOIN` and their opposites, whose other side is called once per key of the rows they are about.
 pub(super) fn bind_exists(join: &Join) -> Result<Option<LogicalPlan>> {
-    let (kept, other, join_type) = match join.join_type {
-        JoinType::LeftSemi => (&join.left, &join.right, BindJoinType::Semi),
-        JoinType::RightSemi => (&join.right, &join.left, BindJoinType::Semi),
-        JoinType::LeftAnti => (&join.left, &join.right, BindJoinType::Anti),
-        JoinType::RightAnti => (&join.right, &join.left, BindJoinType::Anti),
-        _ => return Ok(None),
-    };
+    let Some((kept, other, join_type)) = kept_and_other(join) else { return Ok(None) };
     let Some(leaf) = Leaf::of(other).filter(|_| can_give_keys(join)) else { return Ok(None) };
     let mut equalities = join.on.clone();
     let keys = keys_for(&leaf, &equalities, kept.schema());
@@ -46,15 +40,20 @@ pub(super) fn bind_exists(join: &Join) -> Result<Option<LogicalPlan>> {
     Ok(Some(node.into_plan()))
 }
 
+/// The side of a semi or anti join that comes out, and the one that is only asked.
+fn kept_and_other(join: &Join) -> Option<(&Arc<LogicalPlan>, &Arc<LogicalPlan>, BindJoinType)> {
+    Some(match join.join_type {
+        JoinType::LeftSemi => (&join.left, &join.right, BindJoinType::Semi),
+        JoinType::RightSemi => (&join.right, &join.left, BindJoinType::Semi),
+        JoinType::LeftAnti => (&join.left, &join.right, BindJoinType::Anti),
+        JoinType::RightAnti => (&join.right, &join.left, BindJoinType::Anti),
+        _ => return None,
+    })
+}
+
 /// EXISTS and NOT EXISTS around a query of its own: one row of it tells, and then the rows they are about stream on.
 pub(super) fn asked_once(join: &Join) -> Result<Option<LogicalPlan>> {
-    let (kept, other, is_there) = match join.join_type {
-        JoinType::LeftSemi => (&join.left, &join.right, true),
-        JoinType::LeftAnti => (&join.left, &join.right, false),
-        JoinType::RightSemi => (&join.right, &join.left, true),
-        JoinType::RightAnti => (&join.right, &join.left, false),
-        _ => return Ok(None),
-    };
+    let Some((kept, other, join_type)) = kept_and_other(join) else { return Ok(None) };
     if !join.on.is_empty() || join.filter.is_some() || join.null_aware {
         return Ok(None);
     }
@@ -64,7 +63,7 @@ pub(super) fn asked_once(join: &Join) -> Result<Option<LogicalPlan>> {
     }
     let rows = LogicalPlanBuilder::from(other.as_ref().clone()).limit(0, Some(1))?;
     let rows = rows.aggregate(Vec::<Expr>::new(), [count(lit(1_i64))])?.build()?;
-    let condition = scalar_subquery(Arc::new(rows)).eq(lit(i64::from(is_there)));
+    let condition = scalar_subquery(Arc::new(rows)).eq(lit(i64::from(join_type == BindJoinType::Semi)));
     LogicalPlanBuilder::from(kept.as_ref().clone()).filter(condition)?.build().map(Some)
 }
 

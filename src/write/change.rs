@@ -13,7 +13,7 @@ use super::plan::{
 };
 use super::selected::{Reads, select};
 use super::set::SetValues;
-use crate::bind::{ColumnRole, Direct, Predicate, Table, bind, bind_direct, check_server_value, coerce, literal_text};
+use crate::bind::{ColumnRole, Direct, Predicate, Table, bind, bind_direct, coerce, literal_text, placed_value};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{
     Call, ItemShape, Keys, Location, Method, Parameter, ValueType, keeps_secret, tells_secret_field,
@@ -468,9 +468,7 @@ async fn scope<'a>(
         let Some(value) = known else {
             return Err(not_one_place(statement, &parameter.name, "WHERE does not give it one value"));
         };
-        let value = coerce(parameter, value)?;
-        check_server_value(parameter, &value)?;
-        values.push((parameter, value));
+        values.push((parameter, placed_value(parameter, value)?));
     }
     Ok(values)
 }

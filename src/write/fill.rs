@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::Value;
 use sqlparser::ast::{self, Ident, VisitMut};
 
-use crate::bind::{check_server_value, coerce, forms_host};
+use crate::bind::{forms_host, placed_value};
 use crate::error::{Error, ErrorKind, Result, did_you_mean};
 use crate::provider::{BodyMedia, Call, Location, Method, Parameter};
 use crate::sql::{each_expr, number};
@@ -114,8 +114,7 @@ impl Placement<'_> {
         for (target, value) in self.targets.iter().zip(values) {
             match target {
                 Target::Known(parameter) => {
-                    let value = coerce(parameter, value)?;
-                    check_server_value(parameter, &value)?;
+                    let value = placed_value(parameter, value)?;
                     if parameter.location == Location::Body {
                         call.body.insert(parameter.name.clone(), value);
                     } else {

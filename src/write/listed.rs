@@ -11,7 +11,7 @@ use super::change::{Steps, look_rows};
 use super::fill::{check_required, place};
 use super::plan::{Found, PlanContext, check_whole, choose, planned_call};
 use super::set::SetValues;
-use crate::bind::{ColumnRole, Predicate, Table, check_server_value, coerce, is_address, literal_text};
+use crate::bind::{Predicate, Table, coerce, literal_text, means_object, placed_value};
 use crate::error::{Error, ErrorKind, Result, fold_name};
 use crate::provider::{Location, Method, Parameter};
 use crate::sql::{Change, parse_query};
@@ -48,11 +48,8 @@ pub(super) async fn plan(
     }
     let (method, ()) = choose(&found.id(), statement.verb, &methods, |_| Ok(()))?;
     let Some((parameter, given)) = meant(&method) else { return Ok(None) };
-    let given = given.into_iter().map(|(parameter, value)| {
-        let value = coerce(parameter, value)?;
-        check_server_value(parameter, &value)?;
-        Ok((parameter.name.clone(), value))
-    });
+    let given =
+        given.into_iter().map(|(parameter, value)| Ok((parameter.name.clone(), placed_value(parameter, value)?)));
     let given: BTreeMap<String, Value> = given.collect::<Result<_>>()?;
     let query = values_of(subquery, &parameter.name)?;
     let text = query.to_string();
@@ -130,18 +127,12 @@ fn named<'m, 's>(
     column: &Ident,
     said: &'s [Predicate],
 ) -> Option<(&'m Parameter, Vec<(&'m Parameter, &'s Value)>)> {
-    let means_object = |parameter: &Parameter| {
-        let in_path = parameter.location == Location::Path;
+    let is_meant = |parameter: &Parameter| {
         let known = table.columns.iter().find(|known| known.name == parameter.name);
-        known.is_none_or(|known| match known.role {
-            ColumnRole::Parameter => true,
-            ColumnRole::Same => in_path,
-            ColumnRole::Unstated => is_address(method, parameter, known),
-            ColumnRole::Field | ColumnRole::Different => false,
-        })
+        known.is_none_or(|known| means_object(method, parameter, known))
     };
     let is_named = |p: &&Parameter| p.location == Location::Path && fold_name(&p.name) == fold_name(&column.value);
-    let parameter = method.parameters.iter().find(is_named).filter(|parameter| means_object(parameter))?;
+    let parameter = method.parameters.iter().find(is_named).filter(|parameter| is_meant(parameter))?;
     let placement = place(method, names).ok()?;
     let mut given: Vec<(&Parameter, &Value)> = Vec::new();
     for predicate in said {
@@ -150,7 +141,7 @@ fn named<'m, 's>(
         let other = method.parameters.iter().find(|p| &p.name == name && p.location != Location::Body)?;
         let is_new = other.name != parameter.name && given.iter().all(|(known, _)| known.name != other.name);
         let is_new = is_new && !placement.gives(other);
-        given.push((Some(other).filter(|other| is_new && means_object(other))?, value));
+        given.push((Some(other).filter(|other| is_new && is_meant(other))?, value));
     }
     let is_given = |other: &Parameter| {
         std::ptr::eq(other, parameter)

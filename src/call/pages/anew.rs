@@ -53,7 +53,11 @@ impl Pager {
             self.from_kept.untold.push((rows, age));
             return;
         }
-        self.tell(&rows);
+        self.tell_aged(&rows, age);
+    }
+
+    fn tell_aged(&self, rows: &Rows, age: Option<Duration>) {
+        self.tell(rows);
         if let Some(age) = age {
             self.context.report.add_cached(age);
         }
@@ -61,8 +65,9 @@ impl Pager {
 
     /// Holds rows back, or leaves those out that were given.
     pub(super) fn pass(&mut self, batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+        let is_kept = self.is_kept();
         let kept = &mut self.from_kept;
-        if self.dated.is_some_and(|list| list.kept) {
+        if is_kept {
             if self.eager {
                 kept.held.extend(batches);
                 return Ok(Vec::new());
@@ -95,10 +100,7 @@ impl Pager {
     /// The rows that were held back, once nothing can be missing.
     pub(super) fn release(&mut self) -> Option<Vec<RecordBatch>> {
         for (rows, age) in std::mem::take(&mut self.from_kept.untold) {
-            self.tell(&rows);
-            if let Some(age) = age {
-                self.context.report.add_cached(age);
-            }
+            self.tell_aged(&rows, age);
         }
         let held = std::mem::take(&mut self.from_kept.held);
         (!held.is_empty()).then_some(held)
